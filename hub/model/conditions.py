@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from hub.model.durations import timestamp
-from hub.model.value import Value
+from hub.model.value import Value, raw
 
 READY = "Ready"
 RECONCILING = "Reconciling"
@@ -40,7 +40,7 @@ class Condition(Value, frozen=True, kw_only=True):
     type: str
     status: ConditionStatus
     reason: str
-    message: str = ""
+    message: str
     observed_generation: int = 0
     last_transition_time: str = ""
 
@@ -52,17 +52,6 @@ class Condition(Value, frozen=True, kw_only=True):
             other.reason,
             other.message,
         )
-
-    def raw(self) -> dict[str, object]:
-        """Return the condition as the schema wants it: everything but the generation is required."""
-        fields: dict[str, object] = {
-            "type": self.type,
-            "status": str(self.status),
-            "reason": self.reason,
-            "message": self.message,
-            "lastTransitionTime": self.last_transition_time,
-        }
-        return fields | ({"observedGeneration": self.observed_generation} if self.observed_generation else {})
 
 
 class Conditions(Value, frozen=True, kw_only=True):
@@ -143,7 +132,7 @@ class Conditions(Value, frozen=True, kw_only=True):
 
     def raw(self) -> list[dict[str, object]]:
         """Return what is written to `status.conditions`."""
-        return [item.raw() for item in self.items]
+        return [raw(item) for item in self.items]
 
     def _mark(
         self, type_: str, status: ConditionStatus, reason: str, message: str, now: datetime

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hub.model.durations import Duration, MalformedDuration
+from hub.model.durations import Duration
 
 V = TypeVar("V", bound="Value")
 
@@ -31,43 +31,42 @@ class MalformedResource(ValueError):
 
 
 def read(type_: type[V], raw: Mapping[str, object]) -> V:
-    """Return the resource as a value of the type, its spec also as it came under `raw_spec`.
+    """Return the resource as a value of the type, its spec also as it came (without nulls) under `raw_spec`.
 
     Raises MalformedResource.
     """
-    metadata = raw.get("metadata")
+    metadata, spec, status = (_without_nulls(raw.get(part) or {}) for part in ("metadata", "spec", "status"))
     known = metadata if isinstance(metadata, Mapping) else {}
-    spec = raw.get("spec")
     try:
-        return convert(type_, {**raw, "rawSpec": spec if isinstance(spec, Mapping) else {}})
-    except MalformedDuration as problem:
-        detail = str(problem)
+        return _convert(type_, {"metadata": metadata, "spec": spec, "status": status, "rawSpec": spec})
     except msgspec.ValidationError as problem:
-        detail = str(problem).replace("$.", "")
-    raise MalformedResource(
-        kind=str(raw.get("kind") or type_.__name__),
-        namespace=str(known.get("namespace") or ""),
-        name=str(known.get("name") or ""),
-        detail=detail,
-    )
-
-
-def convert(type_: type[V], raw: Mapping[str, object]) -> V:
-    """Return a part of a resource as a value. Raises `msgspec.ValidationError` or MalformedDuration: callers name the object."""
-    value: V = msgspec.convert(_without_nulls(raw), type_, dec_hook=_decode)
-    return value
+        raise MalformedResource(
+            kind=str(raw.get("kind") or type_.__name__),
+            namespace=str(known.get("namespace") or ""),
+            name=str(known.get("name") or ""),
+            detail=str(problem).replace("$.", ""),
+        ) from problem
 
 
 def raw(value: Value) -> dict[str, object]:
-    """Return the value as the API server knows it: camelCase, defaults left out."""
-    built: dict[str, object] = msgspec.to_builtins(value, enc_hook=str)
+    """Return the value as the API server gives it back: camelCase, lists, defaults left out; equal values are equal so too."""
+    # Through JSON, because tuples would never equal the lists of an answer.
+    built: dict[str, object] = msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
     return built
 
 
-def _decode(type_: type, text: object) -> object:
-    if type_ is Duration and isinstance(text, str):
-        return Duration.parse(text)
-    raise msgspec.ValidationError(f"Expected `{type_.__name__}`, got `{text!r}`")
+def _convert(type_: type[V], parts: Mapping[str, object]) -> V:
+    value: V = msgspec.convert(parts, type_, dec_hook=_decode)
+    return value
+
+
+def _decode(type_: type, given: object) -> object:
+    """Read what msgspec does not know; a ValueError from here comes out as its own error, with the place added."""
+    if type_ is object:
+        return given
+    if type_ is Duration and isinstance(given, str):
+        return Duration.parse(given)
+    raise ValueError(f"Expected `{type_.__name__}`, got `{given!r}`")
 
 
 def _without_nulls(node: object) -> object:

@@ -1,0 +1,146 @@
+"""Cluster: a registered place with one agent."""
+
+from collections.abc import Mapping
+
+from agent.model.names import ClusterId
+from hub.model.conditions import Condition, Conditions
+from hub.model.kustomization import DeletionPolicy, VariablesFrom
+from hub.model.metadata import Metadata, Uid
+from hub.model.value import Value, read
+
+ENROLLED = "Enrolled"
+CONNECTED = "Connected"
+IDENTITY_CONFLICT = "IdentityConflict"
+
+
+class ClusterSpec(Value, frozen=True, kw_only=True):
+    """What the cluster is. `id` is None until the hub has set it, and never changes afterwards."""
+
+    id: ClusterId | None = None
+    variables: Mapping[str, str] = {}
+    variables_from: tuple[VariablesFrom, ...] = ()
+    suspend: bool = False
+
+
+class Certificate(Value, frozen=True, kw_only=True):
+    """The registered key of the agent and how long its certificate is good for."""
+
+    key_fingerprint: str = ""
+    not_after: str = ""
+
+
+class SessionStatus(Value, frozen=True, kw_only=True):
+    """The last session; its term orders what the hub says to the agent."""
+
+    term: int = 0
+    hub: str = ""
+    since: str = ""
+
+
+class Versions(Value, frozen=True, kw_only=True):
+    """Versions in the cluster, as the agent told them."""
+
+    agent: str = ""
+    kubernetes: str = ""
+    protocol: int = 0
+
+
+class Counts(Value, frozen=True, kw_only=True):
+    """How many deliveries of the cluster are in which state."""
+
+    assigned: int = 0
+    in_step: int = 0
+    failed: int = 0
+    held: int = 0
+    released: int = 0
+
+
+class Tombstone(Value, frozen=True, kw_only=True):
+    """A delivery (home name) to remove. It is for this UID alone: a newer object of the same name is not meant."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: Uid
+    deletion_policy: DeletionPolicy
+    time: str
+    service_account_name: str = ""
+    author: str = ""
+    reason: str = ""
+
+
+class ReleasedPlacement(Value, frozen=True, kw_only=True):
+    """A delivery (home name) that is no longer placed here and whose objects were left."""
+
+    kind: str
+    namespace: str
+    name: str
+    since: str
+    uid: Uid = Uid("")
+    reason: str = ""
+
+
+class DeliveryRow(Value, frozen=True, kw_only=True):
+    """A delivery (home name) that is not in step."""
+
+    kind: str
+    namespace: str
+    name: str
+    state: str
+    since: str
+    reason: str = ""
+    message: str = ""
+    revision: str = ""
+
+
+class ClusterStatus(Value, frozen=True, kw_only=True):
+    """What is known of the cluster; finer things are in the hub's memory."""
+
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+    session: SessionStatus = SessionStatus()
+    versions: Versions = Versions()
+    certificate: Certificate = Certificate()
+    counts: Counts = Counts()
+    last_seen: str = ""
+    last_handled_reconcile_at: str = ""
+    tombstones: tuple[Tombstone, ...] = ()
+    released: tuple[ReleasedPlacement, ...] = ()
+    not_in_step: tuple[DeliveryRow, ...] = ()
+
+
+class Cluster(Value, frozen=True, kw_only=True):
+    """One Cluster; `raw_spec` is its spec as it came."""
+
+    metadata: Metadata
+    spec: ClusterSpec = ClusterSpec()
+    status: ClusterStatus = ClusterStatus()
+    raw_spec: Mapping[str, object] = {}
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, object]) -> "Cluster":
+        """Read what the API server returned. Raises MalformedResource."""
+        return read(cls, raw)
+
+    @property
+    def conditions(self) -> Conditions:
+        return Conditions(generation=self.metadata.generation, items=self.status.conditions)
+
+
+class ClusterName(Value, frozen=True, kw_only=True):
+    """A Cluster named from outside its namespace."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}.{self.name}"
+
+
+def cluster_of_namespace(label: str) -> ClusterName | None:
+    """Read `NAMESPACE.NAME`, the label of a namespace whose deliveries go to one Cluster; None when it is not of that form.
+
+    A namespace's name holds no dot, so the first one separates.
+    """
+    namespace, _, name = label.partition(".")
+    return ClusterName(namespace=namespace, name=name) if namespace and name else None
