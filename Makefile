@@ -1,0 +1,49 @@
+# The commands of the project. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help preflight setup check format unit conformance test lock
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+preflight: ## Name what this machine lacks, and the command that brings it
+	@$(PYTHON) .ci/preflight.py
+
+setup: preflight $(STAMP) ## Make the virtual environment from the lock file (1 minute)
+
+$(STAMP): requirements/dev.lock pyproject.toml
+	@echo "==> virtual environment (about 1 minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+format: setup ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+check: setup ## Format, lint, types, import contracts
+	@echo "==> static checks"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit: setup ## Unit tests
+	@$(BIN)/python -m pytest -q tests --ignore=tests/conformance
+
+conformance: setup ## Every wired conformance file, a test per case (CONFORMANCE_DIR names the folder)
+	@$(BIN)/python -m pytest -q tests/conformance
+
+test: check ## Everything that there is to run
+	@echo "==> tests"
+	@$(BIN)/python -m pytest -q tests
+
+lock: $(STAMP) ## Write the lock file anew after a change of dependencies
+	@$(BIN)/pip install --quiet pip-tools
+	@$(BIN)/pip-compile --quiet --extra dev --extra hub --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --strip-extras --allow-unsafe -o requirements/dev.lock pyproject.toml
