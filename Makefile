@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup check format unit conformance test lock
+.PHONY: help preflight setup check format unit conformance tools test lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,9 @@ format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+tools: setup ## Build the Go tools the tests run (2 minutes once per machine, kept in the user's cache folder)
+	@$(BIN)/python -m e2e.tools ensure render
+
 check: setup ## Format, lint, types, import contracts
 	@echo "==> static checks"
 	@$(BIN)/ruff format --check .
@@ -33,13 +36,13 @@ check: setup ## Format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-unit: setup ## Unit tests
+unit: tools ## Unit tests
 	@$(BIN)/python -m pytest -q tests --ignore=tests/conformance
 
 conformance: setup ## Every wired conformance file, a test per case (CONFORMANCE_DIR names the folder)
 	@$(BIN)/python -m pytest -q tests/conformance
 
-test: check ## Everything that there is to run
+test: check tools ## Everything that there is to run
 	@echo "==> tests"
 	@$(BIN)/python -m pytest -q tests
 
