@@ -17,7 +17,8 @@ class HealthStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """One object's state with the sentence that explains it to a person."""
+    """One object's state with the sentence that explains it to a person; the reason is a word, empty when Current."""
 
     status: HealthStatus
+    reason: str = ""
     message: str = ""
