@@ -29,7 +29,7 @@ _SEPARATOR = re.compile(r"\n---[^\n]*(?:\n|\Z)")
 
 
 class YAMLInvalid(Exception):
-    """The text is not YAML that Kubernetes tools accept; the message has line and column where they are known."""
+    """The text is not YAML that Kubernetes tools accept; the message has the line where it is known, and nothing of the text."""
 
 
 class _MergeKey:
@@ -114,7 +114,7 @@ class _Reader:
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self.anchors:
-            raise YAMLInvalid(f"line {event.start_mark.line + 1}: unknown anchor '{event.anchor}' referenced")
+            raise YAMLInvalid(f"line {event.start_mark.line + 1}: an anchor is used that does not exist")
         value, nodes = self.anchors[event.anchor]
         # Counted before it is copied. The copy keeps a change of one place from showing in the other.
         self._count(event, nodes)
@@ -191,7 +191,7 @@ def _tagged(kind: str, accepts: tuple[type, ...]) -> Callable[[str], Any]:
         value = resolve(text)
         if isinstance(value, accepts) and not (isinstance(value, bool) and bool not in accepts):
             return value
-        raise YAMLInvalid(f"cannot decode {text!r} as !!{kind}")
+        raise YAMLInvalid(f"a value tagged !!{kind} is none")
 
     return convert
 

@@ -25,7 +25,7 @@ _FIELDS: Final = {
     name.lower(): name
     for name in (
         "apiVersion", "kind", "resources", "namespace", "namePrefix", "nameSuffix", "patches", "components",
-        "patchesStrategicMerge", "patchesJson6902", "images", "buildMetadata",
+        "patchesStrategicMerge", "patchesJson6902", "images", "buildMetadata", "crds",
     )
 }  # fmt: skip
 # JSON is YAML but for these, which YAML refuses or takes for line breaks.
@@ -34,6 +34,12 @@ _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 class PathNotFound(BuildFailed):
     """The source has no such directory."""
+
+
+class Ignored(Protocol):
+    """Tells whether ignore rules leave a file or directory of the tree out."""
+
+    def __call__(self, name: str, is_directory: bool, /) -> bool: ...
 
 
 class Renderer(Protocol):
@@ -82,8 +88,13 @@ def find_directory(files: Mapping[str, bytes], path: str) -> str:
     raise PathNotFound(f"kustomization path not found: {path}: {problem}")
 
 
-def prepare(files: Mapping[str, bytes], path: str, spec: Mapping[str, Any]) -> Prepared:
-    """Generate the directory's kustomization file, or amend it with the fields of a Flux Kustomization's spec."""
+def prepare(
+    files: Mapping[str, bytes], path: str, spec: Mapping[str, Any], ignored: Ignored | None = None
+) -> Prepared:
+    """Generate the directory's kustomization file, or amend it with the fields of a Flux Kustomization's spec.
+
+    An artifact has been through its ignore rules; `ignored` is for a working folder that has not.
+    """
     manifests: tuple[str, ...] = ()
     existing = next((name for kind in KUSTOMIZATION_NAMES if (name := _join(path, kind)) in files), None)
     if existing is not None:
@@ -91,8 +102,11 @@ def prepare(files: Mapping[str, bytes], path: str, spec: Mapping[str, Any]) -> P
         if not document.get("resources"):
             # Else kustomize refuses a file that names nothing.
             document["buildMetadata"] = ["originAnnotations"]
+        if ignored is not None:
+            _leave_out(document, files, path, ignored)
     else:
-        entries = list(_scan(files, path))
+        found = _scan(files, path)
+        entries = [name for name in found if ignored is None or name not in files or not ignored(name, False)]
         manifests = tuple(name for name in entries if name in files)
         document = {"resources": [_relative(path, name) for name in entries]}
         if not entries:
@@ -132,6 +146,19 @@ def _scan(files: Mapping[str, bytes], path: str) -> Iterator[str]:
         elif base is not None and base not in given:
             given.add(base)
             yield base
+
+
+def _leave_out(document: Document, files: Mapping[str, bytes], path: str, ignored: Ignored) -> None:
+    """Drop ignored entries from the lists of a kustomization file that name files of the tree."""
+    for field in ("resources", "components", "crds"):
+        entries = document.get(field)
+        if isinstance(entries, list):
+            names = [(entry, _join(path, str(entry))) for entry in entries]
+            document[field] = [
+                entry
+                for entry, name in names
+                if not _exists(files, name) or not ignored(name, name not in files)
+            ]
 
 
 def _amend(document: Document, spec: Mapping[str, Any], exists: "Exists") -> None:

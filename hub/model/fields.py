@@ -25,7 +25,7 @@ class Refused(Value, frozen=True, kw_only=True):
 
     path: str
     works: str
-    accepted: frozenset[str] = frozenset()
+    accepted: tuple[str, ...] = ()
     shows_value: bool = True
 
 
@@ -138,7 +138,7 @@ REFUSED: dict[Kind, tuple[Refused, ...]] = {
         Refused(path="spec.proxySecretRef", works="Leave it out: the repository is reached directly."),
         Refused(
             path="spec.provider",
-            accepted=frozenset({"generic"}),
+            accepted=("generic",),
             works="Use `generic` with the credentials in the Secret of spec.secretRef.",
         ),
         Refused(
@@ -171,7 +171,7 @@ REFUSED: dict[Kind, tuple[Refused, ...]] = {
         ),
         Refused(
             path="spec.sourceRef.kind",
-            accepted=frozenset({"GitRepository"}),
+            accepted=("GitRepository",),
             works="Use a GitRepository.",
         ),
     ),

@@ -1,91 +1,252 @@
-"""Builds through the real renderer: what Flux's rules generate, and what a hostile tree must not reach."""
-
-from collections.abc import AsyncIterator, Mapping
+import json
 from typing import Any
 
 import pytest
 
-from e2e import tools
-from hub.build.errors import BuildFailed, LimitExceeded
-from hub.build.kustomize import PathNotFound, build
-from hub.build.objects import Marks, finish
-from hub.build.render import RenderLimits, RenderPool
-
-CONFIG_MAP = (
-    b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {home: '${HOME}', price: '$$5'}\n"
-)
-NAMES_A_RESOURCE = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [%s]\n"
+from hub.build import kustomize
+from hub.build.errors import BuildFailed
+from hub.build.kustomize import PathNotFound, find_directory, prepare
+from hub.build.render import BuildRequest, Rendered
+from tests.hub.build.adapter import config_map, renderers, tree
 
 
-@pytest.fixture
-async def pool() -> AsyncIterator[RenderPool]:
-    pool = RenderPool(command=tools.ensure("render"), size=1)
-    yield pool
-    await pool.close()
+def amended(content: str, **spec: Any) -> dict[str, Any]:
+    prepared = prepare({"kustomization.yaml": content.encode()}, ".", spec)
+    document: dict[str, Any] = json.loads(prepared.files["kustomization.yaml"])
+    return document
 
 
-async def built(pool: RenderPool, files: Mapping[str, bytes], **spec: Any) -> list[dict[str, Any]]:
-    return [rendered.object for rendered in await build(pool, files, spec)]
+def test_resources_are_listed_in_the_order_of_a_walk() -> None:
+    files = tree(
+        app__b_yaml="x", app__a__z_yml="x", app__a_b_yaml="x", app__c__kustomization_yml="x", app__c__d__e_yaml="x",
+        app__notes_txt="x", app__f__Kustomization="x", other_yaml="x", app___hidden__h_yaml="x",
+    )  # fmt: skip
+    prepared = prepare(files, "app", {})
+    document = json.loads(prepared.files["app/kustomization.yaml"])
+    assert document["resources"] == ["./.hidden/h.yaml", "./a/z.yml", "./a.b.yaml", "./b.yaml", "./c", "./f"]
+    assert prepared.created
+    assert prepared.manifests == ("app/.hidden/h.yaml", "app/a/z.yml", "app/a.b.yaml", "app/b.yaml")
 
 
-async def test_manifests_without_a_kustomization_file_are_found_below_the_path(pool: RenderPool) -> None:
-    files = {"apps/a.yaml": CONFIG_MAP, "apps/notes.txt": b"no manifest", "other/b.yaml": b"kind: [broken"}
-    (settings,) = await built(pool, files, path="./apps", targetNamespace="web", namePrefix="eu-")
-    assert settings["metadata"] == {"name": "eu-settings", "namespace": "web"}
+def test_the_given_tree_does_not_change() -> None:
+    files = {"kustomization.yaml": b"resources: [a.yaml]"}
+    prepare(files, ".", {"targetNamespace": "x"})
+    assert files == {"kustomization.yaml": b"resources: [a.yaml]"}
 
 
-async def test_dollars_arrive_as_they_were_written(pool: RenderPool) -> None:
-    (settings,) = await built(pool, {"a.yaml": CONFIG_MAP})
-    assert settings["data"] == {"home": "${HOME}", "price": "$$5"}
+def test_an_empty_directory_builds_nothing() -> None:
+    assert json.loads(prepare({}, ".", {}).files["kustomization.yaml"])["namespace"] == "_placeholder"
 
 
-async def test_an_empty_tree_gives_no_objects(pool: RenderPool) -> None:
-    assert await built(pool, {}) == []
+def test_the_spec_is_merged_into_the_file() -> None:
+    document = amended(
+        "resources: [a.yaml]\nnamePrefix: old-\npatches: [{path: p.yaml}]\n",
+        targetNamespace="prod",
+        namePrefix="new-",
+        nameSuffix="-x",
+        patches=[{"patch": "p: 1", "target": {"kind": "Deployment", "name": ""}}, {"patch": "q: 1"}],
+        patchesStrategicMerge=[{"kind": "A"}],
+        patchesJson6902=[{"patch": [{"op": "add"}], "target": {"kind": "B"}}],
+    )
+    assert document == {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["a.yaml"],
+        "namespace": "prod",
+        "namePrefix": "new-",
+        "nameSuffix": "-x",
+        "patches": [
+            {"path": "p.yaml"},
+            {"patch": "p: 1", "target": {"kind": "Deployment"}},
+            {"patch": "q: 1"},
+        ],
+        "patchesStrategicMerge": ['{"kind": "A"}'],
+        "patchesJson6902": [{"patch": '[{"op": "add"}]', "target": {"kind": "B"}}],
+    }
 
 
-async def test_a_missing_path_is_named(pool: RenderPool) -> None:
-    with pytest.raises(PathNotFound, match="kustomization path not found: apps/missing"):
-        await built(pool, {"a.yaml": CONFIG_MAP}, path="apps/missing")
+def test_a_working_folder_is_filtered_by_its_ignore_rules() -> None:
+    files = tree(a_yaml="x", b_yaml="x", c__a_yaml="x")
+
+    def ignored(name: str, is_directory: bool) -> bool:
+        return name == "b.yaml" or (name == "c" and is_directory)
+
+    generated = prepare(files, ".", {}, ignored)
+    assert json.loads(generated.files["kustomization.yaml"])["resources"] == ["./a.yaml", "./c/a.yaml"]
+    files["kustomization.yaml"] = b"resources: [a.yaml, b.yaml, ./c, https://example.com/b.yaml]"
+    filtered = prepare(files, ".", {}, ignored)
+    document = json.loads(filtered.files["kustomization.yaml"])
+    assert document["resources"] == ["a.yaml", "https://example.com/b.yaml"]
 
 
-async def test_a_broken_file_is_named(pool: RenderPool) -> None:
-    with pytest.raises(BuildFailed, match=r"broken\.yaml"):
-        await built(pool, {"broken.yaml": b"apiVersion: v1\nkind: [ConfigMap\n"})
+def test_field_names_are_read_in_any_case() -> None:
+    assert amended("Resources: [a.yaml]\nNAMESPACE: old\n", targetNamespace="new")["namespace"] == "new"
 
 
 @pytest.mark.parametrize(
-    "resource",
+    "component",
+    ["/abs", "https://x/y", "git@x:y", "github.com/x/y", "GIT::x", "file:///x", "ssh://x", "gh:x"],
+)
+def test_components_must_be_local(component: str) -> None:
+    with pytest.raises(BuildFailed, match="must be local and relative"):
+        amended("resources: [a.yaml]", components=[component])
+
+
+@pytest.mark.parametrize("content", ["- a", "a: [", "patches: {a: b}"])
+def test_a_kustomization_file_that_is_none_is_refused(content: str) -> None:
+    with pytest.raises(BuildFailed, match=r"kustomization(\.yaml| file)"):
+        amended(content, patches=[{"patch": "x"}])
+
+
+@pytest.mark.parametrize(
+    ("path", "directory"),
+    [("", "."), ("./", "."), ("/", "."), ("app", "app"), ("/app/", "app"), ("../../app/x/..", "app")],
+)
+def test_a_path_is_clamped_to_the_root(path: str, directory: str) -> None:
+    assert find_directory(tree(app__a_yaml="x"), path) == directory
+
+
+@pytest.mark.parametrize("path", ["../../../etc", "nothing", "/proc/self", "app/a.yaml", "ap"])
+def test_a_path_that_is_no_directory_of_the_tree_is_not_found(path: str) -> None:
+    with pytest.raises(PathNotFound, match=f"kustomization path not found: {path}: "):
+        find_directory(tree(app__a_yaml="x"), path)
+
+
+class Recorder:
+    """Notes the trees it is asked to build and fails the first."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.asked: list[set[str]] = []
+
+    async def build(self, request: BuildRequest) -> list[Rendered]:
+        self.asked.append(set(request.files))
+        if len(self.asked) <= self.failures:
+            raise BuildFailed("x")
+        return []
+
+
+async def test_a_small_directory_is_built_without_the_rest_of_the_tree() -> None:
+    recorder = Recorder(failures=0)
+    await kustomize.build(recorder, tree(app__a_yaml=config_map("a"), b_yaml="x"), {"path": "app"})
+    assert recorder.asked == [{"app/a.yaml", "app/kustomization.yaml"}]
+
+
+async def test_a_failed_build_is_tried_with_the_whole_tree() -> None:
+    recorder = Recorder(failures=1)
+    await kustomize.build(recorder, tree(app__a_yaml=config_map("a"), b_yaml="x"), {"path": "app"})
+    assert recorder.asked[1] == {"app/a.yaml", "app/kustomization.yaml", "b.yaml"}
+
+
+async def test_a_build_of_everything_is_tried_once() -> None:
+    recorder = Recorder(failures=2)
+    with pytest.raises(BuildFailed):
+        await kustomize.build(recorder, tree(a_yaml="x"), {})
+    assert len(recorder.asked) == 1
+
+
+async def test_text_that_json_and_yaml_disagree_on_survives() -> None:
+    written = r"emoji 😀 separator \u2028 tab \t quote \" backslash \\ mark \ufeff"
+    files = tree(
+        a_yaml=config_map("a"),
+        kustomization_yaml=f'resources: [a.yaml]\ncommonAnnotations: {{k: "{written}"}}',
+    )
+    async with renderers() as pool:
+        (resource,) = await kustomize.build(pool, files, {})
+    text = 'emoji 😀 separator \u2028 tab \t quote " backslash \\ mark \ufeff'
+    assert resource.object["metadata"]["annotations"] == {"k": text}
+
+
+@pytest.mark.parametrize(
+    "reference",
     [
-        "/etc/hostname",
-        "../../../etc/hostname",
-        "/proc/self/environ",
-        "/var/run/secrets/kubernetes.io/serviceaccount/token",
-        "http://127.0.0.1:9/a.yaml",
-        "git::https://127.0.0.1:9/repository",
+        "/etc/hostname", "../../../../etc/hostname", "/proc/self/environ", "/var/run/secrets/kubernetes.io/serviceaccount/token",
+        "http://127.0.0.1:9/x.yaml", "https://example.com/x.yaml", "https://github.com/x/y//z?ref=1", "git@github.com:x/y",
+        "file:///etc/hostname", "link.yaml",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "field",
+    [
+        "resources: [{}]", "resources: [cm.yaml]\ncomponents: [{}]", "configMapGenerator: [{{name: g, files: [key={}]}}]",
+        "configMapGenerator: [{{name: g, envs: [{}]}}]", "secretGenerator: [{{name: g, files: [{}]}}]",
+        "resources: [cm.yaml]\npatches: [{{path: {}}}]", "resources: [cm.yaml]\ncrds: [{}]",
+        "resources: [cm.yaml]\nopenapi: {{path: {}}}", "resources: [cm.yaml]\nconfigurations: [{}]",
+        "resources: [cm.yaml]\ntransformers: [{}]", "resources: [cm.yaml]\nreplacements: [{{path: {}}}]",
+    ],
+)  # fmt: skip
+async def test_nothing_outside_the_tree_is_read(field: str, reference: str) -> None:
+    files = tree(cm_yaml=config_map("a"), kustomization_yaml=field.format(reference))
+    async with renderers() as pool:
+        with pytest.raises(BuildFailed) as caught:
+            await kustomize.build(pool, files, {})
+    message = str(caught.value)
+    assert message.startswith("kustomize build failed: ")
+    assert "root:" not in message
+
+
+@pytest.mark.parametrize(
+    ("kustomization", "plugin"),
+    [
+        ("helmCharts: [{name: a, repo: 'https://example.com', version: '1'}]", ""),
+        ("generators: [g.yaml]", "exec: {path: /bin/ls}"),
+        ("resources: [cm.yaml]\ntransformers: [g.yaml]", "container: {image: alpine}"),
+        ("resources: [cm.yaml]\ntransformers: [g.yaml]", "starlark: {path: x, name: y}"),
     ],
 )
-async def test_nothing_outside_the_tree_is_read(pool: RenderPool, resource: str) -> None:
-    tree = {"kustomization.yaml": (NAMES_A_RESOURCE % resource).encode()}
-    with pytest.raises(BuildFailed):
-        await built(pool, tree)
+async def test_no_program_is_run(kustomization: str, plugin: str) -> None:
+    function = f"  annotations:\n    config.kubernetes.io/function: '{plugin}'\n"
+    files = tree(cm_yaml=config_map("a"), g_yaml=config_map("g") + function, kustomization_yaml=kustomization)
+    async with renderers() as pool:
+        with pytest.raises(BuildFailed, match=r"enable-helm|external plugins disabled"):
+            await kustomize.build(pool, files, {})
 
 
-async def test_a_build_out_of_time_is_stopped_and_the_next_one_runs() -> None:
-    pool = RenderPool(command=tools.ensure("render"), size=1, limits=RenderLimits(time_s=0.0001))
-    try:
-        with pytest.raises(LimitExceeded, match="not finished after"):
-            await built(pool, {"a.yaml": CONFIG_MAP})
-        pool.limits = RenderLimits()
-        assert len(await built(pool, {"a.yaml": CONFIG_MAP})) == 1
-    finally:
-        await pool.close()
+async def test_environment_files_see_no_environment() -> None:
+    files = tree(
+        kustomization_yaml="configMapGenerator: [{name: g, envs: [e.env]}]", e_env="PATH\nHOME\nA=1\n"
+    )
+    async with renderers() as pool:
+        (resource,) = await kustomize.build(pool, files, {})
+    assert resource.object["data"] == {"PATH": "", "HOME": "", "A": "1"}
 
 
-async def test_objects_carry_their_owner_and_the_common_metadata(pool: RenderPool) -> None:
-    marks = Marks(name="apps", namespace="flux-system", labels={"team": "web"}, annotations={})
-    (settings,) = finish(await built(pool, {"a.yaml": CONFIG_MAP}), marks)
-    assert settings["metadata"]["labels"] == {
-        "kustomize.toolkit.fluxcd.io/name": "apps",
-        "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
-        "team": "web",
-    }
+async def test_a_manifest_that_does_not_decode_is_named() -> None:
+    async with renderers() as pool:
+        with pytest.raises(BuildFailed, match=r"^failed to decode Kubernetes YAML from app/x\.yaml: "):
+            await kustomize.build(
+                pool, tree(app__a_yaml=config_map("a"), app__x_yaml="a: b\n"), {"path": "app"}
+            )
+
+
+async def test_binary_files_arrive_as_they_are() -> None:
+    files = {"kustomization.yaml": b"configMapGenerator: [{name: g, files: [x.bin]}]", "x.bin": b"\xff\x00"}
+    async with renderers() as pool:
+        (resource,) = await kustomize.build(pool, files, {})
+    assert resource.object["binaryData"] == {"x.bin": "/wA="}
+
+
+async def test_manifests_without_a_kustomization_file_are_found_below_the_path() -> None:
+    files = tree(apps__a_yaml=config_map("a"), apps__notes_txt="no manifest", other__b_yaml="kind: [broken")
+    spec = {"path": "./apps", "targetNamespace": "web", "namePrefix": "eu-"}
+    async with renderers() as pool:
+        (resource,) = await kustomize.build(pool, files, spec)
+    assert resource.object["metadata"] == {"name": "eu-a", "namespace": "web"}
+
+
+async def test_dollars_arrive_as_they_were_written() -> None:
+    files = tree(a_yaml=config_map("a", "home: '${HOME}'\n  price: '$$5'"))
+    async with renderers() as pool:
+        (resource,) = await kustomize.build(pool, files, {})
+    assert resource.object["data"] == {"home": "${HOME}", "price": "$$5"}
+
+
+async def test_an_empty_tree_gives_no_objects() -> None:
+    async with renderers() as pool:
+        assert await kustomize.build(pool, {}, {}) == []
+
+
+async def test_a_file_that_is_no_yaml_is_named() -> None:
+    async with renderers() as pool:
+        with pytest.raises(BuildFailed, match=r"broken\.yaml"):
+            await kustomize.build(pool, tree(broken_yaml="apiVersion: v1\nkind: [ConfigMap\n"), {})
