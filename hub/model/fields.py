@@ -170,6 +170,11 @@ REFUSED: dict[Kind, tuple[Refused, ...]] = {
             works="Leave it out: a dependency is ready when its Ready condition is True.",
         ),
         Refused(
+            path="spec.deletionPolicy",
+            accepted=("MirrorPrune", "Delete", "Orphan"),
+            works="Use Delete, which does not wait until the objects are gone.",
+        ),
+        Refused(
             path="spec.sourceRef.kind",
             accepted=("GitRepository",),
             works="Use a GitRepository.",

@@ -135,6 +135,12 @@ def test_both_columns_name_only_what_a_schema_has(kind: Kind, spec: dict[str, An
             "spec.sourceRef.kind",
             "OCIRepository",
         ),
+        (
+            Kind.KUSTOMIZATION,
+            samples.kustomization(deletionPolicy="WaitForTermination"),
+            "spec.deletionPolicy",
+            "WaitForTermination",
+        ),
         (Kind.CLUSTER, {"kubeConfig": {"secretRef": {"name": "kc"}}}, "spec.kubeConfig", "kc"),
         (Kind.CLUSTER, {"sync": {"sourceRef": {"kind": "GitRepository", "name": "x"}}}, "spec.sync", "x"),
         (Kind.FLEET, samples.fleet(rollout={"maxFailures": 0}), "spec.rollout", "maxFailures"),
@@ -176,6 +182,7 @@ def test_what_may_hold_a_secret_is_named_without_its_value(field: dict[str, Any]
             samples.kustomization(healthCheckExprs=[], serviceAccountName="", validation="client"),
         ),
         (Kind.KUSTOMIZATION, samples.kustomization(dependsOn=[{"name": "a", "readyExpr": ""}])),
+        (Kind.KUSTOMIZATION, samples.kustomization(deletionPolicy="Orphan")),
         (Kind.KUSTOMIZATION, samples.kustomization(patchesStrategicMerge=[{"kind": "ConfigMap"}])),
         (Kind.CLUSTER, {"variables": {"A": "1"}, "kubeConfig": None}),
         (
