@@ -6,6 +6,7 @@ import pytest
 
 from hub.crds import Install, Keep, KeepReason, Remove, decide, decide_removal, packaged
 
+PACKAGED = packaged()
 NAMES = [
     "clusters.fleet.cartwheel.dev",
     "fleets.fleet.cartwheel.dev",
@@ -16,7 +17,7 @@ NAMES = [
 
 
 def crd(name: str = "gitrepositories.source.toolkit.fluxcd.io") -> dict[str, Any]:
-    return copy.deepcopy(next(dict(one) for one in packaged() if one["metadata"]["name"] == name))
+    return copy.deepcopy(next(dict(one) for one in PACKAGED if one["metadata"]["name"] == name))
 
 
 def existing(
