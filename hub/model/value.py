@@ -49,7 +49,10 @@ def read(type_: type[V], raw: Mapping[str, object]) -> V:
 
 
 def raw(value: Value) -> dict[str, object]:
-    """Return the value as the API server gives it back: camelCase, lists, defaults left out; equal values are equal so too."""
+    """Return the value as the API server gives it back: camelCase, lists, defaults left out; equal values are equal so too.
+
+    Since defaults are left out, a merge patch must set to null what was there before and is not in the new one.
+    """
     # Through JSON, because tuples would never equal the lists of an answer.
     built: dict[str, object] = msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
     return built
