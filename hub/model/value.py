@@ -9,7 +9,10 @@ from typing import TypeVar
 
 import msgspec
 
+from agent.kit.errors import Stalled
 from hub.model.durations import Duration
+
+MALFORMED = "MalformedResource"
 
 V = TypeVar("V", bound="Value")
 
@@ -18,7 +21,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     """The base of every value; a subclass repeats `frozen=True, kw_only=True`."""
 
 
-class MalformedResource(ValueError):
+class MalformedResource(Stalled):
     """A resource is not of the form its schema promises. Names the object and the field, so that a person can put it right."""
 
     def __init__(self, *, kind: str, namespace: str, name: str, detail: str) -> None:
@@ -27,7 +30,7 @@ class MalformedResource(ValueError):
         self.name = name
         self.detail = detail
         subject = "/".join(part for part in (namespace, name) if part) or "without a name"
-        super().__init__(f"{kind or 'object'} {subject} is malformed: {detail}")
+        super().__init__(f"{kind or 'object'} {subject} is malformed: {detail}", reason=MALFORMED)
 
 
 def read(type_: type[V], raw: Mapping[str, object]) -> V:
