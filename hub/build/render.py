@@ -209,7 +209,8 @@ class _Process:
     async def _died(self) -> Exception:
         assert self._process.stderr is not None
         said = (await self._process.stderr.read(_CRASH_BYTES)).decode(errors="replace")
-        self.kill()
+        # Not killed: that would take the status away from the loop, which reports 255 then. The time limit still holds.
+        self._writer.close()
         code = await self._process.wait()
         if "out of memory" in said or "cannot allocate memory" in said:
             return LimitExceeded("kustomize build failed: the tree needs more memory than a build may use")
