@@ -82,9 +82,7 @@ async def test_a_renderer_that_dies_is_replaced(tmp_path: Path) -> None:
     script.chmod(0o755)
     pool = RenderPool(script, 1)
     try:
-        with pytest.raises(
-            RenderUnavailable, match=r"ended during a build \(status 3\): fatal error: boom"
-        ):
+        with pytest.raises(RenderUnavailable, match=r"ended during a build \(status 3\): fatal error: boom"):
             await name_of(pool, "a")
         assert await name_of(pool, "a") == "a"
     finally:
