@@ -1,0 +1,179 @@
+"""The loop that every controller runs: one key at a time per key, the newest wish only, again after what the outcome says.
+
+State: which keys are due, when, and how often each failed in a row. A key that is marked while it is worked on is worked on
+once more, never twice at the same time.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from agent.kit.clock import Clock, Randomness
+from agent.kit.errors import CartwheelError, Stalled, Waiting
+from agent.kit.tasks import Tasks
+
+_LOG = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """It is as it should be; looked at again when something changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """It is as it should be; looked at again after that long at the latest."""
+
+    after_s: float
+
+
+Outcome = Done | Again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """How long to wait after failures in a row: doubled from the first to the last, spread by a tenth."""
+
+    first_s: float = 0.75
+    last_s: float = 900.0
+
+    def delay_s(self, failures: int, randomness: Randomness) -> float:
+        """Return the wait after the given number of failures in a row (at least 1)."""
+        doubled = self.first_s * 2.0 ** min(failures - 1, 30)
+        return min(doubled, self.last_s) * randomness.uniform(0.9, 1.1)
+
+
+class Loop(Generic[K]):
+    """Works on keys with some workers until it is cancelled."""
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[K], Awaitable[Outcome]],
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        backoff: Backoff,
+        workers: int = 4,
+    ) -> None:
+        self._name = name
+        self._work = work
+        self._clock = clock
+        self._randomness = randomness
+        self._backoff = backoff
+        self._workers = workers
+        self._due: dict[K, float] = {}
+        self._queue: list[tuple[float, int, K]] = []
+        self._count = 0
+        self._failures: dict[K, int] = {}
+        self._active: set[K] = set()
+        self._wake = asyncio.Event()
+
+    @property
+    def depth(self) -> int:
+        """Return how many keys wait to be worked on now or later."""
+        return len(self._due)
+
+    def mark(self, key: K, *, after_s: float = 0.0) -> None:
+        """Have a key worked on; the earlier of two times counts."""
+        at = self._clock.monotonic_s() + after_s
+        if self._due.get(key, float("inf")) <= at:
+            return
+        self._due[key] = at
+        self._count += 1
+        heapq.heappush(self._queue, (at, self._count, key))
+        self._wake.set()
+
+    def forget(self, key: K) -> None:
+        """Take a key off the list; work on it that goes on is not stopped."""
+        self._due.pop(key, None)
+        self._failures.pop(key, None)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with Tasks() as tasks:
+            for number in range(self._workers):
+                tasks.start(self._serve(), name=f"{self._name}-{number}")
+            await tasks.wait_for_failure()
+
+    async def _serve(self) -> None:
+        while True:
+            key = await self._next()
+            self._active.add(key)
+            try:
+                await self._once(key)
+            finally:
+                self._active.discard(key)
+                self._wake.set()
+
+    async def _next(self) -> K:
+        while True:
+            self._wake.clear()
+            found, wait_s = self._take()
+            if found is not None:
+                return found[0]
+            if wait_s is None:
+                await self._wake.wait()
+            else:
+                await _either(self._wake, self._clock, wait_s)
+
+    def _take(self) -> tuple[tuple[K] | None, float | None]:
+        """Take the first key that is due and not being worked on, or say how long until one is (None: no time known)."""
+        now, busy, found = self._clock.monotonic_s(), [], None
+        while self._queue and self._queue[0][0] <= now:
+            entry = heapq.heappop(self._queue)
+            at, _, key = entry
+            if self._due.get(key) != at:
+                continue
+            if key in self._active:
+                busy.append(entry)
+                continue
+            del self._due[key]
+            found = (key,)
+            break
+        for entry in busy:
+            heapq.heappush(self._queue, entry)
+        later = next((at for at, _, _ in self._queue[:1] if at > now), None)
+        return found, None if later is None else max(later - now, 0.0)
+
+    async def _once(self, key: K) -> None:
+        try:
+            outcome = await self._work(key)
+        except Stalled as problem:
+            self._failures.pop(key, None)
+            _LOG.warning("stalled", extra={"loop": self._name, "key": str(key), "reason": problem.reason})
+        except Waiting as problem:
+            self._failures.pop(key, None)
+            self.mark(key, after_s=problem.after_s)
+        except CartwheelError as problem:
+            self._retry(key)
+            _LOG.warning(
+                "failed",
+                extra={"loop": self._name, "key": str(key), "reason": problem.reason, "error": str(problem)},
+            )
+        except Exception:
+            # Unknown failures are defects; the loop lives on and tries again.
+            self._retry(key)
+            _LOG.exception("defect", extra={"loop": self._name, "key": str(key)})
+        else:
+            self._failures.pop(key, None)
+            if isinstance(outcome, Again):
+                self.mark(key, after_s=outcome.after_s)
+
+    def _retry(self, key: K) -> None:
+        failures = self._failures.get(key, 0) + 1
+        self._failures[key] = failures
+        self.mark(key, after_s=self._backoff.delay_s(failures, self._randomness))
+
+
+async def _either(event: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Wait for an event, or for a time to pass."""
+    async with Tasks() as tasks:
+        slept = tasks.start(clock.sleep(seconds), name="sleep")
+        woken = tasks.start(event.wait(), name="wake")
+        await asyncio.wait((slept, woken), return_when=asyncio.FIRST_COMPLETED)

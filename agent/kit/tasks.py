@@ -1,0 +1,56 @@
+"""The only place that starts tasks. A task that fails is told of, never lost; whoever owns the group ends all of them."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+_LOG = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Tasks that live as long as their owner. The first that fails is what `wait_for_failure` raises."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+        self._failed: asyncio.Event = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    def start(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
+        """Run a coroutine beside the caller."""
+        task = asyncio.create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def wait_for_failure(self) -> None:
+        """Wait until a task has failed, and raise what it raised."""
+        await self._failed.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def close(self) -> None:
+        """Cancel all tasks and wait until they have ended."""
+        running = [task for task in self._running if task is not asyncio.current_task()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        problem = task.exception()
+        _LOG.error("task failed", exc_info=problem, extra={"task": task.get_name()})
+        if self._failure is None:
+            self._failure = problem
+            self._failed.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

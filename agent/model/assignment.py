@@ -1,0 +1,181 @@
+"""What the hub wishes for one delivery in one cluster: its assignment, its tombstone, or a hold. Pure values.
+
+An assignment travels and is saved as its canonical bytes; whoever compares two compares those bytes or their digest. Orders are
+(term, seq) and nothing else orders anything. `spec` is what the agent needs of the delivery's own spec, in seconds and home names.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from agent.model.content import BundleRef, canonical, digest_of
+from agent.model.names import ClusterId, Digest, HomeName, ObjectRef
+
+FORMAT = 1
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the objects when the delivery is deleted."""
+
+    MIRROR_PRUNE = "MirrorPrune"
+    DELETE = "Delete"
+    WAIT_FOR_TERMINATION = "WaitForTermination"
+    ORPHAN = "Orphan"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Order:
+    """Which of two wishes is newer: the session's term, then the sequence within it."""
+
+    term: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """An object to wait for beside those applied."""
+
+    ref: ObjectRef
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySpec:
+    """How a delivery is to be converged."""
+
+    interval_s: float
+    retry_interval_s: float
+    timeout_s: float
+    prune: bool = False
+    deletion_policy: DeletionPolicy = DeletionPolicy.MIRROR_PRUNE
+    force: bool = False
+    suspend: bool = False
+    wait: bool = False
+    health_checks: tuple[HealthCheck, ...] = ()
+    depends_on: tuple[HomeName, ...] = ()
+
+    @property
+    def deletes_on_removal(self) -> bool:
+        """Tell whether the objects go when the delivery goes."""
+        match self.deletion_policy:
+            case DeletionPolicy.MIRROR_PRUNE:
+                return self.prune
+            case DeletionPolicy.DELETE | DeletionPolicy.WAIT_FOR_TERMINATION:
+                return True
+            case DeletionPolicy.ORPHAN:
+                return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneLimit:
+    """How much may be deleted at once without a person's word: at most this share, unless it is fewer than `at_least` objects."""
+
+    percent: float = 50.0
+    at_least: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """The hub's present wish for a placement.
+
+    `source` names the source by which dependencies compare revisions. `tokens` are requests by name (reconcile, approve-prune), newest
+    value only. `generation` is the delivery's, for people; it orders nothing.
+    """
+
+    cluster: ClusterId
+    home: HomeName
+    uid: str
+    generation: int
+    order: Order
+    candidate: Digest
+    bundle: BundleRef
+    source: str
+    spec: DeliverySpec
+    prune_limit: PruneLimit = PruneLimit()
+    tokens: Mapping[str, str] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """Return the canonical bytes."""
+        return canonical({"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Assignment":
+        """Read `encode`'s bytes; fields of a later version are ignored. Raises ValueError when they are of another form."""
+        try:
+            raw = json.loads(data)
+            if raw["format"] != FORMAT:
+                raise ValueError(f"this version does not read assignments of format {raw['format']}")
+            return cls(
+                cluster=ClusterId(raw["cluster"]),
+                home=_home(raw["home"]),
+                uid=raw["uid"],
+                generation=raw["generation"],
+                order=Order(**raw["order"]),
+                candidate=Digest(raw["candidate"]),
+                bundle=BundleRef(base=raw["bundle"]["base"], overlay=raw["bundle"]["overlay"]),
+                source=raw["source"],
+                spec=_spec(raw["spec"]),
+                prune_limit=PruneLimit(**raw["prune_limit"]),
+                tokens=raw["tokens"],
+            )
+        except (KeyError, TypeError, json.JSONDecodeError) as problem:
+            raise ValueError(f"this is no assignment: {problem!r}") from problem
+
+    @property
+    def substance(self) -> Digest:
+        """Return the digest of everything but the order: equal for two wishes that ask for the same."""
+        raw = asdict(self)
+        del raw["order"]
+        return digest_of(canonical(raw))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """A delivery that is to leave the cluster. It is for this UID alone: a newer object of the same name is not meant."""
+
+    home: HomeName
+    uid: str
+    delete_objects: bool
+    author: str = ""
+    reason: str = ""
+
+
+class HoldReason(StrEnum):
+    """Why the hub cannot say now what it wishes."""
+
+    STARTING = "Starting"
+    NOT_BUILT = "NotBuilt"
+    BUILD_FAILED = "BuildFailed"
+    SOURCE_NOT_READY = "SourceNotReady"
+    STALLED = "Stalled"
+    RELEASED = "Released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Keep what is there; released: and stop guarding it."""
+
+    reason: HoldReason
+    message: str = ""
+
+
+def _home(raw: Mapping[str, str]) -> HomeName:
+    return HomeName(kind=raw["kind"], namespace=raw["namespace"], name=raw["name"])
+
+
+def _spec(raw: Mapping[str, Any]) -> DeliverySpec:
+    checks = tuple(HealthCheck(ref=ObjectRef(**c["ref"]), version=c["version"]) for c in raw["health_checks"])
+    return DeliverySpec(
+        interval_s=raw["interval_s"],
+        retry_interval_s=raw["retry_interval_s"],
+        timeout_s=raw["timeout_s"],
+        prune=raw["prune"],
+        deletion_policy=DeletionPolicy(raw["deletion_policy"]),
+        force=raw["force"],
+        suspend=raw["suspend"],
+        wait=raw["wait"],
+        health_checks=checks,
+        depends_on=tuple(_home(one) for one in raw["depends_on"]),
+    )

@@ -1,0 +1,132 @@
+"""What an agent says of one delivery: the verdict for exactly one Bundle, as exceptions. Pure values.
+
+Never a value from a manifest is in one: ids, words, and messages of the API server that name fields.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from agent.model.assignment import Order
+from agent.model.content import canonical
+from agent.model.names import ClusterId, Digest, HomeName
+
+FORMAT = 1
+MAX_EXCEPTIONS = 100
+
+
+class Stage(StrEnum):
+    """How far a delivery has come with its present Bundle."""
+
+    WAITING = "Waiting"  # for dependencies
+    APPLYING = "Applying"
+    CHECKING = "Checking"  # applied; health is awaited
+    READY = "Ready"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+    GONE = "Gone"  # a tombstone has been carried out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One object that is not simply applied and current: inventory id, the word for what is the matter, the sentence."""
+
+    id: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The newest word on one delivery.
+
+    `as_of` is RFC 3339, the time at which it was true. `reason` is a Flux condition reason. `inventory_extra` are ids (with version)
+    held that the Bundle does not list, `inventory_missing` ids that it lists and that are not held; the rest of the inventory is the Bundle's.
+    `prune_held` are ids whose deletion waits for approval. `fights` names managers that take fields back. `handled` are tokens acted on.
+    `exceptions` are at most MAX_EXCEPTIONS; `exception_count` counts all.
+    """
+
+    cluster: ClusterId
+    home: HomeName
+    uid: str
+    order: Order
+    candidate: Digest
+    bundle: Digest
+    stage: Stage
+    as_of: str
+    reason: str = ""
+    message: str = ""
+    healthy: bool | None = None
+    health_message: str = ""
+    applied_once: bool = False
+    inventory_extra: Mapping[str, str] = field(default_factory=dict)
+    inventory_missing: tuple[str, ...] = ()
+    exceptions: tuple[Verdict, ...] = ()
+    exception_count: int = 0
+    prune_held: tuple[str, ...] = ()
+    fights: tuple[Verdict, ...] = ()
+    handled: Mapping[str, str] = field(default_factory=dict)
+    traceparent: str = ""
+
+    def encode(self) -> bytes:
+        """Return the canonical bytes."""
+        return canonical({"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Report":
+        """Read `encode`'s bytes; fields of a later version are ignored. Raises ValueError when they are of another form."""
+        try:
+            raw = json.loads(data)
+            if raw["format"] != FORMAT:
+                raise ValueError(f"this version does not read reports of format {raw['format']}")
+            known = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
+            return cls(**(known | _parsed(raw)))
+        except (KeyError, TypeError, json.JSONDecodeError) as problem:
+            raise ValueError(f"this is no report: {problem!r}") from problem
+
+    def says_the_same_as(self, other: "Report") -> bool:
+        """Compare without the time."""
+        return {**asdict(self), "as_of": "", "traceparent": ""} == {
+            **asdict(other),
+            "as_of": "",
+            "traceparent": "",
+        }
+
+
+class NoticeKind(StrEnum):
+    """What an event of the agent is about."""
+
+    APPLIED = "Applied"
+    PRUNED = "Pruned"
+    DRIFT_DETECTED = "DriftDetected"
+    DRIFT_CORRECTED = "DriftCorrected"
+    HEALTH_PASSED = "HealthPassed"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that happened to a delivery, told once: numbered per agent process, acknowledged by the hub."""
+
+    seq: int
+    home: HomeName
+    uid: str
+    kind: NoticeKind
+    reason: str
+    message: str
+    at: str
+    bundle: str = ""
+
+
+def _parsed(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "home": HomeName(**raw["home"]),
+        "order": Order(**raw["order"]),
+        "stage": Stage(raw["stage"]),
+        "inventory_missing": tuple(raw["inventory_missing"]),
+        "exceptions": tuple(Verdict(**one) for one in raw["exceptions"]),
+        "prune_held": tuple(raw["prune_held"]),
+        "fights": tuple(Verdict(**one) for one in raw["fights"]),
+    }

@@ -1,0 +1,58 @@
+"""What the hub wishes for a placement, and what it knows of a cluster's agent: the values on the boards between its stages."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from agent.kit.board import Board
+from agent.model.assignment import Assignment, Hold, Tombstone
+from agent.model.content import Bundle
+from agent.model.names import ClusterId, HomeName
+from agent.model.report import Notice, Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """This is to run. `revision` is the source's, for people; `traceparent` the trace that led here, empty when none."""
+
+    assignment: Assignment
+    bundle: Bundle
+    revision: str
+    traceparent: str = field(default="", compare=False)
+
+
+Wish = Assigned | Tombstone | Hold
+PlacementKey = tuple[ClusterId, HomeName]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """Whether a cluster's agent is connected here, and what it said of itself when it last was."""
+
+    connected: bool
+    since: datetime
+    last_seen: datetime
+    term: int = 0
+    agent_version: str = ""
+    kubernetes_version: str = ""
+    protocol: int = 0
+    key_fingerprint: str = ""
+    certificate_not_after: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """A notice of one cluster."""
+
+    cluster: ClusterId
+    notice: Notice
+
+
+class Boards:
+    """Where the stages of one hub meet: wishes go down, reports and presence come up. One event loop; one hub."""
+
+    def __init__(self) -> None:
+        self.wishes: Board[PlacementKey, Wish] = Board()
+        self.reports: Board[PlacementKey, Report] = Board()
+        self.presence: Board[ClusterId, Presence] = Board()
+        self.happenings: Board[tuple[ClusterId, int], Happening] = Board()
