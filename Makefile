@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup check format unit conformance tools test lock
+.PHONY: help preflight setup check format protos unit conformance tools test lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,10 @@ $(STAMP): requirements/dev.lock pyproject.toml
 format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+protos: setup ## Generate the protocol's code anew after a change of its sources
+	@$(BIN)/python -m grpc_tools.protoc -I . --python_out=. protos/v1/*.proto
+	@$(BIN)/python -m grpc_tools.protoc -I . --grpc_python_out=. protos/v1/link.proto
 
 tools: setup ## Build the Go tools the tests run (2 minutes once per machine, kept in the user's cache folder)
 	@$(BIN)/python -m e2e.tools ensure render
