@@ -1,0 +1,326 @@
+"""The desk: the cluster's assignments, saved in the cluster, so that the agent goes on without the hub and across restarts.
+
+State: Secrets in the agent's own namespace. One *head* per delivery, and immutable *packs* of blobs that are too large for it. The order
+of writes is safety: packs, then the head (which is the acknowledgement), then the work; what nobody names is collected last. A head that
+cannot be read is told of and never overwritten: it may be all that is known of objects that exist.
+
+Every write is conditional on the head being as this process knows it, so that of two agents one fails.
+"""
+
+import base64
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+import zstandard
+
+from agent.kit.errors import Stalled, Transient
+from agent.kube.api import Api, Object
+from agent.kube.errors import AlreadyExists, NotFound
+from agent.kube.resources import SECRETS
+from agent.model.content import canonical, digest_of
+from agent.model.head import Head
+from agent.model.inventory import format_id
+from agent.model.names import Digest, HomeName
+
+_LOG = logging.getLogger(__name__)
+
+FIELD_MANAGER = "cartwheel-agent"
+PART_LABEL = "fleet.cartwheel.dev/desk"
+HOME_ANNOTATION = "fleet.cartwheel.dev/home"
+MAX_INLINE_BYTES = 128 << 10
+MAX_PACK_BYTES = 700 << 10
+MAX_PACKS = 8
+_LEVEL = 3
+_MAX_UNPACKED = 256 << 20
+
+
+class DeskUnreadable(Stalled):
+    """A head was written by a newer version or is damaged; it is left as it is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="DeskUnreadable")
+
+
+class ContentMissing(Transient):
+    """A blob that a head names is in none of its packs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="ContentMissing")
+
+
+@dataclass(slots=True)
+class _Saved:
+    head: Head
+    resource_version: str
+
+
+class Desk:
+    """The assignments of one cluster. `load` comes first."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._saved: dict[HomeName, _Saved] = {}
+        self._unreadable: dict[str, str] = {}
+        self._term = 0
+        self._term_version = ""
+
+    @property
+    def term(self) -> int:
+        """Return the highest session term that this cluster has seen."""
+        return self._term
+
+    @property
+    def heads(self) -> Mapping[HomeName, Head]:
+        return {home: saved.head for home, saved in self._saved.items()}
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Return the names of Secrets that could not be read, with the reason."""
+        return dict(self._unreadable)
+
+    @property
+    def root(self) -> Digest:
+        """Return the digest over all assignments, equal on both ends when they agree."""
+        return root_of({home: saved.head.assignment.substance for home, saved in self._saved.items()})
+
+    def get(self, home: HomeName) -> Head | None:
+        saved = self._saved.get(home)
+        return saved.head if saved else None
+
+    async def load(self) -> None:
+        """Read every head."""
+        listing = await self._api.list(SECRETS, self._namespace, label_selector=f"{PART_LABEL}=head")
+        saved: dict[HomeName, _Saved] = {}
+        self._unreadable = {}
+        for value in listing.items:
+            name = value["metadata"]["name"]
+            try:
+                head = Head.decode(_unpack(_data(value, "head")))
+                home = head.home
+            except ValueError as problem:
+                self._unreadable[name] = str(problem)
+                _LOG.error("desk unreadable", extra={"secret": name, "error": str(problem)})
+                continue
+            saved[home] = _Saved(head, value["metadata"]["resourceVersion"])
+        self._saved = saved
+        await self._load_term()
+
+    async def save_term(self, term: int) -> None:
+        """Remember a session's term; a lower one than the known is a defect of the caller."""
+        if term <= self._term:
+            raise ValueError(f"term {term} is not newer than {self._term}")
+        body = self._secret("cartwheel-desk", "term", "term", str(term).encode(), self._term_version)
+        self._term_version = await self._write(body, is_new=not self._term_version)
+        self._term = term
+
+    async def save(self, head: Head, blobs: Mapping[Digest, bytes] | None = None) -> Head:
+        """Save a head durably, with blobs that are not saved yet. Returns it as it was saved.
+
+        Raises ContentMissing when a manifest of its Bundle is neither saved nor given, DeskUnreadable, and what the API raises.
+        """
+        home = head.home
+        name = head_name(home)
+        if name in self._unreadable:
+            raise DeskUnreadable(
+                f"Secret {self._namespace}/{name} holds {home} in a form that this version cannot read "
+                f"({self._unreadable[name]}); run the newer agent, or delete the Secret to forget what it holds"
+            )
+        if blobs is not None:
+            head = await self._place(head, blobs)
+        saved = self._saved.get(home)
+        if saved is not None and saved.head == head:
+            return head
+        version = saved.resource_version if saved else ""
+        data = _pack(head.encode())
+        body = self._secret(name, "head", "head", data, version)
+        body["metadata"]["annotations"] = {HOME_ANNOTATION: str(home)}
+        written = await self._write(body, is_new=saved is None)
+        self._saved[home] = _Saved(head, written)
+        if saved is not None:
+            await self._collect(set(saved.head.packs) - set(head.packs))
+        return head
+
+    async def drop(self, home: HomeName) -> None:
+        """Forget a delivery. Its objects are the caller's business."""
+        saved = self._saved.get(home)
+        if saved is None:
+            return
+        await self._delete(head_name(home), saved.resource_version)
+        del self._saved[home]
+        await self._collect(saved.head.packs)
+
+    async def blobs(self, head: Head, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
+        """Return blobs that a head names. Raises ContentMissing."""
+        wanted = set(digests)
+        found = {digest: data for digest, data in head.inline.items() if digest in wanted}
+        for name in head.packs:
+            if len(found) == len(wanted):
+                break
+            pack = await self._read_pack(name)
+            found.update({digest: data for digest, data in pack.items() if digest in wanted})
+        missing = wanted - found.keys()
+        if missing:
+            raise ContentMissing(
+                f"{head.home}: {len(missing)} manifests are not on the desk, first {min(missing)}"
+            )
+        return found
+
+    async def _place(self, head: Head, blobs: Mapping[Digest, bytes]) -> Head:
+        """Decide where the blobs go, and write packs. A few are kept with the head; many packs are made into few."""
+        needed = head.needed()
+        saved = self._saved.get(head.home)
+        old = saved.head if saved else None
+        known: dict[Digest, bytes] = dict(old.inline) if old else {}
+        known.update(blobs)
+        packed: dict[Digest, str] = {}
+        for name in old.packs if old else ():
+            packed.update(dict.fromkeys(await self._read_pack(name), name))
+        loose = {digest: known[digest] for digest in sorted(needed & known.keys()) if digest not in packed}
+        missing = needed - known.keys() - packed.keys()
+        if missing:
+            raise ContentMissing(
+                f"{head.home}: {len(missing)} manifests were not given, first {min(missing)}"
+            )
+        packs = tuple(sorted({name for digest, name in packed.items() if digest in needed}))
+        if sum(map(len, loose.values())) <= MAX_INLINE_BYTES:
+            return head.with_blobs(loose, packs)
+        if len(packs) >= MAX_PACKS and old:
+            loose.update(await self.blobs(old, needed & packed.keys()))
+            packs = ()
+        return head.with_blobs({}, (*packs, *await self._write_packs(loose)))
+
+    async def _write_packs(self, blobs: Mapping[Digest, bytes]) -> tuple[str, ...]:
+        names = []
+        for part in _split(blobs):
+            data = _pack(msgspec.msgpack.encode(part))
+            name = f"cartwheel-pack-{hashlib.sha256(data).hexdigest()[:32]}"
+            body = self._secret(name, "pack", "pack", data, "")
+            body["immutable"] = True
+            # Named by its content: when it exists, an earlier attempt wrote it.
+            with contextlib.suppress(AlreadyExists):
+                await self._api.create(SECRETS, self._namespace, body, field_manager=FIELD_MANAGER)
+            names.append(name)
+        return tuple(names)
+
+    async def _read_pack(self, name: str) -> Mapping[Digest, bytes]:
+        try:
+            value = await self._api.get(SECRETS, self._namespace, name)
+            pack = msgspec.msgpack.decode(_unpack(_data(value, "pack")), type=dict[str, bytes])
+        except NotFound:
+            return {}
+        except (ValueError, msgspec.MsgspecError) as problem:
+            raise ContentMissing(f"Secret {self._namespace}/{name} is damaged: {problem}") from problem
+        return {Digest(digest): data for digest, data in pack.items() if digest_of(data) == digest}
+
+    async def _collect(self, names: Iterable[str]) -> None:
+        """Delete packs that no head names any more."""
+        used = {pack for saved in self._saved.values() for pack in saved.head.packs}
+        for name in set(names) - used:
+            await self._delete(name, "")
+
+    async def _delete(self, name: str, resource_version: str) -> None:
+        try:
+            await self._api.delete(SECRETS, self._namespace, name, resource_version=resource_version)
+        except NotFound:
+            return
+
+    async def _load_term(self) -> None:
+        try:
+            value = await self._api.get(SECRETS, self._namespace, "cartwheel-desk")
+        except NotFound:
+            self._term, self._term_version = 0, ""
+            return
+        self._term = int(_data(value, "term"))
+        self._term_version = value["metadata"]["resourceVersion"]
+
+    async def _write(self, body: Object, *, is_new: bool) -> str:
+        if is_new:
+            written = await self._api.create(SECRETS, self._namespace, body, field_manager=FIELD_MANAGER)
+        else:
+            written = await self._api.replace(SECRETS, self._namespace, body, field_manager=FIELD_MANAGER)
+        return str(written["metadata"]["resourceVersion"])
+
+    def _secret(self, name: str, part: str, key: str, data: bytes, resource_version: str) -> Object:
+        metadata: Object = {
+            "name": name,
+            "namespace": self._namespace,
+            "labels": {PART_LABEL: part, "app.kubernetes.io/part-of": "cartwheel"},
+        }
+        if resource_version:
+            metadata["resourceVersion"] = resource_version
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "type": f"fleet.cartwheel.dev/{part}",
+            "data": {key: base64.b64encode(data).decode()},
+        }
+
+
+def head_name(home: HomeName) -> str:
+    """Return the name of a delivery's head."""
+    return f"cartwheel-head-{hashlib.sha256(str(home).encode()).hexdigest()[:32]}"
+
+
+def root_of(substances: Mapping[HomeName, Digest]) -> Digest:
+    """Return one digest over deliveries and the substances of their assignments."""
+    lines = sorted([str(home), substance] for home, substance in substances.items())
+    return digest_of(canonical(lines))
+
+
+def replace_assignment(old: Head | None, new: Head, *, was_healthy: bool) -> Head:
+    """Return the head that follows: it keeps what the old one knows of the cluster, and enters the new ids ahead."""
+    ahead = {format_id(entry.ref): entry.version for entry in new.entries}
+    if old is None:
+        return replace(new, ahead=ahead)
+    ahead = {id_: version for id_, version in {**old.ahead, **ahead}.items() if id_ not in old.inventory}
+    healthy, indexes = old.healthy, old.healthy_indexes
+    if was_healthy:
+        healthy, indexes = old.assignment.bundle, (old.base, old.overlay)
+    return replace(
+        new,
+        inventory=old.inventory,
+        ahead=ahead,
+        applied=old.applied,
+        applied_at=old.applied_at,
+        healthy=healthy,
+        healthy_indexes=indexes,
+        handled=old.handled,
+    )
+
+
+def _split(blobs: Mapping[Digest, bytes]) -> Iterable[dict[str, bytes]]:
+    """Cut blobs into packs whose raw size stays below the limit, unless one alone is larger."""
+    part: dict[str, bytes] = {}
+    size = 0
+    for digest, data in sorted(blobs.items()):
+        if part and size + len(data) > MAX_PACK_BYTES:
+            yield part
+            part, size = {}, 0
+        part[digest] = data
+        size += len(data)
+    if part:
+        yield part
+
+
+def _data(value: Object, key: str) -> bytes:
+    try:
+        return base64.b64decode((value.get("data") or {})[key], validate=True)
+    except KeyError as problem:
+        raise ValueError(f"it has no key {key}") from problem
+
+
+def _pack(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True).compress(data)
+
+
+def _unpack(data: bytes) -> bytes:
+    try:
+        return zstandard.ZstdDecompressor().decompress(data, max_output_size=_MAX_UNPACKED)
+    except zstandard.ZstdError as problem:
+        raise ValueError(f"it cannot be unpacked: {problem}") from problem
