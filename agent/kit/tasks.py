@@ -30,6 +30,16 @@ class Tasks:
         if self._failure is not None:
             raise self._failure
 
+    async def run_until(self, task: asyncio.Task[Any]) -> None:
+        """Wait until the task has ended, or raise what the first of the group to fail raised."""
+        failing = asyncio.create_task(self._failed.wait())
+        try:
+            await asyncio.wait((task, failing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            failing.cancel()
+        if self._failure is not None:
+            raise self._failure
+
     async def close(self) -> None:
         """Cancel all tasks and wait until they have ended."""
         running = [task for task in self._running if task is not asyncio.current_task()]

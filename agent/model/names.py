@@ -1,6 +1,7 @@
 """Names of things: objects in a cluster, deliveries, clusters and digests. Pure values."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NewType
 
 Digest = NewType("Digest", str)
@@ -45,3 +46,8 @@ def group_of(api_version: str) -> str:
 def version_of(api_version: str) -> str:
     """Return the version of an apiVersion: `v1` of `apps/v1`."""
     return api_version.rpartition("/")[2]
+
+
+def timestamp(at: datetime) -> str:
+    """Return Kubernetes' text for an instant in UTC, in seconds."""
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

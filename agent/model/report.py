@@ -6,12 +6,13 @@ Never a value from a manifest is in one: ids, words, and messages of the API ser
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from agent.model.assignment import Order
 from agent.model.content import canonical
-from agent.model.names import ClusterId, Digest, HomeName
+from agent.model.names import ClusterId, Digest, HomeName, timestamp
 
 FORMAT = 1
 MAX_EXCEPTIONS = 100
@@ -69,6 +70,20 @@ class Report:
     fights: tuple[Verdict, ...] = ()
     handled: Mapping[str, str] = field(default_factory=dict)
     traceparent: str = ""
+
+    @classmethod
+    def gone(cls, cluster: ClusterId, home: HomeName, uid: str, *, as_of: datetime) -> "Report":
+        """Say that nothing of a delivery is on the desk any more."""
+        return cls(
+            cluster=cluster,
+            home=home,
+            uid=uid,
+            order=Order(0, 0),
+            candidate=Digest(""),
+            bundle=Digest(""),
+            stage=Stage.GONE,
+            as_of=timestamp(as_of),
+        )
 
     def encode(self) -> bytes:
         """Return the canonical bytes."""

@@ -1,0 +1,154 @@
+"""Keeps a session with the hub: enrols when there is no certificate, renews it in time, dials again when a session ends.
+
+State: the credentials. A refused agent keeps trying at the slowest rate: whoever refused it may change their mind.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.kit.clock import Clock, Randomness
+from agent.kit.errors import CartwheelError, Stalled
+from agent.kit.reconcile import Backoff
+from agent.kit.tasks import Tasks
+from agent.link.channel import Channel, enroll
+from agent.link.identity import Credentials, IdentityStore
+from agent.link.session import Session
+from agent.model.names import ClusterId
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialSettings:
+    """Where the hub is, and the link's times. `bootstrap` is the folder with token, ca.crt."""
+
+    address: str
+    enrol_address: str
+    bootstrap: Path
+    keepalive_s: float = 30.0
+    call_timeout_s: float = 60.0
+    backoff: Backoff
+    renew_at: float = 0.66
+
+
+class Dial:
+    """The agent's side of the link."""
+
+    def __init__(
+        self,
+        settings: DialSettings,
+        identities: IdentityStore,
+        session: Callable[[ClusterId, Channel], Session],
+        *,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._settings = settings
+        self._identities = identities
+        self._session = session
+        self._clock = clock
+        self._randomness = randomness
+        self.is_connected = False
+
+    async def identify(self) -> Credentials:
+        """Return credentials with a certificate, enrolling until the hub gives one."""
+        credentials = await self._identities.load()
+        failures = 0
+        while not credentials.is_enrolled:
+            try:
+                credentials = await self._enrol(credentials)
+            except CartwheelError as problem:
+                failures += 1
+                await self._pause("not enrolled", problem, failures)
+        return credentials
+
+    async def run(self, credentials: Credentials) -> None:
+        """Hold sessions for ever."""
+        failures = 0
+        while True:
+            started = self._clock.monotonic_s()
+            try:
+                credentials = await self._hold(credentials)
+                problem: CartwheelError | None = None
+            except CartwheelError as broken:
+                problem = broken
+                credentials = await self._identities.load()
+            if self._clock.monotonic_s() - started > self._settings.backoff.last_s:
+                failures = 0
+            failures += 1
+            await self._pause("session ended", problem, failures)
+
+    async def _hold(self, credentials: Credentials) -> Credentials:
+        """Hold one session until it ends, renewing the certificate meanwhile."""
+        settings = self._settings
+        channel = Channel(
+            settings.address,
+            credentials,
+            keepalive_s=settings.keepalive_s,
+            call_timeout_s=settings.call_timeout_s,
+        )
+        session = self._session(credentials.cluster, channel)
+        stream = channel.open()
+        try:
+            async with Tasks() as tasks:
+                tasks.start(self._renew(credentials, channel), name="renew")
+                serving = tasks.start(session.run(stream), name="session")
+                self.is_connected = True
+                await tasks.run_until(serving)
+        finally:
+            self.is_connected = False
+            await stream.close()
+            await channel.close()
+        return await self._identities.load()
+
+    async def _renew(self, credentials: Credentials, channel: Channel) -> None:
+        """Renew again and again; a failure is tried again while the certificate lasts."""
+        failures = 0
+        while True:
+            start, end = credentials.lifetime
+            due = start + (end - start) * self._settings.renew_at
+            wait_s = (due - self._clock.now()).total_seconds()
+            if failures:
+                wait_s = max(wait_s, self._settings.backoff.delay_s(failures, self._randomness))
+            await self._clock.sleep(max(wait_s, 0.0))
+            try:
+                certificate, ca = await channel.renew(credentials.request())
+                credentials = await self._identities.enrolled(credentials, certificate, ca)
+                failures = 0
+            except CartwheelError as problem:
+                failures += 1
+                _LOG.warning("not renewed", extra={"reason": problem.reason, "error": str(problem)})
+
+    async def _enrol(self, credentials: Credentials) -> Credentials:
+        folder = self._settings.bootstrap
+        try:
+            token, ca = await asyncio.to_thread(_read, folder)
+        except OSError as problem:
+            raise Stalled(
+                f"no certificate yet and no join token in {folder}: {problem}; run `hub cluster add` again",
+                reason="NoToken",
+            ) from problem
+        certificate, ca = await enroll(
+            self._settings.enrol_address,
+            ca,
+            token=token,
+            request=credentials.request(),
+            timeout_s=self._settings.call_timeout_s,
+        )
+        _LOG.info("enrolled")
+        return await self._identities.enrolled(credentials, certificate, ca)
+
+    async def _pause(self, event: str, problem: CartwheelError | None, failures: int) -> None:
+        delay_s = self._settings.backoff.delay_s(failures, self._randomness)
+        extra: dict[str, object] = {"retry_s": round(delay_s, 1)}
+        if problem is not None:
+            extra |= {"reason": problem.reason, "error": str(problem)}
+        _LOG.warning(event, extra=extra)
+        await self._clock.sleep(delay_s)
+
+
+def _read(folder: Path) -> tuple[str, bytes]:
+    return (folder / "token").read_text().strip(), (folder / "ca.crt").read_bytes()
