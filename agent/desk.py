@@ -21,7 +21,8 @@ from agent.kit.errors import Stalled, Transient
 from agent.kube.api import Api, Object
 from agent.kube.errors import AlreadyExists, NotFound
 from agent.kube.resources import SECRETS
-from agent.model.content import canonical, digest_of
+from agent.model.assignment import root_of
+from agent.model.content import digest_of
 from agent.model.head import Head
 from agent.model.inventory import format_id
 from agent.model.names import Digest, HomeName
@@ -265,12 +266,6 @@ class Desk:
 def head_name(home: HomeName) -> str:
     """Return the name of a delivery's head."""
     return f"cartwheel-head-{hashlib.sha256(str(home).encode()).hexdigest()[:32]}"
-
-
-def root_of(substances: Mapping[HomeName, Digest]) -> Digest:
-    """Return one digest over deliveries and the substances of their assignments."""
-    lines = sorted([str(home), substance] for home, substance in substances.items())
-    return digest_of(canonical(lines))
 
 
 def replace_assignment(old: Head | None, new: Head, *, was_healthy: bool) -> Head:

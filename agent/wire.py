@@ -107,7 +107,8 @@ def encode_down(value: Down) -> bytes:
             message.hold.home.CopyFrom(_home(value.home))
             message.hold.reason, message.hold.message = value.hold.reason, value.hold.message
         case Mark():
-            message.mark.source, message.mark.revision = value.source, value.revision
+            message.mark.revision = value.revision
+            message.mark.homes.extend(_home(home) for home in value.homes)
         case NoticeAck():
             message.notice_ack.seq = value.seq
         case Refused():
@@ -146,7 +147,8 @@ def decode_down(data: bytes) -> Down:
                 hold = Hold(reason=HoldReason(message.hold.reason), message=message.hold.message)
                 return Keep(home=_read_home(message.hold.home), hold=hold)
             case "mark":
-                return Mark(source=message.mark.source, revision=message.mark.revision)
+                homes = tuple(_read_home(home) for home in message.mark.homes)
+                return Mark(revision=message.mark.revision, homes=homes)
             case "notice_ack":
                 return NoticeAck(seq=message.notice_ack.seq)
             case "refused":

@@ -65,8 +65,8 @@ class Worker(Protocol):
         """The delivery's head changed."""
         ...
 
-    def moved(self, source: str, revision: str) -> None:
-        """A source is at a revision that changes nothing in its deliveries."""
+    def moved(self, home: HomeName, revision: str) -> None:
+        """The delivery is at another revision of its source, which changes nothing in it."""
         ...
 
     def is_healthy(self, home: HomeName) -> bool:
@@ -168,7 +168,8 @@ class Session:
                 case Tombstone() | Keep():
                     self._wish(message.home, message)
                 case Mark():
-                    self._worker.moved(message.source, message.revision)
+                    for home in message.homes:
+                        self._worker.moved(home, message.revision)
                 case NoticeAck():
                     self._notices.acknowledge(message.seq)
                 case Refused():

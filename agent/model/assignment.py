@@ -161,6 +161,12 @@ class Hold:
     message: str = ""
 
 
+def root_of(substances: Mapping[HomeName, Digest]) -> Digest:
+    """Return one digest over deliveries and the substances of their assignments."""
+    lines = sorted([str(home), substance] for home, substance in substances.items())
+    return digest_of(canonical(lines))
+
+
 def _home(raw: Mapping[str, str]) -> HomeName:
     return HomeName(kind=raw["kind"], namespace=raw["namespace"], name=raw["name"])
 

@@ -112,10 +112,10 @@ class Keep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A source is at a revision that changes nothing in the deliveries on the desk."""
+    """These deliveries are at another revision of their source, which changes nothing in them."""
 
-    source: str
     revision: str
+    homes: tuple[HomeName, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

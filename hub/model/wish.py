@@ -42,7 +42,7 @@ class Presence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """A notice of one cluster."""
+    """A notice of one cluster; on the board under (cluster, session's term, the notice's number). Whoever told it drops it."""
 
     cluster: ClusterId
     notice: Notice
@@ -55,4 +55,4 @@ class Boards:
         self.wishes: Board[PlacementKey, Wish] = Board()
         self.reports: Board[PlacementKey, Report] = Board()
         self.presence: Board[ClusterId, Presence] = Board()
-        self.happenings: Board[tuple[ClusterId, int], Happening] = Board()
+        self.happenings: Board[tuple[ClusterId, int, int], Happening] = Board()

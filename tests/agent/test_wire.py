@@ -83,7 +83,7 @@ DOWNS: list[Down] = [
     Assign(assignment=b"{}"),
     Tombstone(home=HOME, uid="u", delete_objects=True, author="me", reason="deleted"),
     Keep(home=HOME, hold=Hold(reason=HoldReason.STARTING, message="m")),
-    Mark(source="GitRepository/a/b", revision="r"),
+    Mark(revision="r", homes=(HOME,)),
     NoticeAck(seq=9),
     Refused(reason="Revoked", message="m"),
     Resync(),

@@ -1,0 +1,182 @@
+"""The certificate authority of the fleet: issues what agents and listeners show. Pure but for the clock that is handed in.
+
+The CA's key lives in a Secret of the hub's namespace. A certificate names its cluster by a URI; who may use it is decided elsewhere.
+"""
+
+import hashlib
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from agent.kit.errors import Stalled
+from agent.model.names import ClusterId
+
+URI_PREFIX = "spiffe://cartwheel/cluster/"
+SKEW = timedelta(minutes=5)
+CA_LIFETIME = timedelta(days=3650)
+
+
+class RequestRefused(Stalled):
+    """A certificate signing request is not acceptable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A certificate with its key's fingerprint and its end; `key` only for keys made here."""
+
+    certificate: bytes
+    fingerprint: str
+    not_after: datetime
+    key: bytes = b""
+
+
+class Authority:
+    """A CA certificate with its key, PEM."""
+
+    def __init__(self, certificate: bytes, key: bytes) -> None:
+        loaded = serialization.load_pem_private_key(key, None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise Stalled("the CA's key is not an elliptic curve key", reason="InvalidCA")
+        self.certificate = certificate
+        self._key = loaded
+        self._name = x509.load_pem_x509_certificate(certificate).subject
+
+    def issue_agent(
+        self, request: bytes, cluster: ClusterId, *, now: datetime, lifetime: timedelta
+    ) -> Issued:
+        """Certify the key of a request for a cluster. Nothing else of the request counts. Raises RequestRefused."""
+        key = request_key(request)
+        uri = x509.UniformResourceIdentifier(URI_PREFIX + cluster)
+        builder = self._builder(key, f"cluster {cluster}", [uri], now, lifetime)
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        return self._sign(builder.add_extension(usage, critical=False), key)
+
+    def issue_server(self, hosts: tuple[str, ...], *, now: datetime, lifetime: timedelta) -> Issued:
+        """Make a key and certify it for the hub's listeners under some names or addresses."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = self._builder(
+            key.public_key(), "cartwheel hub", [_host(one) for one in hosts], now, lifetime
+        )
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        issued = self._sign(builder.add_extension(usage, critical=False), key.public_key())
+        return Issued(
+            certificate=issued.certificate,
+            fingerprint=issued.fingerprint,
+            not_after=issued.not_after,
+            key=_pem(key),
+        )
+
+    def _builder(
+        self,
+        key: CertificatePublicKeyTypes,
+        name: str,
+        names: list[x509.GeneralName],
+        now: datetime,
+        lifetime: timedelta,
+    ) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            # Clocks differ a little; a lifetime shorter than the allowance is for tests and starts now.
+            .not_valid_before(now - min(SKEW, lifetime / 10))
+            .not_valid_after(now + lifetime)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        )
+
+    def _sign(self, builder: x509.CertificateBuilder, key: CertificatePublicKeyTypes) -> Issued:
+        signed = builder.sign(self._key, hashes.SHA256())
+        return Issued(
+            certificate=signed.public_bytes(serialization.Encoding.PEM),
+            fingerprint=fingerprint(key),
+            not_after=signed.not_valid_after_utc,
+        )
+
+
+def make_authority(*, now: datetime) -> tuple[bytes, bytes]:
+    """Return the certificate and key of a new CA, PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cartwheel")])
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=True,
+        crl_sign=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - SKEW)
+        .not_valid_after(now + CA_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
+
+
+def request_key(request: bytes) -> CertificatePublicKeyTypes:
+    """Return the public key of a signing request whose signature proves that the asker has the private one."""
+    try:
+        parsed = x509.load_pem_x509_csr(request)
+        if not parsed.is_signature_valid:
+            raise InvalidSignature
+        key = parsed.public_key()
+    except (ValueError, InvalidSignature) as problem:
+        raise RequestRefused(
+            "the certificate signing request is not valid", reason="RequestInvalid"
+        ) from problem
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise RequestRefused("the key must be on the curve P-256", reason="RequestInvalid")
+    return key
+
+
+def fingerprint(key: CertificatePublicKeyTypes) -> str:
+    """Return `SHA256:<hex>` of a public key."""
+    data = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return "SHA256:" + hashlib.sha256(data).hexdigest()
+
+
+def read_certificate(pem: bytes) -> tuple[ClusterId | None, str, datetime]:
+    """Return the cluster that a certificate names, its key's fingerprint and its end."""
+    certificate = x509.load_pem_x509_certificate(pem)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    found = next((uri.removeprefix(URI_PREFIX) for uri in uris if uri.startswith(URI_PREFIX)), None)
+    key = certificate.public_key()
+    return (
+        None if found is None else ClusterId(found),
+        fingerprint(key),
+        certificate.not_valid_after_utc,
+    )
+
+
+def _host(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

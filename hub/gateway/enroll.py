@@ -1,0 +1,119 @@
+"""Lets new agents in: checks the join token, registers the key with the Cluster, issues the certificate; renews it later.
+
+The order is safety: the token is marked as used by this key first, then the key is registered, then the certificate is given. An agent
+that was killed in between shows the same token with the same key and gets through again for a quarter of an hour.
+"""
+
+import base64
+import logging
+from datetime import timedelta
+from typing import Protocol
+
+from agent.kit.clock import Clock
+from agent.kit.errors import Stalled
+from agent.kube.api import Api, Object
+from agent.kube.errors import Conflict, NotFound
+from agent.kube.resources import SECRETS
+from agent.model.names import ClusterId
+from hub.gateway.ca import Authority, Issued, fingerprint, request_key
+from hub.gateway.session import Peer
+from hub.model import jointoken
+from hub.model.durations import timestamp
+from hub.model.jointoken import JoinToken, TokenRefused
+
+_LOG = logging.getLogger(__name__)
+FIELD_MANAGER = "cartwheel-hub"
+
+
+class Clusters(Protocol):
+    """The Clusters, as far as enrolment needs them."""
+
+    async def register(self, namespace: str, name: str, key_fingerprint: str, not_after: str) -> ClusterId:
+        """Make the key the one of the Cluster, and return its id. Raises Stalled when there is no such Cluster."""
+        ...
+
+    def renewed(self, peer: Peer, issued: Issued) -> None:
+        """Note that a key's certificate lasts longer."""
+        ...
+
+
+class Enrolment:
+    """Issues certificates."""
+
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        authority: Authority,
+        clusters: Clusters,
+        *,
+        clock: Clock,
+        lifetime: timedelta,
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._authority = authority
+        self._clusters = clusters
+        self._clock = clock
+        self._lifetime = lifetime
+
+    @property
+    def ca(self) -> bytes:
+        return self._authority.certificate
+
+    async def enroll(self, token: str, request: bytes) -> tuple[Issued, ClusterId]:
+        """Return a certificate for a token's cluster. Raises Stalled (TokenRefused, RequestRefused) with the reason to tell."""
+        key = fingerprint(request_key(request))
+        stored = await self._use(token, key)
+        now = self._clock.now()
+        name = (stored.cluster_namespace, stored.cluster_name)
+        cluster = await self._clusters.register(*name, key, timestamp(now + self._lifetime))
+        issued = self._authority.issue_agent(request, cluster, now=now, lifetime=self._lifetime)
+        _LOG.info("enrolled", extra={"cluster": "/".join(name), "cluster_id": cluster, "key": key})
+        return issued, cluster
+
+    async def renew(self, peer: Peer, request: bytes) -> Issued:
+        """Return a new certificate over the same key. Raises Stalled."""
+        if fingerprint(request_key(request)) != peer.fingerprint:
+            raise Stalled("a renewal must be over the registered key; enrol to change it", reason="OtherKey")
+        now = self._clock.now()
+        issued = self._authority.issue_agent(request, peer.cluster, now=now, lifetime=self._lifetime)
+        self._clusters.renewed(peer, issued)
+        return issued
+
+    async def _use(self, text: str, key: str) -> JoinToken:
+        """Check a token and mark it as used by a key."""
+        name = jointoken.NAME_PREFIX + jointoken.token_id(text)
+        try:
+            value = await self._api.get(SECRETS, self._namespace, name)
+        except NotFound:
+            jointoken.check(text, None, key, self._clock.now())
+            raise
+        stored = _read(value)
+        jointoken.check(text, stored, key, self._clock.now())
+        if stored.used_by:
+            return stored
+        used = {"used-by": key, "used-at": timestamp(self._clock.now())}
+        data = {
+            **value["data"],
+            **{name: base64.b64encode(one.encode()).decode() for name, one in used.items()},
+        }
+        try:
+            await self._api.replace(
+                SECRETS, self._namespace, {**value, "data": data}, field_manager=FIELD_MANAGER
+            )
+        except Conflict as problem:
+            raise TokenRefused(
+                "the join token is being used by another agent", reason="TokenUsed"
+            ) from problem
+        return stored
+
+
+def _read(value: Object) -> JoinToken:
+    data = {name: base64.b64decode(text).decode() for name, text in (value.get("data") or {}).items()}
+    try:
+        return JoinToken.of_data(data)
+    except KeyError as problem:
+        raise TokenRefused(
+            f"Secret {value['metadata']['name']} holds no complete join token", reason="TokenUnknown"
+        ) from problem

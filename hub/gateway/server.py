@@ -1,0 +1,250 @@
+"""The two listeners: enrolment under the hub's certificate alone, sessions for registered certificates only.
+
+Python's gRPC cannot ask for an optional client certificate, hence two. The only file of the gateway that knows grpc.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import grpc
+import grpc.aio
+
+from agent import wire
+from agent.kit.clock import Clock
+from agent.kit.errors import CartwheelError, Stalled, Transient
+from agent.model.link import Down, Up
+from agent.model.names import ClusterId, Digest
+from hub.gateway.ca import Authority, read_certificate
+from hub.gateway.enroll import Enrolment
+from hub.gateway.router import Router
+from hub.gateway.session import Content, Peer, Refusal, Registry, Session
+from protos.v1 import content_pb2, link_pb2
+
+_LOG = logging.getLogger(__name__)
+
+CHUNK_BYTES = 256 << 10
+MAX_DIGESTS = 256
+MAX_MESSAGE_BYTES = 4 << 20
+Context = grpc.aio.ServicerContext
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenSettings:
+    """Where to listen, under which names, and the link's times."""
+
+    host: str
+    session_port: int
+    enrol_port: int
+    names: tuple[str, ...]
+    keepalive_s: float = 30.0
+    server_certificate_lifetime: timedelta = timedelta(days=365)
+    max_sessions: int = 10_000
+    stop_grace_s: float = 5.0
+
+
+class Gateway:
+    """Both listeners. `session` makes the session of a peer."""
+
+    def __init__(
+        self,
+        settings: ListenSettings,
+        *,
+        authority: Authority,
+        enrolment: Enrolment,
+        registry: Registry,
+        router: Router,
+        content: Content,
+        session: Callable[[Peer], Session],
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._authority = authority
+        self._enrolment = enrolment
+        self._registry = registry
+        self._router = router
+        self._content = content
+        self._session = session
+        self._clock = clock
+        self._servers: list[grpc.aio.Server] = []
+        self.session_port = 0
+        self.enrol_port = 0
+
+    async def start(self) -> None:
+        """Listen. Raises Transient when a port is taken."""
+        settings = self._settings
+        issued = self._authority.issue_server(
+            settings.names, now=self._clock.now(), lifetime=settings.server_certificate_lifetime
+        )
+        pair = [(issued.key, issued.certificate)]
+        mutual = grpc.ssl_server_credentials(pair, self._authority.certificate, require_client_auth=True)
+        self.session_port = await self._listen(self._link(), mutual, settings.session_port)
+        self.enrol_port = await self._listen(
+            self._enroll_only(), grpc.ssl_server_credentials(pair), settings.enrol_port
+        )
+
+    async def stop(self) -> None:
+        """End all sessions and stop listening."""
+        for server in self._servers:
+            await server.stop(self._settings.stop_grace_s)
+
+    async def _listen(
+        self, handler: grpc.GenericRpcHandler, credentials: grpc.ServerCredentials, port: int
+    ) -> int:
+        interval_ms = int(self._settings.keepalive_s * 1000)
+        server = grpc.aio.server(
+            options=[
+                ("grpc.keepalive_time_ms", interval_ms),
+                ("grpc.http2.ping_timeout_ms", max(interval_ms // 3, 1000)),
+                ("grpc.keepalive_timeout_ms", max(interval_ms // 3, 1000)),
+                ("grpc.http2.min_ping_interval_without_data_ms", interval_ms * 2 // 3),
+                ("grpc.http2.max_pings_without_data", 0),
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ],
+            maximum_concurrent_rpcs=self._settings.max_sessions * 2,
+        )
+        server.add_generic_rpc_handlers((handler,))
+        address = f"{self._settings.host}:{port}"
+        try:
+            bound = server.add_secure_port(address, credentials)
+        except RuntimeError as problem:
+            raise Transient(f"cannot listen on {address}: {problem}", reason="PortTaken") from problem
+        await server.start()
+        self._servers.append(server)
+        return bound
+
+    def _link(self) -> grpc.GenericRpcHandler:
+        return grpc.method_handlers_generic_handler(
+            "cartwheel.v1.Link",
+            {
+                "Session": grpc.stream_stream_rpc_method_handler(self._serve_session),
+                "Fetch": grpc.unary_stream_rpc_method_handler(
+                    self._serve_fetch,
+                    request_deserializer=content_pb2.FetchRequest.FromString,
+                    response_serializer=content_pb2.FetchChunk.SerializeToString,
+                ),
+                "Renew": grpc.unary_unary_rpc_method_handler(
+                    self._serve_renew,
+                    request_deserializer=link_pb2.RenewRequest.FromString,
+                    response_serializer=link_pb2.RenewReply.SerializeToString,
+                ),
+            },
+        )
+
+    def _enroll_only(self) -> grpc.GenericRpcHandler:
+        return grpc.method_handlers_generic_handler(
+            "cartwheel.v1.Enrolment",
+            {
+                "Enroll": grpc.unary_unary_rpc_method_handler(
+                    self._serve_enroll,
+                    request_deserializer=link_pb2.EnrollRequest.FromString,
+                    response_serializer=link_pb2.EnrollReply.SerializeToString,
+                )
+            },
+        )
+
+    async def _serve_session(self, _: AsyncIterator[bytes], context: Context) -> None:
+        peer = await self._peer(context)
+        stream = _ServerStream(context)
+        try:
+            await self._session(peer).run(stream)
+        except CartwheelError as problem:
+            _LOG.warning(
+                "session broken",
+                extra={"cluster": peer.cluster, "reason": problem.reason, "error": str(problem)},
+            )
+            await _refuse(context, grpc.StatusCode.UNAVAILABLE, problem)
+
+    async def _serve_fetch(
+        self, request: content_pb2.FetchRequest, context: Context
+    ) -> AsyncIterator[content_pb2.FetchChunk]:
+        peer = await self._registered(context)
+        digests = [Digest(digest) for digest in request.digests[: MAX_DIGESTS + 1]]
+        if len(digests) > MAX_DIGESTS:
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, f"TooMany: at most {MAX_DIGESTS} digests at once"
+            )
+        for digest in digests:
+            data = self._content.get(digest) if self._router.names(peer.cluster, digest) else None
+            if data is None:
+                # The same answer for what is not here and for what is another cluster's.
+                await context.abort(
+                    grpc.StatusCode.NOT_FOUND, f"NotAssigned: no assignment of this cluster names {digest}"
+                )
+                return
+            for at in range(0, max(len(data), 1), CHUNK_BYTES):
+                yield content_pb2.FetchChunk(
+                    digest=digest, offset_bytes=at, total_bytes=len(data), data=data[at : at + CHUNK_BYTES]
+                )
+
+    async def _serve_renew(self, request: link_pb2.RenewRequest, context: Context) -> link_pb2.RenewReply:
+        peer = await self._registered(context)
+        issued = await _or_refuse(context, self._enrolment.renew(peer, request.csr))
+        return link_pb2.RenewReply(certificate=issued.certificate, ca=self._enrolment.ca)
+
+    async def _serve_enroll(self, request: link_pb2.EnrollRequest, context: Context) -> link_pb2.EnrollReply:
+        issued, cluster = await _or_refuse(context, self._enrolment.enroll(request.token, request.csr))
+        return link_pb2.EnrollReply(certificate=issued.certificate, ca=self._enrolment.ca, cluster_id=cluster)
+
+    async def _registered(self, context: Context) -> Peer:
+        peer = await self._peer(context)
+        try:
+            self._registry.check(peer)
+        except Refusal as refusal:
+            await _refuse(context, grpc.StatusCode.PERMISSION_DENIED, refusal)
+        return peer
+
+    async def _peer(self, context: Context) -> Peer:
+        """Return who the client's certificate says is calling; TLS has checked that the CA issued it."""
+        found: list[bytes] = list(context.auth_context().get("x509_pem_cert", ()))
+        cluster: ClusterId | None = None
+        if found:
+            cluster, key, not_after = read_certificate(found[0])
+        if cluster is None:
+            await context.abort(
+                grpc.StatusCode.UNAUTHENTICATED, "NoIdentity: the certificate names no cluster"
+            )
+            raise Stalled("unreachable: abort raises", reason="NoIdentity")
+        return Peer(cluster=cluster, fingerprint=key, not_after=not_after)
+
+
+class _ServerStream:
+    """The hub's end of a session over gRPC."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def send(self, message: Down) -> None:
+        try:
+            await self._context.write(wire.encode_down(message))
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError, RuntimeError) as problem:
+            raise Transient(f"the agent's connection failed: {problem}", reason="Broken") from problem
+
+    async def receive(self) -> Up | None:
+        try:
+            data = await self._context.read()
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError, RuntimeError) as problem:
+            raise Transient(f"the agent's connection failed: {problem}", reason="Broken") from problem
+        return None if data is grpc.aio.EOF else wire.decode_up(data)
+
+
+async def _or_refuse(context: Context, asked: Awaitable[T]) -> T:
+    """Return what was asked for, or end the call with the reason."""
+    try:
+        return await asked
+    except Stalled as problem:
+        _LOG.warning("refused", extra={"reason": problem.reason, "error": str(problem)})
+        await _refuse(context, grpc.StatusCode.PERMISSION_DENIED, problem)
+        raise
+    except CartwheelError as problem:
+        _LOG.warning("failed", extra={"reason": problem.reason, "error": str(problem)})
+        await _refuse(context, grpc.StatusCode.UNAVAILABLE, problem)
+        raise
+
+
+async def _refuse(context: Context, code: grpc.StatusCode, problem: CartwheelError) -> None:
+    await context.abort(code, f"{problem.reason}: {problem}")

@@ -1,0 +1,343 @@
+"""The hub's end of one session, over any Stream: says to a cluster what is wished for it, hears what its agent reports.
+
+State: only what ends with the session: what the agent holds, and which wishes changed. A home name without a wish is not answered and
+kept by the agent; nothing here ever takes silence for a deletion.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, assert_never
+
+from agent.kit.board import Board
+from agent.kit.clock import Clock
+from agent.kit.errors import Transient
+from agent.kit.tasks import Tasks
+from agent.model.assignment import Hold, HoldReason, Tombstone, root_of
+from agent.model.content import BundleRef, Index
+from agent.model.inventory import format_id
+from agent.model.link import (
+    OLDEST_PROTOCOL,
+    PROTOCOL,
+    Ack,
+    Alive,
+    Assign,
+    Delta,
+    Down,
+    Held,
+    Hello,
+    IndexDelta,
+    Keep,
+    Mark,
+    Nack,
+    NoticeAck,
+    Refused,
+    Stream,
+    Up,
+    Welcome,
+)
+from agent.model.names import ClusterId, Digest, HomeName
+from agent.model.report import Notice, Report
+from hub.model.wish import Assigned, Boards, Happening, Presence, Wish
+
+_LOG = logging.getLogger(__name__)
+
+MAX_INLINE_BYTES = 64 << 10
+MAX_INLINE_BLOB_BYTES = 16 << 10
+MISSED_ALIVES = 3
+"""So many intervals without a sign of life end a session."""
+
+
+class Refusal(Transient):
+    """The agent may not have a session, or has said what ends it. The reason and message are told to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Who called, as its certificate says."""
+
+    cluster: ClusterId
+    fingerprint: str
+    not_after: datetime
+
+
+class Registry(Protocol):
+    """What is known of clusters, and terms."""
+
+    def check(self, peer: Peer) -> None:
+        """Raise Refusal when the certificate is revoked, replaced, or its cluster unknown."""
+        ...
+
+    async def begin_session(self, peer: Peer, agent_term: int) -> int:
+        """Store and return the session's term, higher than the agent's and all before. Raises Refusal."""
+        ...
+
+
+class Content(Protocol):
+    """Where blobs come from."""
+
+    def get(self, digest: Digest) -> bytes | None:
+        """Return a blob's bytes, None when it is not there."""
+        ...
+
+
+class Session:
+    """One session from the agent's Hello to its end."""
+
+    def __init__(
+        self,
+        peer: Peer,
+        *,
+        registry: Registry,
+        content: Content,
+        boards: Boards,
+        wishes: Board[HomeName, Wish],
+        clock: Clock,
+        version: str,
+        alive_interval_s: float,
+        greeting_timeout_s: float,
+    ) -> None:
+        self._peer = peer
+        self._registry = registry
+        self._content = content
+        self._boards = boards
+        self._wishes = wishes
+        self._clock = clock
+        self._version = version
+        self._alive_interval_s = alive_interval_s
+        self._greeting_timeout_s = greeting_timeout_s
+        self._held: dict[HomeName, Held] = {}
+        self._sent: dict[HomeName, Digest] = {}
+        self._heard_s = clock.monotonic_s()
+        self._doubts = 0
+        self._presence: Presence | None = None
+
+    async def run(self, stream: Stream[Down, Up]) -> None:
+        """Serve until the agent leaves. A refusal is told to the agent and ends the session."""
+        try:
+            await self._serve(stream)
+        except Refusal as refusal:
+            _LOG.warning(
+                "session refused",
+                extra={"cluster": self._peer.cluster, "reason": refusal.reason, "error": str(refusal)},
+            )
+            await stream.send(Refused(reason=refusal.reason, message=str(refusal)))
+            self._leave(str(refusal))
+        except BaseException:
+            self._leave("")
+            raise
+        else:
+            self._leave("")
+
+    async def _serve(self, stream: Stream[Down, Up]) -> None:
+        self._registry.check(self._peer)
+        async with Tasks() as tasks:
+            tasks.start(self._watch_life(), name="life")
+            talking = tasks.start(self._talk(stream, tasks), name="talk")
+            await tasks.run_until(talking)
+
+    async def _talk(self, stream: Stream[Down, Up], tasks: Tasks) -> None:
+        hello = await self._greet(stream)
+        if hello is None:
+            return
+        tasks.start(self._say_wishes(stream), name="wishes")
+        while (message := await stream.receive()) is not None:
+            self._heard_s = self._clock.monotonic_s()
+            self._hear(message)
+            if isinstance(message, Notice):
+                await stream.send(NoticeAck(seq=message.seq))
+
+    async def _greet(self, stream: Stream[Down, Up]) -> Hello | None:
+        hello = await stream.receive()
+        if hello is None:
+            return None
+        if not isinstance(hello, Hello):
+            raise Refusal("a session begins with Hello", reason="Malformed")
+        if not OLDEST_PROTOCOL <= hello.protocol <= PROTOCOL + 1:
+            raise Refusal(
+                f"agent {hello.agent_version} speaks protocol {hello.protocol}, this hub {OLDEST_PROTOCOL} to {PROTOCOL}; "
+                "upgrade the older one",
+                reason="ProtocolUnknown",
+            )
+        term = await self._registry.begin_session(self._peer, hello.term)
+        self._held = {held.home: held for held in hello.held}
+        self._present(hello, term)
+        await stream.send(
+            Welcome(
+                protocol=min(PROTOCOL, hello.protocol),
+                hub_version=self._version,
+                term=term,
+                alive_interval_s=self._alive_interval_s,
+            )
+        )
+        return hello
+
+    def _present(self, hello: Hello, term: int) -> None:
+        now = self._clock.now()
+        self._presence = Presence(
+            connected=True,
+            since=now,
+            last_seen=now,
+            term=term,
+            agent_version=hello.agent_version,
+            kubernetes_version=hello.kubernetes_version,
+            protocol=hello.protocol,
+            key_fingerprint=self._peer.fingerprint,
+            certificate_not_after=self._peer.not_after.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        )
+        self._heard_s = self._clock.monotonic_s()
+        self._boards.presence.put(self._peer.cluster, self._presence)
+
+    def _leave(self, problem: str) -> None:
+        """Say that the agent is gone, unless a newer session of the same cluster has taken its place."""
+        seen = self._boards.presence.get(self._peer.cluster)
+        if self._presence is None or seen is None or seen.term != self._presence.term:
+            return
+        now = self._clock.now()
+        self._boards.presence.put(
+            self._peer.cluster, replace(self._presence, connected=False, since=now, problem=problem)
+        )
+
+    async def _watch_life(self) -> None:
+        """End the session when the agent falls silent, its certificate is refused, or a newer session began."""
+        tick_s = min(self._alive_interval_s, self._greeting_timeout_s, 2.0)
+        while True:
+            await self._clock.sleep(tick_s)
+            self._registry.check(self._peer)
+            silent_s = self._clock.monotonic_s() - self._heard_s
+            if self._presence is None:
+                if silent_s > self._greeting_timeout_s:
+                    raise Refusal("no Hello came in time", reason="Silent")
+                continue
+            if silent_s > self._alive_interval_s * MISSED_ALIVES:
+                raise Refusal(f"nothing was heard for {silent_s:.0f} s", reason="Silent")
+            newest = self._boards.presence.get(self._peer.cluster)
+            if newest is not None and newest.term > self._presence.term:
+                raise Refusal("a newer session of this cluster began", reason="Superseded")
+
+    def _hear(self, message: Up) -> None:
+        match message:
+            case Ack():
+                self._acknowledged(message)
+            case Nack():
+                _LOG.error(
+                    "assignment refused by agent",
+                    extra={
+                        "cluster": self._peer.cluster,
+                        "delivery": str(message.home),
+                        "reason": message.reason,
+                    },
+                )
+                self._sent.pop(message.home, None)
+            case Report():
+                if message.cluster != self._peer.cluster:
+                    raise Refusal("a report of another cluster", reason="OtherCluster")
+                self._boards.reports.put((self._peer.cluster, message.home), message)
+            case Notice():
+                happening = Happening(cluster=self._peer.cluster, notice=message)
+                key = (self._peer.cluster, self._presence.term if self._presence else 0, message.seq)
+                self._boards.happenings.put(key, happening)
+            case Alive():
+                self._compare(message)
+                if self._presence is not None:
+                    self._presence = replace(self._presence, last_seen=self._clock.now())
+                    self._boards.presence.put(self._peer.cluster, self._presence)
+            case Hello():
+                raise Refusal("a second Hello", reason="Malformed")
+            case _:
+                assert_never(message)
+
+    def _acknowledged(self, ack: Ack) -> None:
+        wish = self._wishes.get(ack.home)
+        if isinstance(wish, Assigned) and wish.assignment.substance == ack.substance:
+            self._held[ack.home] = Held(
+                home=ack.home,
+                uid=wish.assignment.uid,
+                candidate=wish.assignment.candidate,
+                bundle=wish.assignment.bundle,
+                substance=ack.substance,
+                order=ack.order,
+            )
+
+    def _compare(self, alive: Alive) -> None:
+        """Compare what the agent holds with what it is believed to hold. Twice in doubt, the session starts anew."""
+        believed = root_of({home: held.substance for home, held in self._held.items()})
+        self._doubts = 0 if believed == alive.desk_root else self._doubts + 1
+        if self._doubts > MISSED_ALIVES:
+            raise Refusal("the agent's desk is not as the hub believes; say Hello anew", reason="OutOfStep")
+
+    async def _say_wishes(self, stream: Stream[Down, Up]) -> None:
+        with self._wishes.reader() as reader:
+            while True:
+                moved: dict[str, list[HomeName]] = {}
+                for home, wish in (await reader.next()).items():
+                    if isinstance(wish, Assigned) and self._is_in_step(home, wish):
+                        moved.setdefault(wish.revision, []).append(home)
+                    elif (message := self._message(home, wish)) is not None:
+                        await stream.send(message)
+                for revision, homes in moved.items():
+                    await stream.send(Mark(revision=revision, homes=tuple(homes)))
+
+    def _is_in_step(self, home: HomeName, wish: Assigned) -> bool:
+        held = self._held.get(home)
+        return held is not None and held.substance == wish.assignment.substance
+
+    def _message(self, home: HomeName, wish: Wish | None) -> Down | None:
+        """Return what has to be said about a home name; nothing when the agent is in step."""
+        held = self._held.get(home)
+        match wish:
+            case None:
+                return None
+            case Assigned():
+                substance = wish.assignment.substance
+                if self._sent.get(home) == substance:
+                    return None
+                self._sent[home] = substance
+                return self._assign(wish, held)
+            case Tombstone():
+                return wish
+            case Hold():
+                released = wish.reason is HoldReason.RELEASED
+                return Keep(home=home, hold=wish) if held is not None or released else None
+            case _:
+                assert_never(wish)
+
+    def _assign(self, wish: Assigned, held: Held | None) -> Assign:
+        delta = self._delta(wish, held.bundle) if held is not None else None
+        if delta is not None:
+            changed = (*delta.base.set, *delta.overlay.set)
+        else:
+            changed = wish.bundle.entries if held is None else ()
+        return Assign(
+            assignment=wish.assignment.encode(),
+            revision=wish.revision,
+            traceparent=wish.traceparent,
+            delta=delta,
+            inline=self._inline(tuple(entry.digest for entry in changed)),
+        )
+
+    def _delta(self, wish: Assigned, origin: BundleRef) -> Delta | None:
+        """Return the change from a Bundle whose indexes are still here, None when they are not: the agent fetches."""
+        before = [self._content.get(digest) for digest in (origin.base, origin.overlay)]
+        if before[0] is None or before[1] is None:
+            return None
+        base, overlay = Index.decode(before[0]), Index.decode(before[1])
+        return Delta(
+            origin=origin,
+            base=_difference(base, wish.bundle.base),
+            overlay=_difference(overlay, wish.bundle.overlay),
+        )
+
+    def _inline(self, digests: tuple[Digest, ...]) -> tuple[bytes, ...]:
+        """Return small blobs to send along; when there is much, none: bulk goes by Fetch."""
+        blobs = [data for digest in digests if (data := self._content.get(digest)) is not None]
+        small = [data for data in blobs if len(data) <= MAX_INLINE_BLOB_BYTES]
+        return tuple(small) if sum(map(len, small)) <= MAX_INLINE_BYTES else ()
+
+
+def _difference(before: Index, after: Index) -> IndexDelta:
+    refs = {entry.ref for entry in after}
+    return IndexDelta(
+        set=tuple(sorted(set(after) - set(before))),
+        removed=tuple(format_id(entry.ref) for entry in before if entry.ref not in refs),
+    )
