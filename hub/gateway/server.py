@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 CHUNK_BYTES = 256 << 10
 MAX_DIGESTS = 256
 MAX_MESSAGE_BYTES = 4 << 20
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = grpc.aio.ServicerContext
 T = TypeVar("T")
 
 
@@ -110,7 +110,7 @@ class Gateway:
         server.add_generic_rpc_handlers((handler,))
         address = f"{self._settings.host}:{port}"
         try:
-            bound = server.add_secure_port(address, credentials)
+            bound: int = server.add_secure_port(address, credentials)
         except RuntimeError as problem:
             raise Transient(f"cannot listen on {address}: {problem}", reason="PortTaken") from problem
         await server.start()
