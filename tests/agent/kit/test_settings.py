@@ -1,0 +1,26 @@
+"""Settings come from the environment, times scaled together, and a bad one is named."""
+
+import pytest
+
+from agent.kit.settings import Environment, SettingInvalid
+
+
+def test_times_are_scaled_together() -> None:
+    environment = Environment({"CARTWHEEL_TIME_SCALE": "0.1", "CARTWHEEL_POLL_S": "20"})
+    assert environment.seconds("POLL", 30.0) == pytest.approx(2.0)
+    assert environment.seconds("RETRY", 30.0) == pytest.approx(3.0)
+
+
+def test_numbers_are_not_scaled() -> None:
+    assert Environment({"CARTWHEEL_TIME_SCALE": "0.1"}).count("WORKERS", 4) == 4
+
+
+@pytest.mark.parametrize("text", ["soon", "1.5"])
+def test_a_count_that_is_none_is_named(text: str) -> None:
+    with pytest.raises(SettingInvalid, match="CARTWHEEL_WORKERS"):
+        Environment({"CARTWHEEL_WORKERS": text}).count("WORKERS", 4)
+
+
+def test_what_must_be_set_is_named() -> None:
+    with pytest.raises(SettingInvalid, match="CARTWHEEL_NAMESPACE"):
+        Environment({}).text("NAMESPACE")
