@@ -1,0 +1,354 @@
+"""The thin client: `Api` over HTTP. Sends manifests' bytes as they are, reads JSON once, maps every refusal to `agent.kube.errors`.
+
+State: a pool of connections. Requests that may have taken effect are never sent twice; reads are, once, when a kept-alive connection turns
+out to be dead.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+
+from agent.kit.clock import Clock
+from agent.kube.access import Access
+from agent.kube.api import (
+    Applied,
+    Change,
+    Listing,
+    Object,
+    PatchType,
+    Propagation,
+    Resource,
+    WatchEvent,
+)
+from agent.kube.errors import (
+    AlreadyExists,
+    ApiError,
+    BadRequest,
+    Conflict,
+    Expired,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ServerFailed,
+    TooManyRequests,
+    Unauthorized,
+    Unreachable,
+)
+
+PAGE = 500
+BUSY_ATTEMPTS = 4
+MAX_LINE_BYTES = 64 << 20
+_BY_STATUS: Mapping[int, type[ApiError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Expired,
+    422: Invalid,
+}
+
+
+class Client:
+    """One API server under one identity."""
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        clock: Clock,
+        timeout_s: float = 30.0,
+        watch_timeout_s: float = 300.0,
+        connections: int = 64,
+        user_agent: str = "cartwheel",
+    ) -> None:
+        self._access = access
+        self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._watch_timeout_s = watch_timeout_s
+        # A watch may be silent for its whole length; bookmarks come about once a minute.
+        self._watch_timeout = aiohttp.ClientTimeout(total=None, sock_read=max(watch_timeout_s / 3, 5.0))
+        self._connections = connections
+        self._headers = {"User-Agent": user_agent, "Accept": "application/json"}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        return _object(await self._send("GET", resource.path(namespace, name)))
+
+    async def list(
+        self, resource: Resource, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> Listing:
+        query = _selectors(label_selector, field_selector) | {"limit": str(PAGE)}
+        path = resource.path(namespace)
+        items: list[Object] = []
+        restarted = False
+        while True:
+            try:
+                page = _object(await self._send("GET", path, query))
+            except Expired:
+                if restarted or "continue" not in query:
+                    raise
+                # The pages were read too slowly; once more from the beginning.
+                restarted, items = True, []
+                del query["continue"]
+                continue
+            for item in page.get("items") or ():
+                # Items of a list carry no kind of their own.
+                item.setdefault("apiVersion", resource.api_version)
+                item.setdefault("kind", resource.kind)
+                items.append(item)
+            metadata = page.get("metadata") or {}
+            if not metadata.get("continue"):
+                return Listing(items=items, resource_version=str(metadata.get("resourceVersion", "")))
+            query["continue"] = metadata["continue"]
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        resource_version: str,
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> AsyncIterator[WatchEvent]:
+        query = _selectors(label_selector, field_selector) | {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(max(int(self._watch_timeout_s), 1)),
+        }
+        path = resource.path(namespace)
+        try:
+            async with self._request("GET", path, query, timeout=self._watch_timeout) as answer:
+                if answer.status >= 400:
+                    raise _refusal("watch", path, answer, await answer.read())
+                async for line in _lines(answer.content):
+                    yield _watch_event(path, line)
+        except (TimeoutError, aiohttp.ClientError, OSError) as problem:
+            raise Unreachable(f"watch {path}: {_text(problem)}") from problem
+
+    async def create(
+        self, resource: Resource, namespace: str, value: Mapping[str, Any], *, field_manager: str
+    ) -> Object:
+        body = msgspec.json.encode(value)
+        path = resource.path(namespace)
+        return _object(await self._send("POST", path, {"fieldManager": field_manager}, body))
+
+    async def replace(
+        self,
+        resource: Resource,
+        namespace: str,
+        value: Mapping[str, Any],
+        *,
+        field_manager: str,
+        subresource: str = "",
+    ) -> Object:
+        path = resource.path(namespace, value["metadata"]["name"], subresource)
+        body = msgspec.json.encode(value)
+        return _object(await self._send("PUT", path, {"fieldManager": field_manager}, body))
+
+    async def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: object,
+        *,
+        kind: PatchType,
+        field_manager: str,
+        subresource: str = "",
+    ) -> Object:
+        path = resource.path(namespace, name, subresource)
+        body = msgspec.json.encode(patch)
+        return _object(await self._send("PATCH", path, {"fieldManager": field_manager}, body, kind.value))
+
+    async def apply(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: bytes,
+        *,
+        field_manager: str,
+        force: bool = True,
+        dry_run: bool = False,
+        subresource: str = "",
+    ) -> Applied:
+        query = {"fieldManager": field_manager, "force": "true" if force else "false"}
+        if dry_run:
+            query["dryRun"] = "All"
+        path = resource.path(namespace, name, subresource)
+        status, data = await self._exchange("PATCH", path, query, body, "application/apply-patch+yaml")
+        return Applied(object=_object(data), created=status == 201)
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        uid: str = "",
+        resource_version: str = "",
+        propagation: Propagation = Propagation.BACKGROUND,
+    ) -> None:
+        wanted = {"uid": uid, "resourceVersion": resource_version}
+        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.value}
+        if conditions := {key: value for key, value in wanted.items() if value}:
+            body["preconditions"] = conditions
+        await self._send("DELETE", resource.path(namespace, name), {}, msgspec.json.encode(body))
+
+    async def read(self, path: str, **query: str) -> bytes:
+        return await self._send("GET", path, query)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        return (await self._exchange(method, path, query or {}, body, content_type))[1]
+
+    async def _exchange(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes | None, content_type: str
+    ) -> tuple[int, bytes]:
+        """Send, and send again when the server was busy, which it says before it does anything."""
+        attempt = 1
+        while True:
+            try:
+                return await self._once(method, path, query, body, content_type)
+            except TooManyRequests as busy:
+                if attempt == BUSY_ATTEMPTS:
+                    raise
+                await self._clock.sleep(min(busy.after_s, 10.0))
+                attempt += 1
+
+    async def _once(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes | None, content_type: str
+    ) -> tuple[int, bytes]:
+        again = method == "GET"
+        while True:
+            try:
+                async with self._request(
+                    method, path, query, body=body, content_type=content_type, timeout=self._timeout
+                ) as answer:
+                    data = await answer.read()
+                    if answer.status >= 400:
+                        raise _refusal(method, path, answer, data)
+                    return answer.status, data
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
+                # A kept-alive connection was closed under us; a read does no harm twice.
+                if not again or isinstance(problem, aiohttp.ClientConnectorError):
+                    raise Unreachable(f"{method} {path}: {_text(problem)}") from problem
+                again = False
+            except (TimeoutError, aiohttp.ClientError, OSError) as problem:
+                raise Unreachable(f"{method} {path}: {_text(problem)}") from problem
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        timeout: aiohttp.ClientTimeout,
+    ) -> Any:
+        if self._session is None:
+            # Made here, because it belongs to the running loop. Nothing of the environment is to come between.
+            connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._access.tls or True)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        headers = dict(self._headers)
+        if authorization := self._access.authorization():
+            headers["Authorization"] = authorization
+        if body is not None:
+            headers["Content-Type"] = content_type
+        return self._session.request(
+            method, self._access.server + path, params=query, data=body, headers=headers, timeout=timeout
+        )
+
+
+def _selectors(label: str, field: str) -> dict[str, str]:
+    wanted = {"labelSelector": label, "fieldSelector": field}
+    return {key: value for key, value in wanted.items() if value}
+
+
+def _object(data: bytes) -> Object:
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.MsgspecError as problem:
+        raise ServerFailed(
+            f"the API server's answer is no object: {problem}", status=200, reason="Malformed"
+        ) from problem
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Cut a stream into lines of any length."""
+    rest = bytearray()
+    async for chunk in content.iter_any():
+        rest += chunk
+        *lines, tail = rest.split(b"\n")
+        for line in lines:
+            if line:
+                yield bytes(line)
+        rest = tail
+        if len(rest) > MAX_LINE_BYTES:
+            raise Unreachable(f"the API server sent a watch event of more than {MAX_LINE_BYTES} bytes")
+
+
+def _watch_event(path: str, line: bytes) -> WatchEvent:
+    event = _object(line)
+    if event.get("type") == "ERROR":
+        status = event.get("object") or {}
+        code = int(status.get("code") or 500)
+        raise _error(f"watch {path}", code, status)
+    return WatchEvent(change=Change(event["type"]), object=event["object"])
+
+
+def _refusal(doing: str, path: str, answer: aiohttp.ClientResponse, data: bytes) -> ApiError:
+    try:
+        status = _object(data)
+    except ServerFailed:
+        status = {"message": data[:300].decode(errors="replace").strip()}
+    if not isinstance(status.get("details"), dict):
+        status["details"] = {}
+    if after := answer.headers.get("Retry-After", ""):
+        status["details"].setdefault("retryAfterSeconds", float(after) if after.isdecimal() else 1.0)
+    return _error(f"{doing} {path}", answer.status, status)
+
+
+def _error(doing: str, code: int, status: Mapping[str, Any]) -> ApiError:
+    message = str(status.get("message") or f"HTTP {code}")
+    reason = str(status.get("reason") or "Unknown")
+    details = status.get("details") or {}
+    causes = tuple(cause for cause in details.get("causes") or () if isinstance(cause, dict))
+    if code == 429:
+        after_s = float(details.get("retryAfterSeconds") or 1.0)
+        return TooManyRequests(message, status=code, reason=reason, causes=causes, after_s=after_s)
+    kind = _BY_STATUS.get(code, ServerFailed if code >= 500 else ApiError)
+    if code == 409 and reason == "AlreadyExists":
+        kind = AlreadyExists
+    if code >= 500 or not status.get("reason"):
+        message = f"{doing}: {message}"
+    return kind(message, status=code, reason=reason, causes=causes)
+
+
+def _text(problem: Exception) -> str:
+    return str(problem) or type(problem).__name__

@@ -1,0 +1,97 @@
+"""Which kinds a server serves. State: what it said, per group and version, until it is asked anew.
+
+A miss asks anew, at most once per `fresh_s`, unless `forget` was called because something new is known to be served.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from agent.kit.clock import Clock
+from agent.kube.api import Api, Resource
+from agent.kube.errors import NotFound, ServerFailed, UnknownKind
+
+
+class Discovery:
+    """The kinds of one server."""
+
+    def __init__(self, api: Api, *, clock: Clock, fresh_s: float = 10.0) -> None:
+        self._api = api
+        self._clock = clock
+        self._fresh_s = fresh_s
+        self._kinds: dict[tuple[str, str], dict[str, Resource]] = {}
+        self._asked_s: dict[tuple[str, str], float] = {}
+        self._lock = asyncio.Lock()
+
+    def forget(self) -> None:
+        """Ask anew from now on, because a kind may have been added."""
+        self._asked_s.clear()
+
+    async def resolve(self, group: str, version: str, kind: str) -> Resource:
+        """Return a kind. Raises UnknownKind when the server does not serve it, ApiError when it cannot say."""
+        found = self._kinds.get((group, version), {}).get(kind)
+        if found is None:
+            await self._ask(group, version)
+            found = self._kinds.get((group, version), {}).get(kind)
+        if found is None:
+            api_version = f"{group}/{version}" if group else version
+            raise UnknownKind(f'no matches for kind "{kind}" in version "{api_version}"')
+        return found
+
+    async def preferred(self, group: str, kind: str) -> Resource:
+        """Return a kind in the version that the server prefers. Raises UnknownKind."""
+        if not group:
+            return await self.resolve("", "v1", kind)
+        try:
+            said = _read(await self._api.read(f"/apis/{group}"))
+        except NotFound as problem:
+            raise UnknownKind(f'no matches for kind "{kind}" in group "{group}"') from problem
+        first = (said.get("preferredVersion") or {}).get("version", "")
+        versions = [first, *(one["version"] for one in said.get("versions") or ())]
+        for version in versions:
+            try:
+                return await self.resolve(group, version, kind)
+            except UnknownKind:
+                continue
+        raise UnknownKind(f'no matches for kind "{kind}" in group "{group}"')
+
+    async def version(self) -> str:
+        """Return the server's version, such as v1.36.3."""
+        return str(_read(await self._api.read("/version")).get("gitVersion", ""))
+
+    async def _ask(self, group: str, version: str) -> None:
+        async with self._lock:
+            key = (group, version)
+            if self._clock.monotonic_s() - self._asked_s.get(key, float("-inf")) < self._fresh_s:
+                return
+            try:
+                data = await self._api.read(f"/apis/{group}/{version}" if group else f"/api/{version}")
+            except NotFound:
+                self._kinds[key] = {}
+            else:
+                self._kinds[key] = _kinds(group, version, _read(data))
+            self._asked_s[key] = self._clock.monotonic_s()
+
+
+def _kinds(group: str, version: str, said: dict[str, Any]) -> dict[str, Resource]:
+    return {
+        one["kind"]: Resource(
+            group=group,
+            version=version,
+            plural=one["name"],
+            kind=one["kind"],
+            namespaced=bool(one["namespaced"]),
+        )
+        for one in said.get("resources") or ()
+        if "/" not in one["name"]
+    }
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.MsgspecError as problem:
+        raise ServerFailed(
+            f"discovery answered no object: {problem}", status=200, reason="Malformed"
+        ) from problem

@@ -1,0 +1,149 @@
+"""Leadership by a Lease: of several processes at most one acts, and one that can no longer prove that it may stops by itself.
+
+State: the Lease in the cluster, and when this process last saw it change. Another's lease is over when it has not changed for its
+duration by this process's own clock; the times written in it are for people.
+"""
+
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agent.kit.clock import Clock
+from agent.kube.api import Api, Object
+from agent.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
+from agent.kube.resources import LEASES
+
+_LOG = logging.getLogger(__name__)
+FIELD_MANAGER = "cartwheel-lease"
+Writing = Coroutine[Any, Any, Object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseSettings:
+    """Times in seconds: how long a lease lasts, when its holder gives up, how often it is renewed or looked at."""
+
+    duration_s: float = 15.0
+    deadline_s: float = 10.0
+    retry_s: float = 2.0
+
+
+class Leadership:
+    """One process's part in one Lease."""
+
+    def __init__(
+        self, api: Api, namespace: str, name: str, identity: str, settings: LeaseSettings, *, clock: Clock
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._settings = settings
+        self._clock = clock
+        self._seen = ""
+        self._seen_s = 0.0
+        self._renewed_s = float("-inf")
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether this process may act now."""
+        return self._clock.monotonic_s() - self._renewed_s < self._settings.deadline_s
+
+    async def acquire(self, waiting: Callable[[str], None] | None = None) -> None:
+        """Wait until this process holds the lease; `waiting` is told who holds it meanwhile."""
+        while not await self._try(waiting):
+            await self._clock.sleep(self._settings.retry_s)
+        _LOG.info("leading", extra={"lease": self._name, "identity": self._identity})
+
+    async def keep(self) -> None:
+        """Renew until the lease is lost, then return; the caller must stop acting at once."""
+        while True:
+            await self._clock.sleep(self._settings.retry_s)
+            await self._try(None)
+            if not self.holds:
+                break
+        _LOG.warning("lease lost", extra={"lease": self._name, "identity": self._identity})
+
+    async def release(self) -> None:
+        """Give the lease back, so that the next need not wait."""
+        if not self.holds:
+            return
+        self._renewed_s = float("-inf")
+        try:
+            value = await self._api.get(LEASES, self._namespace, self._name)
+            if value["spec"].get("holderIdentity") == self._identity:
+                spec = {**value["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+                await self._replace({**value, "spec": spec})
+        except ApiError as problem:
+            _LOG.info("lease not released", extra={"lease": self._name, "error": str(problem)})
+
+    async def _try(self, waiting: Callable[[str], None] | None) -> bool:
+        asked_s = self._clock.monotonic_s()
+        try:
+            value = await self._api.get(LEASES, self._namespace, self._name)
+        except NotFound:
+            return await self._create(asked_s)
+        except ApiError as problem:
+            _LOG.warning("lease not read", extra={"lease": self._name, "error": str(problem)})
+            return False
+        spec = value.get("spec") or {}
+        holder = str(spec.get("holderIdentity") or "")
+        version = value["metadata"]["resourceVersion"]
+        if version != self._seen:
+            self._seen, self._seen_s = version, asked_s
+        if holder and holder != self._identity:
+            lasts_s = float(spec.get("leaseDurationSeconds") or self._settings.duration_s)
+            if asked_s - self._seen_s < lasts_s:
+                if waiting is not None:
+                    waiting(holder)
+                # Whoever took it over has it, whatever this process believes.
+                self._renewed_s = float("-inf")
+                return False
+        now = _micro_time(self._clock.now())
+        is_new = holder != self._identity
+        spec = spec | {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": max(round(self._settings.duration_s), 1),
+            "renewTime": now,
+        }
+        if is_new:
+            spec |= {"acquireTime": now, "leaseTransitions": int(spec.get("leaseTransitions") or 0) + 1}
+        return await self._write(self._replace({**value, "spec": spec}), asked_s)
+
+    async def _create(self, asked_s: float) -> bool:
+        now = _micro_time(self._clock.now())
+        body: Object = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._name, "namespace": self._namespace},
+            "spec": {
+                "holderIdentity": self._identity,
+                "leaseDurationSeconds": max(round(self._settings.duration_s), 1),
+                "acquireTime": now,
+                "renewTime": now,
+                "leaseTransitions": 0,
+            },
+        }
+        return await self._write(
+            self._api.create(LEASES, self._namespace, body, field_manager=FIELD_MANAGER), asked_s
+        )
+
+    async def _write(self, writing: Writing, asked_s: float) -> bool:
+        try:
+            written = await writing
+        except (Conflict, AlreadyExists, NotFound):
+            return False
+        except ApiError as problem:
+            _LOG.warning("lease not written", extra={"lease": self._name, "error": str(problem)})
+            return False
+        self._seen = written["metadata"]["resourceVersion"]
+        self._seen_s = self._renewed_s = asked_s
+        return True
+
+    def _replace(self, value: Object) -> Writing:
+        return self._api.replace(LEASES, self._namespace, value, field_manager=FIELD_MANAGER)
+
+
+def _micro_time(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
