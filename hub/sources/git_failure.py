@@ -1,0 +1,63 @@
+"""Why a Git operation failed, as a closed set, with texts that never hold a credential. Pure.
+
+Texts follow Flux's where people know them; the prefix of the condition (`failed to checkout and determine revision: `) is the
+kind's.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s'\"]+@")
+REDACTED = "***"
+
+
+class FailureKind(StrEnum):
+    """What went wrong; callers choose by it, never by the text."""
+
+    AUTHENTICATION = "authentication"
+    HOST_KEY = "host-key"
+    CERTIFICATE = "certificate"
+    REPOSITORY_NOT_FOUND = "repository-not-found"
+    EMPTY_REPOSITORY = "empty-repository"
+    REFERENCE_NOT_FOUND = "reference-not-found"
+    NETWORK = "network"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too-large"
+    UNSUPPORTED = "unsupported"
+    INVALID_URL = "invalid-url"
+    INVALID_CREDENTIALS = "invalid-credentials"
+    PROTOCOL = "protocol"
+    CRASHED = "crashed"
+
+
+class GitFailure(Exception):
+    """A Git operation did not succeed. `str()` is the text for people."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
+def without_userinfo(text: str) -> str:
+    """Return the text with `user:password@` taken out of every URL in it."""
+    return _USERINFO.sub("", text)
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with every one of the secrets blanked: a server may echo in its errors what it was sent."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if secret:
+            text = text.replace(secret, REDACTED)
+    return without_userinfo(text)
+
+
+def repository_not_found_text(message: str, url: str) -> str:
+    """Return Flux's text for a repository, or a reference of it, that is not there."""
+    return f"{message}: git repository: '{without_userinfo(url)}'"
+
+
+def reference_not_found(reference: str, url: str) -> GitFailure:
+    """Return the failure for a branch or tag that the remote does not have."""
+    message = f'unable to clone: couldn\'t find remote ref "{reference}"'
+    return GitFailure(FailureKind.REFERENCE_NOT_FOUND, repository_not_found_text(message, url))
