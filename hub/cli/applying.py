@@ -1,0 +1,98 @@
+"""Writes rendered objects to a cluster, and takes them away again: server-side apply in the order given."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from agent.kube.api import Api, Object, Resource
+from agent.kube.errors import NotFound
+from agent.kube.resources import (
+    CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+)
+from hub.cli import output
+from hub.model import installation
+from hub.model.kinds import TYPES, Kind
+
+_RBAC = "rbac.authorization.k8s.io"
+CLUSTER_ROLES = Resource(
+    group=_RBAC, version="v1", plural="clusterroles", kind="ClusterRole", namespaced=False
+)
+CLUSTER_ROLE_BINDINGS = Resource(
+    group=_RBAC, version="v1", plural="clusterrolebindings", kind="ClusterRoleBinding", namespaced=False
+)
+ROLES = Resource(group=_RBAC, version="v1", plural="roles", kind="Role", namespaced=True)
+ROLE_BINDINGS = Resource(
+    group=_RBAC, version="v1", plural="rolebindings", kind="RoleBinding", namespaced=True
+)
+
+_WRITTEN = {
+    resource.kind: resource
+    for resource in (
+        NAMESPACES,
+        SECRETS,
+        CONFIG_MAPS,
+        SERVICES,
+        SERVICE_ACCOUNTS,
+        DEPLOYMENTS,
+        CUSTOM_RESOURCE_DEFINITIONS,
+        CLUSTER_ROLES,
+        CLUSTER_ROLE_BINDINGS,
+        ROLES,
+        ROLE_BINDINGS,
+    )
+}
+
+
+def resource_of(kind: Kind) -> Resource:
+    """Return where the API server has one of the hub's kinds."""
+    type_ = TYPES[kind]
+    return Resource(
+        group=type_.group, version=type_.version, plural=type_.plural, kind=type_.kind.value, namespaced=True
+    )
+
+
+CLUSTERS = resource_of(Kind.CLUSTER)
+
+
+def subject(one: Object) -> str:
+    """Return `Kind/namespace/name`, as messages name an object."""
+    metadata = one["metadata"]
+    return "/".join(part for part in (one["kind"], metadata.get("namespace", ""), metadata["name"]) if part)
+
+
+async def apply(api: Api, objects: Iterable[Object]) -> None:
+    """Apply objects one after the other, saying what each was."""
+    for one in objects:
+        metadata = one["metadata"]
+        applied = await api.apply(
+            _WRITTEN[one["kind"]],
+            metadata.get("namespace", ""),
+            metadata["name"],
+            json.dumps(one).encode(),
+            field_manager=installation.FIELD_MANAGER,
+        )
+        output.success(f"{subject(one)} {'created' if applied.created else 'configured'}")
+
+
+async def remove(api: Api, objects: Sequence[Object]) -> None:
+    """Delete objects in the reverse order of applying; what is not there is gone already."""
+    for one in reversed(objects):
+        metadata = one["metadata"]
+        try:
+            await api.delete(_WRITTEN[one["kind"]], metadata.get("namespace", ""), metadata["name"])
+        except NotFound:
+            continue
+        output.success(f"{subject(one)} deleted")
+
+
+async def find(api: Api, resource: Resource, namespace: str, name: str) -> Object | None:
+    """Return an object, None when there is none (or no such kind)."""
+    try:
+        return await api.get(resource, namespace, name)
+    except NotFound:
+        return None

@@ -1,0 +1,213 @@
+"""Brings an agent to a cluster: registers the Cluster, makes its join token, applies the agent, waits until it is connected.
+
+Every step looks before it writes, so that the same command again repairs what is half done and changes nothing that is whole.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from agent.kube.api import Api, Object, PatchType
+from agent.kube.errors import NotFound
+from agent.kube.resources import CONFIG_MAPS, SECRETS
+from hub.cli import output
+from hub.cli.applying import CLUSTERS, apply, find
+from hub.cli.client import Caller, Failed
+from hub.cli.manifests import (
+    CLUSTER_UID,
+    Address,
+    AgentChoices,
+    agent_objects,
+    decoded,
+    secret_object,
+)
+from hub.cli.progress import Progress, deployment_progress, wait
+from hub.model import installation, jointoken
+from hub.model.cluster import CONNECTED, ENROLLED, Cluster
+from hub.model.durations import instant
+from hub.model.jointoken import JoinToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFacts:
+    """Where agents find the hub, and by which certificate they know it."""
+
+    address: Address
+    enrol_address: Address
+    ca_certificate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """An agent that is to be. `remote` is the door to its cluster, `hub` where it dials to."""
+
+    cluster: Cluster
+    hub: HubFacts
+    image: str
+    only_namespace: str = ""
+    valid_for: timedelta = timedelta(hours=24)
+
+    @property
+    def name(self) -> str:
+        return f"{self.cluster.metadata.namespace}/{self.cluster.metadata.name}"
+
+    @property
+    def agent_namespace(self) -> str:
+        return self.only_namespace or installation.NAMESPACE
+
+    def objects(self, token: str) -> list[Object]:
+        return agent_objects(
+            AgentChoices(
+                image=self.image,
+                cluster=self.name,
+                cluster_uid=self.cluster.metadata.uid,
+                address=self.hub.address,
+                enrol_address=self.hub.enrol_address,
+                ca_certificate=self.hub.ca_certificate,
+                token=token,
+                only_namespace=self.only_namespace,
+            )
+        )
+
+
+async def hub_facts(api: Api) -> HubFacts:
+    """Read where the installed hub is. Raises Failed when none is installed."""
+    config = await find(api, CONFIG_MAPS, installation.NAMESPACE, installation.HUB)
+    data: Mapping[str, str] = (config or {}).get("data") or {}
+    missing = [
+        key
+        for key in (installation.ADDRESS_KEY, installation.ENROL_ADDRESS_KEY, installation.CA_CERTIFICATE_KEY)
+        if key not in data
+    ]
+    if missing:
+        raise Failed(
+            f"ConfigMap {installation.NAMESPACE}/{installation.HUB} of the management cluster does not say the hub's"
+            f" {', '.join(missing)}; run `hub install` there first, or name that cluster with --context before the command"
+        )
+    return HubFacts(
+        address=Address.parse(data[installation.ADDRESS_KEY]),
+        enrol_address=Address.parse(data[installation.ENROL_ADDRESS_KEY]),
+        ca_certificate=data[installation.CA_CERTIFICATE_KEY],
+    )
+
+
+async def register(api: Api, namespace: str, name: str, labels: Mapping[str, str]) -> Cluster:
+    """Create the Cluster, or set the labels on the one that is there; others stay."""
+    raw = await find(api, CLUSTERS, namespace, name)
+    if raw is None:
+        body: Object = {
+            "apiVersion": CLUSTERS.api_version,
+            "kind": CLUSTERS.kind,
+            "metadata": {"name": name, "namespace": namespace, "labels": dict(labels)},
+            "spec": {},
+        }
+        try:
+            raw = await api.create(CLUSTERS, namespace, body, field_manager=installation.FIELD_MANAGER)
+        except NotFound as problem:
+            raise Failed(
+                f"Cluster {namespace}/{name} cannot be created: {problem}; create the namespace, or run `hub install` first"
+            ) from problem
+        output.success(f"Cluster/{namespace}/{name} created")
+        return Cluster.parse(raw)
+    cluster = Cluster.parse(raw)
+    if cluster.metadata.is_being_deleted:
+        raise Failed(
+            f"Cluster {namespace}/{name} is being removed; wait until `hub cluster get {name}` no longer finds it"
+        )
+    if any(cluster.metadata.labels.get(key) != value for key, value in labels.items()):
+        patch = {"metadata": {"labels": dict(labels)}}
+        raw = await api.patch(
+            CLUSTERS, namespace, name, patch, kind=PatchType.MERGE, field_manager=installation.FIELD_MANAGER
+        )
+        output.success(f"Cluster/{namespace}/{name} labelled")
+    return Cluster.parse(raw)
+
+
+async def issue_token(management: Api, cluster: Cluster, *, now: datetime, valid_for: timedelta) -> str:
+    """Make a join token for a Cluster, store its hash for the hub, and return its text."""
+    text, stored = jointoken.make(
+        id_=secrets.token_hex(5),
+        secret=secrets.token_urlsafe(32),
+        namespace=cluster.metadata.namespace,
+        name=cluster.metadata.name,
+        now=now,
+        valid_for=valid_for,
+    )
+    data = {key: value for key, value in stored.data().items() if value}
+    body = secret_object(stored.secret_name, data, labels={jointoken.LABEL: jointoken.LABEL_VALUE})
+    await management.create(SECRETS, installation.NAMESPACE, body, field_manager=installation.FIELD_MANAGER)
+    return text
+
+
+async def place_agent(management: Api, remote: Api, enrolment: Enrolment, *, now: datetime) -> None:
+    """Apply the agent to its cluster, with the token that it has if that is still good."""
+    namespace = enrolment.agent_namespace
+    bootstrap = await find(remote, SECRETS, namespace, installation.BOOTSTRAP_SECRET)
+    identity = await find(remote, SECRETS, namespace, installation.IDENTITY_SECRET)
+    held = decoded(bootstrap) if bootstrap else {}
+    other = held.get(installation.CLUSTER_KEY, enrolment.name)
+    if other != enrolment.name:
+        raise Failed(
+            f"the agent in namespace {namespace} of that cluster belongs to Cluster {other}; run"
+            f" `hub cluster remove {other.rpartition('/')[2]} -n {other.partition('/')[0]}` first, or check --context"
+        )
+    token = held.get(installation.TOKEN_KEY, "")
+    stored = await _stored(management, token) if token else None
+    same = bootstrap is not None and is_of(bootstrap, enrolment.cluster)
+    if not (same and is_good(stored, has_identity=identity is not None, now=now)):
+        token = await issue_token(management, enrolment.cluster, now=now, valid_for=enrolment.valid_for)
+        output.generated(f"join token for Cluster {enrolment.name}, good for {enrolment.valid_for}")
+    if bootstrap is not None and not same and identity is not None:
+        # It is of a Cluster of that name that is no more: its certificate opens nothing, and the agent would not ask for another.
+        await remote.delete(SECRETS, namespace, installation.IDENTITY_SECRET, uid=identity["metadata"]["uid"])
+    await apply(remote, enrolment.objects(token))
+
+
+def is_of(bootstrap: Object, cluster: Cluster) -> bool:
+    """Tell whether a bootstrap Secret was made for this very Cluster, not an earlier one of the same name."""
+    annotations: Mapping[str, str] = bootstrap["metadata"].get("annotations") or {}
+    return annotations.get(CLUSTER_UID) == cluster.metadata.uid
+
+
+def is_good(stored: JoinToken | None, *, has_identity: bool, now: datetime) -> bool:
+    """Tell whether a token still opens the door, or has opened it to an agent that is there."""
+    if stored is None or stored.revoked:
+        return False
+    if stored.used_by:
+        return has_identity
+    return now < instant(stored.expires)
+
+
+async def wait_connected(
+    caller: Caller, management: Api, remote: Api, enrolment: Enrolment, *, deadline_s: float
+) -> None:
+    """Wait until the hub says that the Cluster is Connected, saying on the way what the agent does."""
+
+    async def look() -> Progress:
+        metadata = enrolment.cluster.metadata
+        cluster = Cluster.parse(await management.get(CLUSTERS, metadata.namespace, metadata.name))
+        if cluster.conditions.is_true(CONNECTED):
+            return Progress(done=True, message="")
+        agent = await deployment_progress(remote, enrolment.agent_namespace, installation.AGENT)
+        if not agent.done and agent.message:
+            return Progress(done=False, message=agent.message)
+        return Progress(done=False, message=_describe(cluster))
+
+    await wait(caller, look, deadline_s=deadline_s, subject=f"Cluster {enrolment.name} to be connected")
+    output.success(f"Cluster {enrolment.name} is connected")
+
+
+def _describe(cluster: Cluster) -> str:
+    name = f"Cluster {cluster.metadata.namespace}/{cluster.metadata.name}"
+    for type_, lack in ((ENROLLED, "is not enrolled yet"), (CONNECTED, "is enrolled, not connected yet")):
+        condition = cluster.conditions.get(type_)
+        if condition is None or not cluster.conditions.is_true(type_):
+            return f"{name} {lack}" + (f": {condition.message}" if condition and condition.message else "")
+    return f"{name} is connected"
+
+
+async def _stored(management: Api, token: str) -> JoinToken | None:
+    name = jointoken.NAME_PREFIX + token.partition(".")[0]
+    secret = await find(management, SECRETS, installation.NAMESPACE, name)
+    return JoinToken.of_data(decoded(secret)) if secret else None
