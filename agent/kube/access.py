@@ -127,6 +127,6 @@ def _header_of(configuration: Any) -> Callable[[], str]:
         if configuration.username:
             pair = f"{configuration.username}:{configuration.password or ''}".encode()
             return "Basic " + base64.b64encode(pair).decode()
-        return str(configuration.get_api_key_with_prefix("authorization") or "")
+        return str(configuration.get_api_key_with_prefix("BearerToken") or "")
 
     return header
