@@ -1,0 +1,172 @@
+"""Watches what deliveries own: tells the reconciler of drift as it happens, and answers how an object is now.
+
+State: per kind that anybody owns, a mirror of the objects that carry owner labels. Other objects are read from the API server when asked for.
+An object that loses its labels is gone from the mirror, which is drift, too.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from agent.kit.clock import Clock, Randomness
+from agent.kit.reconcile import Backoff
+from agent.kit.tasks import Tasks
+from agent.kube.api import Api, Object, Resource
+from agent.kube.errors import ApiError, NotFound, UnknownKind
+from agent.kube.watch import Follower, Key, Mirror
+from agent.model.names import HomeName, ObjectRef
+
+_LOG = logging.getLogger(__name__)
+
+OWNER_LABEL = "kustomize.toolkit.fluxcd.io/name"
+_UNTOUCHED = frozenset({"metadata", "status"})
+_METADATA = ("labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp")
+
+
+class Worker(Protocol):
+    """Who is told."""
+
+    def touched(self, home: HomeName, ref: ObjectRef) -> None:
+        """Something in an owned object changed, or it is gone."""
+        ...
+
+    def seen_unchanged(self, home: HomeName, ref: ObjectRef, before: str, now: str) -> None:
+        """An owned object has a new resourceVersion, and nothing that an apply would look at changed."""
+        ...
+
+    def health_changed(self, home: HomeName) -> None:
+        """The status of an owned object changed."""
+        ...
+
+
+class Resolver(Protocol):
+    """Which kinds the server serves."""
+
+    async def resolve(self, group: str, version: str, kind: str) -> Resource:
+        """Return a kind. Raises UnknownKind, ApiError."""
+        ...
+
+
+class Observer:
+    """One follower per kind. `run` until cancelled; `worker` is set before."""
+
+    def __init__(
+        self,
+        api: Api,
+        resolver: Resolver,
+        *,
+        namespace: str,
+        clock: Clock,
+        randomness: Randomness,
+        backoff: Backoff,
+    ) -> None:
+        self._api = api
+        self._resolver = resolver
+        self._namespace = namespace
+        self._clock = clock
+        self._randomness = randomness
+        self._backoff = backoff
+        self._tasks = Tasks()
+        self._mirrors: dict[tuple[str, str, str], Mirror] = {}
+        self._owners: dict[ObjectRef, HomeName] = {}
+        self._wanted: dict[HomeName, tuple[tuple[ObjectRef, str], ...]] = {}
+        self._missing: set[tuple[str, str, str]] = set()
+        self._changed = asyncio.Event()
+        self.worker: Worker | None = None
+
+    async def run(self) -> None:
+        """Begin to follow kinds as they come to be owned."""
+        async with self._tasks:
+            while True:
+                self._changed.clear()
+                for kind in sorted(self._kinds() - self._mirrors.keys()):
+                    await self._begin(*kind)
+                if self._missing:
+                    await self._clock.sleep(self._backoff.last_s)
+                    self._missing.clear()
+                else:
+                    await self._changed.wait()
+
+    def follow(self, home: HomeName, refs: Iterable[tuple[ObjectRef, str]]) -> None:
+        """Have these objects, with their versions, watched for a delivery, in place of those before."""
+        refs = tuple(refs)
+        if self._wanted.get(home, ()) == refs:
+            return
+        for ref, _ in self._wanted.pop(home, ()):
+            if self._owners.get(ref) == home:
+                del self._owners[ref]
+        if refs:
+            self._wanted[home] = refs
+        self._owners.update({ref: home for ref, _ in refs})
+        self._changed.set()
+
+    async def get(self, ref: ObjectRef, version: str) -> Object | None:
+        """Return an object as it is, None when there is none. Raises ApiError, UnknownKind."""
+        mirror = self._mirrors.get((ref.group, version, ref.kind))
+        if ref in self._owners and mirror is not None and mirror.is_complete:
+            found = mirror.get((ref.namespace, ref.name))
+            if found is not None:
+                return found
+        resource = await self._resolver.resolve(ref.group, version, ref.kind)
+        try:
+            return await self._api.get(resource, ref.namespace, ref.name)
+        except NotFound:
+            return None
+
+    def live(self, ref: ObjectRef, version: str) -> Object | None:
+        """Return an object from the mirrors, None when they cannot say."""
+        mirror = self._mirrors.get((ref.group, version, ref.kind))
+        return mirror.get((ref.namespace, ref.name)) if mirror is not None and mirror.is_complete else None
+
+    def _kinds(self) -> set[tuple[str, str, str]]:
+        kinds = {(ref.group, version, ref.kind) for refs in self._wanted.values() for ref, version in refs}
+        return kinds - self._missing
+
+    async def _begin(self, group: str, version: str, kind: str) -> None:
+        try:
+            resource = await self._resolver.resolve(group, version, kind)
+        except (UnknownKind, ApiError) as problem:
+            self._missing.add((group, version, kind))
+            _LOG.info("not watched", extra={"kind": kind, "error": str(problem)})
+            return
+        if self._namespace and not resource.namespaced:
+            self._missing.add((group, version, kind))
+            return
+
+        def told(key: Key, before: Object | None, now: Object | None) -> None:
+            self._tell(group, kind, key, before, now)
+
+        mirror = Mirror(told)
+        self._mirrors[(group, version, kind)] = mirror
+        follower = Follower(
+            self._api,
+            resource,
+            mirror,
+            namespace=self._namespace,
+            label_selector=OWNER_LABEL,
+            clock=self._clock,
+            randomness=self._randomness,
+            backoff=self._backoff,
+        )
+        self._tasks.start(follower.run(), name=f"watch-{resource.plural}")
+
+    def _tell(self, group: str, kind: str, key: Key, before: Object | None, now: Object | None) -> None:
+        ref = ObjectRef(group, kind, *key)
+        home = self._owners.get(ref)
+        if home is None or self.worker is None:
+            return
+        if before is not None and now is not None and substance(before) == substance(now):
+            old, new = (value["metadata"]["resourceVersion"] for value in (before, now))
+            self.worker.seen_unchanged(home, ref, old, new)
+            self.worker.health_changed(home)
+        elif before is not None or now is None:
+            self.worker.touched(home, ref)
+
+
+def substance(value: Object) -> Mapping[str, object]:
+    """Return what an apply looks at: everything but status and the server's own bookkeeping."""
+    metadata = value.get("metadata") or {}
+    parts: dict[str, object] = {name: part for name, part in value.items() if name not in _UNTOUCHED}
+    parts["metadata"] = {name: metadata.get(name) for name in _METADATA}
+    return parts
