@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 _LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -64,3 +66,24 @@ class Tasks:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def all_of(works: Sequence[Coroutine[Any, Any, T]], *, at_once: int) -> list[T]:
+    """Run coroutines, so many at once, and return what they return, in their order. The first failure cancels the rest."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(work: Coroutine[Any, Any, T]) -> T:
+        async with gate:
+            return await work
+
+    if len(works) == 1:
+        return [await works[0]]
+    running = [asyncio.create_task(one(work)) for work in works]
+    try:
+        return list(await asyncio.gather(*running))
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for work in works:
+            work.close()

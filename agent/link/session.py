@@ -15,7 +15,6 @@ from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Stalled, Transient
 from agent.kit.reconcile import Backoff, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
-from agent.link.notices import Notices
 from agent.model.assignment import Assignment, HoldReason, Tombstone
 from agent.model.content import EMPTY, BundleRef, Index, digest_of
 from agent.model.head import Head
@@ -42,6 +41,7 @@ from agent.model.link import (
 )
 from agent.model.names import ClusterId, Digest, HomeName
 from agent.model.report import Report
+from agent.notices import Notices
 
 _LOG = logging.getLogger(__name__)
 

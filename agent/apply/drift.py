@@ -1,0 +1,70 @@
+"""Whether an apply would change an object, in which fields, and who had changed them. Pure.
+
+What is compared is the live object with what the API server says the apply would leave; fields of other managers are in both, so that they
+are never seen as drift.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Object = Mapping[str, Any]
+MAX_FIELDS = 20
+_MISSING = object()
+
+
+def changed_fields(live: Object, wished: Object) -> tuple[str, ...]:
+    """Return the paths at which labels, annotations, or anything but metadata and status differ; at most MAX_FIELDS."""
+    found: list[str] = []
+    for part in ("labels", "annotations"):
+        before, after = ((value.get("metadata") or {}).get(part) or {} for value in (live, wished))
+        _compare(before, after, f"metadata.{part}", found)
+    _compare(_body(live), _body(wished), "", found)
+    return tuple(found[:MAX_FIELDS])
+
+
+def changers(live: Object, fields: Iterable[str], own: str) -> tuple[str, ...]:
+    """Return the managers other than our own that hold one of the fields, else the one that wrote last."""
+    entries = [
+        entry
+        for entry in (live.get("metadata") or {}).get("managedFields") or ()
+        if entry.get("manager") != own and entry.get("subresource", "") != "status"
+    ]
+    paths = [path.split(".") for path in fields]
+    holders = {
+        str(e["manager"]) for e in entries if any(_holds(e.get("fieldsV1") or {}, path) for path in paths)
+    }
+    if holders:
+        return tuple(sorted(holders))
+    last = max(entries, key=lambda entry: str(entry.get("time", "")), default=None)
+    return (str(last["manager"]),) if last else ()
+
+
+def _body(value: Object) -> Object:
+    return {key: part for key, part in value.items() if key not in ("metadata", "status")}
+
+
+def _compare(before: object, after: object, path: str, found: list[str]) -> None:
+    if len(found) > MAX_FIELDS or before == after:
+        return
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in sorted({*before, *after}):
+            below = f"{path}.{key}" if path else str(key)
+            _compare(before.get(key, _MISSING), after.get(key, _MISSING), below, found)
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, (one, other) in enumerate(zip(before, after, strict=True)):
+            _compare(one, other, f"{path}[{number}]", found)
+    else:
+        found.append(path)
+
+
+def _holds(fields: Mapping[str, Any], path: list[str]) -> bool:
+    """Tell whether a fieldsV1 tree has the beginning of a path, as far as it can be followed by field names."""
+    node: Mapping[str, Any] = fields
+    for number, part in enumerate(path):
+        name, bracket, _ = part.partition("[")
+        if f"f:{name}" not in node:
+            return False
+        node = node[f"f:{name}"]
+        if bracket or not node:
+            return number > 0 or not node
+    return True

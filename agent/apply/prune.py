@@ -1,0 +1,27 @@
+"""Whether an object that no Bundle lists any more may be deleted. Pure."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from agent.apply.policy import KEPT, is_owned, says
+from agent.model.names import HomeName, ObjectRef
+
+
+class Fate(StrEnum):
+    """What becomes of an object that leaves."""
+
+    GONE = "gone"
+    SKIP = "skip"
+    DELETE = "delete"
+
+
+def decide(
+    live: Mapping[str, Any] | None, ref: ObjectRef, owner: HomeName, kept_elsewhere: frozenset[ObjectRef]
+) -> Fate:
+    """Delete only what is there, still this delivery's own, not opted out, and named by no other assignment."""
+    if live is None:
+        return Fate.GONE
+    if ref in kept_elsewhere or not is_owned(live, owner) or says(live, KEPT):
+        return Fate.SKIP
+    return Fate.DELETE
