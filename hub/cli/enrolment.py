@@ -25,7 +25,7 @@ from hub.cli.manifests import (
 from hub.cli.progress import Progress, deployment_progress, wait
 from hub.model import installation, jointoken
 from hub.model.cluster import CONNECTED, ENROLLED, Cluster
-from hub.model.durations import instant
+from hub.model.durations import Duration, instant
 from hub.model.jointoken import JoinToken
 
 
@@ -140,24 +140,30 @@ async def issue_token(management: Api, cluster: Cluster, *, now: datetime, valid
     return text
 
 
+async def refuse_another_clusters_agent(remote: Api, agent_namespace: str, name: str) -> None:
+    """Raise Failed when the agent that is there belongs to another Cluster than `name` (`NAMESPACE/NAME`)."""
+    bootstrap = await find(remote, SECRETS, agent_namespace, installation.BOOTSTRAP_SECRET)
+    other = decoded(bootstrap).get(installation.CLUSTER_KEY, name) if bootstrap else name
+    if other != name:
+        raise Failed(
+            f"the agent in namespace {agent_namespace} of that cluster belongs to Cluster {other}; run"
+            f" `hub cluster remove {other.rpartition('/')[2]} -n {other.partition('/')[0]}` first, or check --context"
+        )
+
+
 async def place_agent(management: Api, remote: Api, enrolment: Enrolment, *, now: datetime) -> None:
     """Apply the agent to its cluster, with the token that it has if that is still good."""
     namespace = enrolment.agent_namespace
     bootstrap = await find(remote, SECRETS, namespace, installation.BOOTSTRAP_SECRET)
     identity = await find(remote, SECRETS, namespace, installation.IDENTITY_SECRET)
-    held = decoded(bootstrap) if bootstrap else {}
-    other = held.get(installation.CLUSTER_KEY, enrolment.name)
-    if other != enrolment.name:
-        raise Failed(
-            f"the agent in namespace {namespace} of that cluster belongs to Cluster {other}; run"
-            f" `hub cluster remove {other.rpartition('/')[2]} -n {other.partition('/')[0]}` first, or check --context"
-        )
-    token = held.get(installation.TOKEN_KEY, "")
+    token = decoded(bootstrap).get(installation.TOKEN_KEY, "") if bootstrap else ""
     stored = await _stored(management, token) if token else None
     same = bootstrap is not None and is_of(bootstrap, enrolment.cluster)
     if not (same and is_good(stored, has_identity=identity is not None, now=now)):
         token = await issue_token(management, enrolment.cluster, now=now, valid_for=enrolment.valid_for)
-        output.generated(f"join token for Cluster {enrolment.name}, good for {enrolment.valid_for}")
+        output.generated(
+            f"join token for Cluster {enrolment.name}, good for {Duration.of(enrolment.valid_for)}"
+        )
     if bootstrap is not None and not same and identity is not None:
         # It is of a Cluster of that name that is no more: its certificate opens nothing, and the agent would not ask for another.
         await remote.delete(SECRETS, namespace, installation.IDENTITY_SECRET, uid=identity["metadata"]["uid"])
@@ -187,12 +193,11 @@ async def wait_connected(
     async def look() -> Progress:
         metadata = enrolment.cluster.metadata
         cluster = Cluster.parse(await management.get(CLUSTERS, metadata.namespace, metadata.name))
-        if cluster.conditions.is_true(CONNECTED):
-            return Progress(done=True, message="")
         agent = await deployment_progress(remote, enrolment.agent_namespace, installation.AGENT)
-        if not agent.done and agent.message:
-            return Progress(done=False, message=agent.message)
-        return Progress(done=False, message=_describe(cluster))
+        if not agent.done:
+            # Connected may still be said of the agent that this one takes the place of.
+            return agent
+        return Progress(done=cluster.conditions.is_true(CONNECTED), message=_describe(cluster))
 
     await wait(caller, look, deadline_s=deadline_s, subject=f"Cluster {enrolment.name} to be connected")
     output.success(f"Cluster {enrolment.name} is connected")

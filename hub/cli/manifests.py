@@ -105,6 +105,17 @@ def with_certificate(choices: HubChoices, certificate: str) -> HubChoices:
     return replace(choices, ca_certificate=certificate)
 
 
+def hub_namespace() -> list[Object]:
+    """Return the first of the hub's objects, in which its Secrets are."""
+    return _read("hub_files", "namespace.yaml")
+
+
+def running_objects() -> list[Object]:
+    """Return what runs and what it may do, hub and agent, without the namespace and what is kept in it."""
+    everything = [*_base("hub_files"), *_base("agent_files")]
+    return [one for one in everything if one["kind"] != "Namespace"]
+
+
 def hub_objects(choices: HubChoices) -> list[Object]:
     """Return everything of the hub but CRDs and Secrets, in the order to apply."""
     objects = _base("hub_files")

@@ -25,6 +25,9 @@ PLACED = "fleet.cartwheel.dev/placed"
 VARIABLES = "fleet.cartwheel.dev/variables"
 VARIABLES_ENABLED = "enabled"
 
+# An annotation on a Cluster that is to be deleted: what becomes of its workloads, `keep` or `prune`.
+REMOVE = "fleet.cartwheel.dev/remove"
+
 PART_OF = "app.kubernetes.io/part-of"
 VERSION = "app.kubernetes.io/version"
 CRD_REVISION = "fleet.cartwheel.dev/crd-revision"

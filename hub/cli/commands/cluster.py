@@ -1,22 +1,38 @@
 """`hub cluster`: the clusters of the fleet, from enrolment to removal."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import click
 
-from hub.cli import output
-from hub.cli.client import Caller, Failed, GoDuration, asynchronous, options_without_context
+from agent.kube.api import Api, PatchType
+from agent.kube.errors import NotFound
+from hub.cli import output, views
+from hub.cli.applying import CLUSTERS
+from hub.cli.client import (
+    Caller,
+    Failed,
+    GoDuration,
+    asynchronous,
+    common_options,
+    options_without_context,
+)
 from hub.cli.enrolment import (
     Enrolment,
     HubFacts,
     hub_facts,
     issue_token,
     place_agent,
+    refuse_another_clusters_agent,
     register,
     wait_connected,
 )
+from hub.cli.listing import ListOptions, list_options, show
 from hub.cli.manifests import Address, default_image
-from hub.model import installation
+from hub.cli.progress import Progress, wait
+from hub.model import annotations, installation
+from hub.model.cluster import Cluster
+from hub.model.durations import Duration
 
 
 @click.group("cluster")
@@ -80,26 +96,59 @@ async def add(
             f"say where cluster {name} is: --context CTX to bring the agent there, or --print to do it yourself"
         )
     chosen = dict(_label(one) for one in labels)
+    wanted = Wanted(
+        name=name,
+        labels=chosen,
+        image=image or default_image(installation.AGENT),
+        only_namespace=namespace_only,
+        valid_for=valid_for,
+    )
     async with caller.management() as management:
         facts = _elsewhere(await hub_facts(management), hub_address, hub_enrol_address)
-        found = await register(management, caller.namespace, name, chosen)
-        enrolment = Enrolment(
+        if only_print:
+            await _print(caller, management, facts, wanted)
+            return
+        async with caller.connect(cluster_kubeconfig or caller.options.kubeconfig, remote_context) as remote:
+            await _bring(caller, management, remote, facts, wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A cluster as the options of `add` describe it."""
+
+    name: str
+    labels: dict[str, str]
+    image: str
+    only_namespace: str
+    valid_for: timedelta
+
+    def enrolment(self, found: Cluster, facts: HubFacts) -> Enrolment:
+        return Enrolment(
             cluster=found,
             hub=facts,
-            image=image or default_image(installation.AGENT),
-            only_namespace=namespace_only,
-            valid_for=valid_for,
+            image=self.image,
+            only_namespace=self.only_namespace,
+            valid_for=self.valid_for,
         )
-        now = caller.clock.now()
-        if only_print:
-            token = await issue_token(management, found, now=now, valid_for=valid_for)
-            output.documents(enrolment.objects(token))
-            output.action(f"apply this to cluster {name} within {valid_for}; it holds a secret")
-            return
-        deadline_s = caller.deadline_s()
-        async with caller.connect(cluster_kubeconfig or caller.options.kubeconfig, remote_context) as remote:
-            await place_agent(management, remote, enrolment, now=now)
-            await wait_connected(caller, management, remote, enrolment, deadline_s=deadline_s)
+
+
+async def _print(caller: Caller, management: Api, facts: HubFacts, wanted: Wanted) -> None:
+    found = await register(management, caller.namespace, wanted.name, wanted.labels)
+    token = await issue_token(management, found, now=caller.clock.now(), valid_for=wanted.valid_for)
+    output.documents(wanted.enrolment(found, facts).objects(token))
+    output.action(
+        f"apply this to cluster {wanted.name} within {Duration.of(wanted.valid_for)}; it holds a secret"
+    )
+
+
+async def _bring(caller: Caller, management: Api, remote: Api, facts: HubFacts, wanted: Wanted) -> None:
+    deadline_s = caller.deadline_s()
+    place = wanted.only_namespace or installation.NAMESPACE
+    await refuse_another_clusters_agent(remote, place, f"{caller.namespace}/{wanted.name}")
+    found = await register(management, caller.namespace, wanted.name, wanted.labels)
+    enrolment = wanted.enrolment(found, facts)
+    await place_agent(management, remote, enrolment, now=caller.clock.now())
+    await wait_connected(caller, management, remote, enrolment, deadline_s=deadline_s)
 
 
 def _label(text: str) -> tuple[str, str]:
@@ -116,3 +165,136 @@ def _elsewhere(facts: HubFacts, address: str | None, enrol_address: str | None) 
     if enrol is None:
         enrol = session.next_port() if address else facts.enrol_address
     return HubFacts(address=session, enrol_address=enrol, ca_certificate=facts.ca_certificate)
+
+
+@cluster.command("list")
+@list_options(named=False)
+@common_options
+@asynchronous
+async def list_(caller: Caller, *, options: ListOptions) -> None:
+    """List the clusters of the fleet."""
+    async with caller.management() as api:
+        await show(caller, api, views.CLUSTERS, options)
+
+
+@cluster.command("get")
+@list_options()
+@common_options
+@asynchronous
+async def get(caller: Caller, *, options: ListOptions) -> None:
+    """Show one cluster (NAME), or all."""
+    async with caller.management() as api:
+        await show(caller, api, views.CLUSTERS, options)
+
+
+@cluster.command("suspend")
+@click.argument("name")
+@common_options
+@asynchronous
+async def suspend(caller: Caller, *, name: str) -> None:
+    """Send nothing new to a cluster. What runs there stays and is guarded."""
+    await _suspend(caller, name, True)
+    output.success(f"Cluster {caller.namespace}/{name} suspended")
+
+
+@cluster.command("resume")
+@click.argument("name")
+@common_options
+@asynchronous
+async def resume(caller: Caller, *, name: str) -> None:
+    """Send to a suspended cluster again, first of all what it missed."""
+    await _suspend(caller, name, None)
+    output.success(f"Cluster {caller.namespace}/{name} resumed")
+
+
+@cluster.command("token")
+@click.argument("name")
+@click.option("--valid-for", type=GoDuration(), default="24h", help="How long it may be used.")
+@common_options
+@asynchronous
+async def token(caller: Caller, *, name: str, valid_for: timedelta) -> None:
+    """Print a new join token for a cluster.
+
+    It opens the door once, to one agent. It belongs in Secret cartwheel-agent-bootstrap of that cluster, under the key "token";
+    `hub cluster add` puts it there by itself.
+    """
+    async with caller.management() as api:
+        found = await _cluster(api, caller.namespace, name)
+        text = await issue_token(api, found, now=caller.clock.now(), valid_for=valid_for)
+    output.generated(f"join token for Cluster {caller.namespace}/{name}, good for {Duration.of(valid_for)}")
+    click.echo(text)
+
+
+@cluster.command("remove")
+@click.argument("name")
+@click.option("--prune", is_flag=True, help="Delete from the cluster what its deliveries brought there.")
+@click.option("--wait/--no-wait", "waits", default=True, help="Wait until the Cluster is gone (yes).")
+@common_options
+@asynchronous
+async def remove(caller: Caller, *, name: str, prune: bool, waits: bool) -> None:
+    """Remove a cluster from the fleet.
+
+    Its agent goes, with its rights and its desk; workloads stay and go on running, unless --prune. The agent of a cluster that is
+    not connected is revoked at once; when it comes back, it stops guarding.
+    """
+    choice = "prune" if prune else "keep"
+    async with caller.management() as api:
+        found = await _cluster(api, caller.namespace, name)
+        # The choice before the deletion: the hub acts as soon as it sees the latter.
+        patch = {
+            "metadata": {
+                "uid": found.metadata.uid,
+                "annotations": {annotations.REMOVE: choice},
+            }
+        }
+        await _patch(api, caller.namespace, name, patch)
+        await api.delete(CLUSTERS, caller.namespace, name, uid=found.metadata.uid)
+        output.action(f"removing Cluster {caller.namespace}/{name} ({choice} its workloads)")
+        if waits:
+            await _wait_gone(caller, api, found)
+            output.success(f"Cluster {caller.namespace}/{name} removed")
+
+
+async def _wait_gone(caller: Caller, api: Api, found: Cluster) -> None:
+    namespace, name = found.metadata.namespace, found.metadata.name
+
+    async def look() -> Progress:
+        try:
+            now = Cluster.parse(await api.get(CLUSTERS, namespace, name))
+        except NotFound:
+            return Progress(done=True, message="")
+        ready = now.conditions.get("Ready")
+        detail = f": {ready.message}" if ready and ready.message else ""
+        return Progress(
+            done=now.metadata.uid != found.metadata.uid,
+            message=f"Cluster {namespace}/{name} is being removed{detail}",
+        )
+
+    await wait(caller, look, deadline_s=caller.deadline_s(), subject=f"Cluster {namespace}/{name} to go")
+
+
+async def _suspend(caller: Caller, name: str, value: bool | None) -> None:
+    async with caller.management() as api:
+        await _patch(api, caller.namespace, name, {"spec": {"suspend": value}})
+
+
+async def _patch(api: Api, namespace: str, name: str, patch: object) -> None:
+    try:
+        await api.patch(
+            CLUSTERS, namespace, name, patch, kind=PatchType.MERGE, field_manager=installation.FIELD_MANAGER
+        )
+    except NotFound as problem:
+        raise _no_cluster(namespace, name) from problem
+
+
+async def _cluster(api: Api, namespace: str, name: str) -> Cluster:
+    try:
+        return Cluster.parse(await api.get(CLUSTERS, namespace, name))
+    except NotFound as problem:
+        raise _no_cluster(namespace, name) from problem
+
+
+def _no_cluster(namespace: str, name: str) -> Failed:
+    return Failed(
+        f"Cluster {namespace}/{name} not found; `hub cluster list -A` shows which there are, -n NS chooses the namespace"
+    )

@@ -11,12 +11,20 @@ from hub.cli import output
 from hub.cli.address import Asked, choose, without_cluster
 from hub.cli.applying import apply, find
 from hub.cli.client import Caller, Failed, asynchronous, common_options
-from hub.cli.enrolment import Enrolment, hub_facts, place_agent, register, wait_connected
+from hub.cli.enrolment import (
+    Enrolment,
+    hub_facts,
+    place_agent,
+    refuse_another_clusters_agent,
+    register,
+    wait_connected,
+)
 from hub.cli.manifests import (
     Address,
     Expose,
     decoded,
     default_image,
+    hub_namespace,
     hub_objects,
     secret_object,
     with_certificate,
@@ -92,6 +100,9 @@ async def install(
         return
     async with caller.management() as api:
         await refuse_beside_flux(api, beside_flux=beside_flux)
+        await refuse_another_clusters_agent(
+            api, installation.NAMESPACE, f"{caller.namespace}/{installation.MANAGEMENT_CLUSTER}"
+        )
         await _install(caller, api, asked, images)
 
 
@@ -110,10 +121,10 @@ async def _install(caller: Caller, api: Api, asked: Asked, images: Images) -> No
     await _wait_established(caller, api, deadline_s)
     # 3. The CA before the hub that signs with it.
     output.action(f"installing the hub in namespace {installation.NAMESPACE}")
-    await apply(api, [_namespace(installation.NAMESPACE)])
+    await apply(api, hub_namespace())
     certificate = await _authority(caller, api)
     choices = await choose(caller, api, asked, images.hub, deadline_s=deadline_s)
-    await apply(api, hub_objects(with_certificate(choices, certificate)))
+    await apply(api, hub_objects(with_certificate(choices, certificate))[1:])
     output.success(f"agents reach the hub at {choices.address} and enrol at {choices.enrol_address}")
     await wait(
         caller,
@@ -171,8 +182,4 @@ async def _authority(caller: Caller, api: Api) -> str:
 
 
 def _namespace(name: str) -> Object:
-    labels = {"app.kubernetes.io/part-of": installation.PART_OF_VALUE}
-    metadata: Object = {"name": name}
-    if name == installation.NAMESPACE:
-        metadata["labels"] = labels
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
