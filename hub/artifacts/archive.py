@@ -23,7 +23,6 @@ class ArchiveMember:
     """One regular file; `read` gives its content once, when its turn has come."""
 
     path: str
-    size: int
     is_executable: bool
     read: Callable[[], bytes]
 

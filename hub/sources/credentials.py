@@ -38,10 +38,17 @@ class AuthOptions:
     client_certificate: bytes = b""
     client_key: bytes = field(default=b"", repr=False)
 
+    @property
+    def has_http_credentials(self) -> bool:
+        """Tell whether something goes with requests that other hosts must not get."""
+        return self.transport != "ssh" and bool(self.username or self.bearer_token)
+
     def check(self) -> None:
-        """Raise InvalidCredentials when something is missing that the transport needs."""
+        """Raise InvalidCredentials when something is missing that the transport needs, or cannot be sent."""
         match self.transport:
             case "http" | "https":
+                if any(ord(character) < 0x20 for character in self.bearer_token):
+                    raise self._invalid("'bearerToken' holds a line break or another control character")
                 if self.password and not self.username:
                     raise self._invalid("'password' requires 'username' to be set")
             case "ssh":

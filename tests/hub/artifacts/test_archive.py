@@ -9,7 +9,7 @@ from hub.artifacts.archive import ArchiveMember, DigestingWriter, write_archive
 
 
 def member(path: str, data: bytes = b"x", *, is_executable: bool = False) -> ArchiveMember:
-    return ArchiveMember(path=path, size=len(data), is_executable=is_executable, read=lambda: data)
+    return ArchiveMember(path=path, is_executable=is_executable, read=lambda: data)
 
 
 def archive(*members: ArchiveMember) -> bytes:

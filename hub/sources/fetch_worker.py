@@ -1,0 +1,74 @@
+"""A process that fetches: orders come in through stdin, answers leave through stdout, one after the other, until stdin ends.
+
+It is a process of its own because libgit2's trust is a setting of the process, because a hanging or oversized fetch is ended by
+killing it, and because packing files must not hold up the hub's event loop.
+"""
+
+import resource
+import struct
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from hub.sources.fetch import Answer, Failed, Fetched, Order, Unchanged
+from hub.sources.git_failure import GitFailure
+from hub.sources.git_remote import checkout
+from hub.sources.git_tree import write_files
+
+LENGTH = struct.Struct(">I")
+
+
+def main() -> None:
+    """Serve until the hub closes the pipe or goes away."""
+    # A core file would hold credentials.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    orders = msgspec.msgpack.Decoder(Order)
+    while (frame := read_frame(sys.stdin.buffer)) is not None:
+        answer = serve(orders.decode(frame))
+        sys.stdout.buffer.write(framed(msgspec.msgpack.encode(answer)))
+        sys.stdout.buffer.flush()
+
+
+def serve(order: Order) -> Answer:
+    """Do one fetch."""
+    request, folder = order.request, Path(order.folder)
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (request.limits.memory_bytes, most))
+    try:
+        found = checkout(request, folder)
+        if found is None:
+            return Unchanged(revision=request.known)
+        written = write_files(
+            found.repository, found.commit, folder, ignored=request.ignore, limits=request.limits
+        )
+    except GitFailure as problem:
+        return Failed(kind=problem.kind, message=str(problem))
+    return Fetched(
+        revision=found.resolved.revision,
+        commit=found.resolved.commit,
+        message=found.commit.message,
+        author=found.commit.author.name,
+        tree=written.tree,
+        archive_digest=written.archive_digest,
+        archive_size=written.archive_size,
+        files=written.files,
+    )
+
+
+def framed(message: bytes) -> bytes:
+    """Return a message with its length before it."""
+    return LENGTH.pack(len(message)) + message
+
+
+def read_frame(source: BinaryIO) -> bytes | None:
+    """Read one message, None at the end."""
+    head = source.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    return source.read(LENGTH.unpack(head)[0])
+
+
+if __name__ == "__main__":
+    main()
