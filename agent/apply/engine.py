@@ -466,22 +466,32 @@ class _Run:
         errors: list[str] = []
         for id_ in sorted(stale, key=lambda one: order_key(parse_id(one)), reverse=True):
             ref = parse_id(id_)
+            is_confirmed = id_ in self._task.inventory
             try:
                 action = await self._leave(ref, stale[id_])
+            except UnknownKind as problem:
+                # What was only entered ahead was never created, or went with its kind.
+                if not is_confirmed:
+                    continue
+                failed[id_] = stale[id_]
+                errors.append(self._not_deleted(ref, problem))
             except CartwheelError as problem:
                 failed[id_] = stale[id_]
-                message = f"{ref} delete failed: {problem}"
-                errors.append(message)
-                self._changes.append(
-                    Change(ref=ref, action=Action.FAILED, reason=problem.reason, message=message)
-                )
+                errors.append(self._not_deleted(ref, problem))
             else:
-                self._changes.append(Change(ref=ref, action=action))
+                if action is not None or is_confirmed:
+                    self._changes.append(Change(ref=ref, action=action or Action.DELETED))
         if errors:
             self._problems.append("delete failed, errors: " + "; ".join(errors))
         return failed
 
-    async def _leave(self, ref: ObjectRef, version: str) -> Action:
+    def _not_deleted(self, ref: ObjectRef, problem: CartwheelError) -> str:
+        message = f"{ref} delete failed: {problem}"
+        self._changes.append(Change(ref=ref, action=Action.FAILED, reason=problem.reason, message=message))
+        return message
+
+    async def _leave(self, ref: ObjectRef, version: str) -> Action | None:
+        """Delete an object if it may be; None when it was gone."""
         try:
             resource = await self._resolver.resolve(ref.group, version, ref.kind)
         except UnknownKind:
@@ -493,7 +503,7 @@ class _Run:
             live = None
         match prune.decide(live, ref, self._task.owner, self._task.kept_elsewhere):
             case prune.Fate.GONE:
-                return Action.DELETED
+                return None
             case prune.Fate.SKIP:
                 return Action.SKIPPED
             case prune.Fate.DELETE:

@@ -5,6 +5,7 @@ variable's name.
 """
 
 import os
+import socket
 from collections.abc import Mapping
 
 from agent.kit.errors import Stalled
@@ -34,6 +35,11 @@ class Environment:
         if default is None:
             raise SettingInvalid(f"set the environment variable {PREFIX}{name}")
         return default
+
+    @property
+    def instance(self) -> str:
+        """Return the name of this process: the Pod's (POD_NAME), else the host's."""
+        return self._variables.get("POD_NAME") or socket.gethostname()
 
     def number(self, name: str, default: float) -> float:
         """Return a number."""

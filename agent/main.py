@@ -1,0 +1,257 @@
+"""The agent's program: `agent run` works in its cluster until it is told to stop; `agent enroll` only gets the certificate."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import click
+import prometheus_client
+
+from agent.apply.engine import Engine, EngineSettings
+from agent.desk import Desk
+from agent.health.assess import assess
+from agent.kit.board import Board
+from agent.kit.clock import Clock, Randomness, SystemClock, SystemRandomness
+from agent.kit.errors import CartwheelError, Transient
+from agent.kit.http import ProbeServer
+from agent.kit.tasks import Tasks
+from agent.kit.telemetry import log_to_stdout
+from agent.kube.access import Access, from_kubeconfig, in_cluster, shrink_tls_buffers
+from agent.kube.client import Client
+from agent.kube.discovery import Discovery
+from agent.kube.lease import Leadership, LeaseSettings
+from agent.link.channel import Channel
+from agent.link.dial import Dial, DialSettings
+from agent.link.identity import IdentityStore
+from agent.link.session import Identity, Session
+from agent.model.names import ClusterId, HomeName
+from agent.model.report import Report
+from agent.notices import Notices
+from agent.observer import Observer
+from agent.reconciler import Reconciler, ReconcilerSettings
+from agent.settings import AgentSettings, read_settings
+from agent.version import VERSION
+
+_LOG = logging.getLogger(__name__)
+LEASE = "cartwheel-agent"
+
+
+class Agent:
+    """One agent of one cluster; several may live in one process."""
+
+    def __init__(
+        self, settings: AgentSettings, client: Client, *, clock: Clock, randomness: Randomness
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._clock = clock
+        self._randomness = randomness
+        self._ready = "starting"
+        lease = LeaseSettings(
+            duration_s=settings.lease_duration_s,
+            deadline_s=settings.lease_deadline_s,
+            retry_s=settings.lease_retry_s,
+        )
+        self._leadership = Leadership(
+            client, settings.namespace, LEASE, settings.instance, lease, clock=clock
+        )
+        dial = DialSettings(
+            address=settings.address,
+            enrol_address=settings.enrol_address,
+            bootstrap=settings.bootstrap,
+            keepalive_s=settings.keepalive_s,
+            call_timeout_s=settings.call_timeout_s,
+            backoff=settings.link_backoff,
+        )
+        self._desk = Desk(client, settings.namespace)
+        self._discovery = Discovery(client, clock=clock)
+        self._reports: Board[HomeName, Report] = Board()
+        self._notices = Notices()
+        identities = IdentityStore(client, settings.namespace)
+        self._dial = Dial(dial, identities, self._session, clock=clock, randomness=randomness)
+        self._observer = Observer(
+            client,
+            self._discovery,
+            namespace=settings.watch_namespace,
+            clock=clock,
+            randomness=randomness,
+            backoff=settings.link_backoff,
+        )
+        engine = Engine(
+            client,
+            self._discovery,
+            self._observer,
+            assess=assess,
+            settings=EngineSettings(
+                stage_timeout_s=settings.stage_timeout_s, stage_poll_s=settings.stage_poll_s
+            ),
+            clock=clock,
+        )
+        self._reconciler = Reconciler(
+            ReconcilerSettings(
+                dependency_retry_s=settings.dependency_retry_s,
+                health_poll_s=settings.health_poll_s,
+                workers=settings.workers,
+                backoff=settings.backoff,
+                scale=settings.scale,
+            ),
+            desk=self._desk,
+            engine=engine,
+            live=self._observer,
+            reports=self._reports,
+            notices=self._notices,
+            clock=clock,
+            randomness=randomness,
+        )
+        self._observer.worker = self._reconciler
+        self._kubernetes_version = ""
+
+    @property
+    def problem(self) -> str:
+        """Return why the agent is not ready, empty when it is."""
+        return self._ready
+
+    async def run(self) -> None:
+        """Wait to be the acting agent, then work until the lease is lost (raises Transient) or this is cancelled."""
+        await self._leadership.acquire(self._wait_behind)
+        try:
+            await self._act()
+        finally:
+            self._ready = "stopping"
+            await self._leadership.release()
+
+    async def enroll(self) -> None:
+        """Get the certificate, unless it is there."""
+        await self._dial.identify()
+
+    async def _act(self) -> None:
+        await self._desk.load()
+        self._kubernetes_version = await self._discovery.version()
+        async with Tasks() as tasks:
+            leading = tasks.start(self._leadership.keep(), name="lease")
+            # The desk is worked on at once; the hub is not needed for that.
+            tasks.start(self._observer.run(), name="observer")
+            tasks.start(self._reconciler.run(), name="reconciler")
+            tasks.start(self._link(), name="link")
+            await tasks.run_until(leading)
+        raise Transient("another agent may act now; starting over", reason="LeaseLost")
+
+    async def _link(self) -> None:
+        self._ready = "not enrolled"
+        credentials = await self._dial.identify()
+        self._ready = ""
+        await self._dial.run(credentials)
+
+    def _session(self, cluster: ClusterId, channel: Channel) -> Session:
+        me = Identity(
+            cluster=cluster,
+            instance=self._settings.instance,
+            version=VERSION,
+            kubernetes_version=self._kubernetes_version,
+        )
+        return Session(
+            me,
+            desk=self._desk,
+            content=channel,
+            worker=self._reconciler,
+            reports=self._reports,
+            notices=self._notices,
+            clock=self._clock,
+            randomness=self._randomness,
+        )
+
+    def _wait_behind(self, holder: str) -> None:
+        self._ready = f"{holder} is the acting agent"
+
+
+async def run(settings: AgentSettings) -> None:
+    """Run an agent until cancelled, with its probes."""
+    clock, randomness = SystemClock(), SystemRandomness()
+    client = Client(
+        _access(settings, clock),
+        clock=clock,
+        timeout_s=settings.api_timeout_s,
+        watch_timeout_s=settings.watch_timeout_s,
+        user_agent=f"cartwheel-agent/{VERSION}",
+    )
+    async with client:
+        agent = Agent(settings, client, clock=clock, randomness=randomness)
+        registry = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=registry)
+        probes = ProbeServer(
+            settings.http_host, settings.http_port, ready=lambda: agent.problem, registry=registry
+        )
+        await probes.start()
+        try:
+            await agent.run()
+        finally:
+            await probes.stop()
+
+
+def _access(settings: AgentSettings, clock: Clock) -> Access:
+    return from_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster(clock)
+
+
+def until_stopped(work: Callable[[], Awaitable[None]]) -> int:
+    """Run a program until it ends or SIGTERM or SIGINT asks it to, and return its exit status."""
+
+    async def serve() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        await work()
+
+    try:
+        asyncio.run(serve())
+    except asyncio.CancelledError:
+        return 0
+    except CartwheelError as problem:
+        _LOG.error("ended", extra={"reason": problem.reason, "error": str(problem)})
+        return 1
+    return 0
+
+
+@click.group()
+@click.version_option(VERSION, prog_name="agent")
+def main() -> None:
+    """Cartwheel's agent: applies, prunes, health-checks and guards what the hub assigns to this cluster.
+
+    It runs in the cluster, installed by `hub cluster add`, and is set up by its environment (CARTWHEEL_*).
+    """
+
+
+@main.command("run")
+def run_command() -> None:
+    """Work in this cluster until told to stop."""
+    settings = _start()
+    sys.exit(until_stopped(lambda: run(settings)))
+
+
+@main.command("enroll")
+def enroll_command() -> None:
+    """Show the join token in CARTWHEEL_BOOTSTRAP to the hub, save the certificate, and end."""
+    settings = _start()
+
+    async def enroll() -> None:
+        clock, randomness = SystemClock(), SystemRandomness()
+        async with Client(_access(settings, clock), clock=clock) as client:
+            await Agent(settings, client, clock=clock, randomness=randomness).enroll()
+
+    sys.exit(until_stopped(enroll))
+
+
+def _start() -> AgentSettings:
+    shrink_tls_buffers()
+    try:
+        settings = read_settings()
+    except CartwheelError as problem:
+        raise click.ClickException(str(problem)) from problem
+    log_to_stdout(settings.log_level)
+    return settings
+
+
+if __name__ == "__main__":
+    main()
