@@ -204,7 +204,7 @@ class Reconciler:
         held = assignment.spec.prune and is_prune_held(
             assignment.prune_limit, len(head.inventory), len(wanted), len(leaving)
         )
-        if assignment.tokens.get(APPROVE_PRUNE_TOKEN) == assignment.bundle.digest:
+        if assignment.bundle.digest in assignment.tokens.get(APPROVE_PRUNE_TOKEN, "").split(","):
             held = False
         state = self._state(assignment.home)
         state.prune_held = leaving if held else ()

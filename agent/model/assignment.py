@@ -125,9 +125,12 @@ class Assignment:
 
     @property
     def substance(self) -> Digest:
-        """Return the digest of everything but the order: equal for two wishes that ask for the same."""
+        """Return the digest of everything but order and candidate: equal for two wishes that ask for the same.
+
+        A commit that changes nothing in a delivery makes another candidate, and nothing has to be said.
+        """
         raw = asdict(self)
-        del raw["order"]
+        del raw["order"], raw["candidate"]
         return digest_of(canonical(raw))
 
 

@@ -13,7 +13,7 @@ from agent.kit.board import Board
 from agent.kit.clock import Clock
 from agent.kit.errors import Transient
 from agent.kit.tasks import Tasks
-from agent.model.assignment import Hold, HoldReason, Tombstone, root_of
+from agent.model.assignment import Hold, HoldReason, Order, Tombstone, root_of
 from agent.model.content import BundleRef, Index
 from agent.model.inventory import format_id
 from agent.model.link import (
@@ -110,6 +110,7 @@ class Session:
         self._sent: dict[HomeName, Digest] = {}
         self._heard_s = clock.monotonic_s()
         self._doubts = 0
+        self._seq = 0
         self._presence: Presence | None = None
 
     async def run(self, stream: Stream[Down, Up]) -> None:
@@ -308,8 +309,11 @@ class Session:
             changed = (*delta.base.set, *delta.overlay.set)
         else:
             changed = wish.bundle.entries if held is None else ()
+        # Stamped here: only a session's term tells which of two hubs is the newer.
+        self._seq += 1
+        term = self._presence.term if self._presence is not None else 0
         return Assign(
-            assignment=wish.assignment.encode(),
+            assignment=replace(wish.assignment, order=Order(term, self._seq)).encode(),
             revision=wish.revision,
             traceparent=wish.traceparent,
             delta=delta,
