@@ -1,0 +1,385 @@
+"""The hub's resources, typed: mirrored from the management cluster, and written back by conditional patches of what differs.
+
+State: a mirror per kind. A write's answer goes into the mirror at once, so that whoever reads after writing sees what was written; news
+that is older than what the mirror has is left out. Writes nothing that is already so. Decides nothing.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from agent.kit.clock import Clock, Randomness
+from agent.kit.reconcile import Backoff
+from agent.kit.tasks import Tasks
+from agent.kube.api import Api, Object, PatchType, Resource
+from agent.kube.errors import AlreadyExists, Conflict, NotFound
+from agent.kube.resources import CONFIG_MAPS, EVENTS, NAMESPACES, SECRETS
+from agent.kube.watch import Follower, Key, key_of
+from hub.model import annotations as names
+from hub.model.cluster import Cluster
+from hub.model.durations import timestamp
+from hub.model.events import Event
+from hub.model.fleet import Fleet
+from hub.model.gitrepository import GitRepository
+from hub.model.kinds import TYPES, Kind
+from hub.model.kustomization import Kustomization, VariablesKind
+from hub.model.metadata import Metadata
+from hub.model.value import MalformedResource, Value, raw, read
+
+FIELD_MANAGER = "cartwheel-hub"
+COMPONENT = "cartwheel-hub"
+ATTEMPTS = 5
+_NAME_LIMIT = 253
+
+
+class Namespace(Value, frozen=True, kw_only=True):
+    """A namespace of the management cluster: its labels and annotations say where deliveries in it go."""
+
+    metadata: Metadata
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, object]) -> "Namespace":
+        """Read what the API server returned. Raises MalformedResource."""
+        return read(cls, raw)
+
+
+class Stored(Protocol):
+    """What every resource has."""
+
+    @property
+    def metadata(self) -> Metadata: ...
+
+
+class WithStatus(Stored, Protocol):
+    """A resource whose status the hub writes."""
+
+    @property
+    def status(self) -> Value: ...
+
+
+R = TypeVar("R", bound=Stored)
+S = TypeVar("S", bound=WithStatus)
+Listener = Callable[[Key], None]
+
+
+class Collection(Generic[R]):
+    """All objects of one kind, as values; those that are malformed are told apart."""
+
+    def __init__(self, resource: Resource, parse: Callable[[Mapping[str, object]], R]) -> None:
+        self.resource = resource
+        self.is_complete = False
+        self._parse = parse
+        self._values: dict[Key, R] = {}
+        self._malformed: dict[Key, MalformedResource] = {}
+        self._versions: dict[Key, tuple[str, str]] = {}
+        self._listeners: list[Listener] = []
+
+    def get(self, key: Key) -> R | None:
+        """Return one, None when there is none. Raises MalformedResource for one that cannot be read."""
+        if key in self._malformed:
+            raise self._malformed[key]
+        return self._values.get(key)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(tuple(self._values.values()))
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Return namespace and name of every object, malformed ones included."""
+        return (*self._values, *self._malformed)
+
+    @property
+    def malformed(self) -> Mapping[Key, MalformedResource]:
+        return self._malformed
+
+    def listen(self, listener: Listener) -> None:
+        """Be told the key of every object that appears, changes or goes, from now on."""
+        self._listeners.append(listener)
+
+    def changed(self, value: Object) -> None:
+        """Take what a watch or a write gave, unless something newer is known."""
+        key, metadata = key_of(value), value["metadata"]
+        uid, version = metadata.get("uid", ""), metadata["resourceVersion"]
+        known = self._versions.get(key)
+        if known is not None and known[0] == uid and not _is_newer(version, known[1]):
+            return
+        self._versions[key] = (uid, version)
+        self._values.pop(key, None)
+        self._malformed.pop(key, None)
+        try:
+            self._values[key] = self._parse(value)
+        except MalformedResource as problem:
+            self._malformed[key] = problem
+        self._tell(key)
+
+    def written(self, value: Object) -> None:
+        """Take the answer to a write of our own; what has gone since stays gone."""
+        metadata = value["metadata"]
+        known = self._versions.get(key_of(value))
+        ended = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
+        if known is not None and known[0] == metadata.get("uid", "") and not ended:
+            self.changed(value)
+
+    def removed(self, key: Key) -> None:
+        """Forget an object that is gone."""
+        self._versions.pop(key, None)
+        found = self._values.pop(key, None) is not None
+        found = self._malformed.pop(key, None) is not None or found
+        if found:
+            self._tell(key)
+
+    def listed(self) -> None:
+        """Everything that there is has been told."""
+        self.is_complete = True
+
+    def _tell(self, key: Key) -> None:
+        for listener in self._listeners:
+            listener(key)
+
+
+@dataclass(slots=True)
+class Watched:
+    """Tells of changed ConfigMaps or Secrets that ask for it by label; keeps no content."""
+
+    kind: VariablesKind
+    listeners: list[Callable[[VariablesKind, Key], None]] = field(default_factory=list)
+
+    def changed(self, value: Object) -> None:
+        self.removed(key_of(value))
+
+    def removed(self, key: Key) -> None:
+        for listener in self.listeners:
+            listener(self.kind, key)
+
+    def listed(self) -> None:
+        """What was there before is read when it is needed."""
+
+
+class Store:
+    """The mirrors and the writes. `run` until cancelled; before `is_complete` nothing may be concluded from absence."""
+
+    def __init__(self, api: Api, *, clock: Clock, randomness: Randomness, backoff: Backoff) -> None:
+        self._api = api
+        self._clock = clock
+        self._randomness = randomness
+        self._backoff = backoff
+        self.git_repositories = Collection(_resource(Kind.GIT_REPOSITORY), GitRepository.parse)
+        self.kustomizations = Collection(_resource(Kind.KUSTOMIZATION), Kustomization.parse)
+        self.clusters = Collection(_resource(Kind.CLUSTER), Cluster.parse)
+        self.fleets = Collection(_resource(Kind.FLEET), Fleet.parse)
+        self.namespaces = Collection(NAMESPACES, Namespace.parse)
+        self._watched = (Watched(VariablesKind.CONFIG_MAP), Watched(VariablesKind.SECRET))
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether every mirror has been listed once."""
+        return (
+            self.git_repositories.is_complete
+            and self.kustomizations.is_complete
+            and self.clusters.is_complete
+            and self.fleets.is_complete
+            and self.namespaces.is_complete
+        )
+
+    async def run(self) -> None:
+        """Follow all kinds until cancelled."""
+        followed: list[tuple[Resource, Any, str]] = [
+            (one.resource, one, "")
+            for one in (
+                self.git_repositories,
+                self.kustomizations,
+                self.clusters,
+                self.fleets,
+                self.namespaces,
+            )
+        ]
+        label = f"{names.WATCH}={names.WATCH_ENABLED}"
+        followed += [
+            (resource, sink, label)
+            for resource, sink in zip((CONFIG_MAPS, SECRETS), self._watched, strict=True)
+        ]
+        async with Tasks() as tasks:
+            for resource, sink, selector in followed:
+                follower = Follower(
+                    self._api,
+                    resource,
+                    sink,
+                    label_selector=selector,
+                    clock=self._clock,
+                    randomness=self._randomness,
+                    backoff=self._backoff,
+                )
+                tasks.start(follower.run(), name=f"follow-{resource.plural}")
+            await tasks.wait_for_failure()
+
+    async def wait_until_complete(self, poll_s: float = 0.05) -> None:
+        """Wait until every mirror has been listed once."""
+        while not self.is_complete:
+            await self._clock.sleep(poll_s)
+
+    def listen_to_variables(self, listener: Callable[[VariablesKind, Key], None]) -> None:
+        """Be told of ConfigMaps and Secrets that carry the watch label and changed."""
+        for watched in self._watched:
+            watched.listeners.append(listener)
+
+    async def variables(self, kind: VariablesKind, namespace: str, name: str) -> Mapping[str, str] | None:
+        """Return the data of a ConfigMap or Secret, decoded, None when it does not exist. Raises ApiError."""
+        resource = SECRETS if kind is VariablesKind.SECRET else CONFIG_MAPS
+        try:
+            value = await self._api.get(resource, namespace, name)
+        except NotFound:
+            return None
+        data: dict[str, str] = value.get("data") or {}
+        if kind is VariablesKind.CONFIG_MAP:
+            return data
+        return {key: base64.b64decode(text).decode("utf-8", "replace") for key, text in data.items()}
+
+    async def update_status(self, collection: Collection[S], key: Key, change: Callable[[S], Value]) -> bool:
+        """Write the status that `change` makes of the newest resource; tell whether anything had to be written.
+
+        `change` is called again on the resource as it then is when somebody else wrote meanwhile. Nothing happens to one that is gone.
+        """
+
+        def patch(resource: S) -> Object | None:
+            difference = merge_patch(raw(resource.status), raw(change(resource)))
+            return {"status": difference} if difference else None
+
+        return await self.update(collection, key, patch, subresource="status")
+
+    async def set_finalizer(self, collection: Collection[R], key: Key, *, present: bool) -> bool:
+        """Add the hub's finalizer, or take it away."""
+
+        def patch(resource: R) -> Object | None:
+            before = resource.metadata.finalizers
+            if (names.FINALIZER in before) is present:
+                return None
+            others = [one for one in before if one != names.FINALIZER]
+            return {"metadata": {"finalizers": [*others, names.FINALIZER] if present else others}}
+
+        return await self.update(collection, key, patch)
+
+    async def annotate(self, collection: Collection[R], key: Key, values: Mapping[str, str | None]) -> bool:
+        """Set annotations; None takes one away."""
+
+        def patch(resource: R) -> Object | None:
+            before = resource.metadata.annotations
+            different = {name: text for name, text in values.items() if before.get(name) != text}
+            return {"metadata": {"annotations": different}} if different else None
+
+        return await self.update(collection, key, patch)
+
+    async def update(
+        self,
+        collection: Collection[R],
+        key: Key,
+        make: Callable[[R], Object | None],
+        *,
+        subresource: str = "",
+    ) -> bool:
+        """Send the merge patch that `make` makes of the newest resource, over exactly that one; None is nothing to write."""
+        for attempt in range(ATTEMPTS):
+            try:
+                resource = await self._newest(collection, key, fresh=attempt > 0)
+                patch = make(resource) if resource is not None else None
+                if resource is None or patch is None:
+                    return False
+                metadata = {
+                    **patch.get("metadata", {}),
+                    "resourceVersion": resource.metadata.resource_version,
+                    "uid": resource.metadata.uid,
+                }
+                collection.written(
+                    await self._api.patch(
+                        collection.resource,
+                        key[0],
+                        key[1],
+                        {**patch, "metadata": metadata},
+                        kind=PatchType.MERGE,
+                        field_manager=FIELD_MANAGER,
+                        subresource=subresource,
+                    )
+                )
+            except NotFound:
+                return False
+            except Conflict:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                return True
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _newest(self, collection: Collection[R], key: Key, *, fresh: bool) -> R | None:
+        if fresh:
+            collection.written(await self._api.get(collection.resource, *key))
+        return collection.get(key)
+
+    async def record_event(self, event: Event) -> None:
+        """Tell `kubectl` and Flux's commands of an event; the same one again only counts up."""
+        involved = event.involved
+        body = _event_object(event, timestamp(self._clock.now()))
+        try:
+            await self._api.create(EVENTS, involved.namespace, body, field_manager=FIELD_MANAGER)
+        except AlreadyExists:
+            name = body["metadata"]["name"]
+            before = await self._api.get(EVENTS, involved.namespace, name)
+            patch = {"count": int(before.get("count") or 1) + 1, "lastTimestamp": body["lastTimestamp"]}
+            await self._api.patch(
+                EVENTS, involved.namespace, name, patch, kind=PatchType.MERGE, field_manager=FIELD_MANAGER
+            )
+
+
+def merge_patch(before: Mapping[str, object], after: Mapping[str, object]) -> Object:
+    """Return the merge patch from one value to another; empty when they are equal. See RFC 7386."""
+    patch: Object = {}
+    for name in before.keys() | after.keys():
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            patch[name] = merge_patch(old, new)
+        else:
+            patch[name] = new
+    return patch
+
+
+def _resource(kind: Kind) -> Resource:
+    type_ = TYPES[kind]
+    return Resource(
+        group=type_.group, version=type_.version, plural=type_.plural, kind=str(kind), namespaced=True
+    )
+
+
+def _is_newer(version: str, known: str) -> bool:
+    """Compare two resourceVersions of one object; numbers grow, and of anything else all that is known is whether they differ."""
+    if version.isdigit() and known.isdigit():
+        return int(version) > int(known)
+    return version != known
+
+
+def _event_object(event: Event, now: str) -> Object:
+    """Return the core/v1 Event; its name is the same for the same words about the same object."""
+    involved = event.involved
+    words = "\n".join(
+        (involved.uid, event.type, event.reason, event.message, *sorted(event.metadata.values()))
+    )
+    suffix = "." + hashlib.sha256(words.encode()).hexdigest()[:16]
+    name = involved.name[: _NAME_LIMIT - len(suffix)] + suffix
+    metadata: Object = {"name": name, "namespace": involved.namespace}
+    if event.metadata:
+        metadata["annotations"] = dict(event.metadata)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": metadata,
+        "involvedObject": raw(involved),
+        "type": str(event.type),
+        "reason": event.reason,
+        "message": event.message,
+        "source": {"component": COMPONENT},
+        "reportingComponent": COMPONENT,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }
