@@ -6,6 +6,8 @@ from collections.abc import Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from agent.kit.errors import CartwheelError
+
 _LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -54,7 +56,9 @@ class Tasks:
         if task.cancelled() or task.exception() is None:
             return
         problem = task.exception()
-        _LOG.error("task failed", exc_info=problem, extra={"task": task.get_name()})
+        if not isinstance(problem, CartwheelError):
+            # What the owner does not expect; the others it hears of as the group's failure.
+            _LOG.error("task failed", exc_info=problem, extra={"task": task.get_name()})
         if self._failure is None:
             self._failure = problem
             self._failed.set()

@@ -5,9 +5,9 @@ on the desk before it is acknowledged and worked on, a tombstone is on the desk 
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 from agent.desk import Desk, replace_assignment
 from agent.kit.board import Board
@@ -124,9 +124,9 @@ class Session:
         _LOG.info("session", extra={"term": welcome.term, "hub": welcome.hub_version})
         async with Tasks() as tasks:
             tasks.start(self._taking.run(), name="desk")
-            tasks.start(self._say_reports(stream), name="reports")
-            tasks.start(self._say_notices(stream), name="notices")
-            tasks.start(self._say_alive(stream, welcome.alive_interval_s), name="alive")
+            tasks.start(_while_it_lasts(self._say_reports(stream)), name="reports")
+            tasks.start(_while_it_lasts(self._say_notices(stream)), name="notices")
+            tasks.start(_while_it_lasts(self._say_alive(stream, welcome.alive_interval_s)), name="alive")
             hearing = tasks.start(self._hear(stream), name="hear")
             await tasks.run_until(hearing)
 
@@ -311,6 +311,14 @@ class Session:
         while True:
             await self._clock.sleep(interval_s)
             await stream.send(Alive(desk_root=self._desk.root))
+
+
+async def _while_it_lasts(saying: Coroutine[Any, Any, None]) -> None:
+    """Say things until the session breaks; whoever hears says why it did, since the last word of the hub may be a refusal."""
+    try:
+        await saying
+    except Transient as problem:
+        _LOG.debug("nothing more is said", extra={"reason": problem.reason})
 
 
 def _held(head: Head) -> Held:

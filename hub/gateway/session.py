@@ -231,9 +231,9 @@ class Session:
                 )
                 self._sent.pop(message.home, None)
             case Report():
-                if message.cluster != self._peer.cluster:
-                    raise Refusal("a report of another cluster", reason="OtherCluster")
-                self._boards.reports.put((self._peer.cluster, message.home), message)
+                # The certificate names the cluster, whatever the report says.
+                report = replace(message, cluster=self._peer.cluster)
+                self._boards.reports.put((self._peer.cluster, message.home), report)
             case Notice():
                 happening = Happening(cluster=self._peer.cluster, notice=message)
                 key = (self._peer.cluster, self._presence.term if self._presence else 0, message.seq)
