@@ -16,6 +16,9 @@ ARTIFACT_OUTDATED = "ArtifactOutdated"
 ARTIFACT_IN_STORAGE = "ArtifactInStorage"
 STORAGE_OPERATION_FAILED = "StorageOperationFailed"
 
+# In an artifact's metadata: the digest of the files themselves, whatever archive carries them.
+TREE_DIGEST = "fleet.cartwheel.dev/tree-digest"
+
 READY_RULE = SummaryRule(
     types=(
         STORAGE_OPERATION_FAILED,
@@ -86,6 +89,11 @@ class Artifact(Value, frozen=True, kw_only=True):
     last_update_time: str
     size: int | None = None
     metadata: Mapping[str, str] = {}
+
+    @property
+    def tree_digest(self) -> str:
+        """The identity of the content that deliveries are built from, empty for an artifact of another producer."""
+        return self.metadata.get(TREE_DIGEST, "")
 
 
 class GitRepositoryStatus(Value, frozen=True, kw_only=True):

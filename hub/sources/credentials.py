@@ -3,6 +3,8 @@
 Nothing of a value here may reach a log, an error or a status: `repr` shows field names only where they hold no secret.
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -10,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 from hub.sources.git_failure import without_userinfo
 
 DEFAULT_SSH_USER = "git"
+OPENSSH_MAGIC = b"openssh-key-v1\0"
+OPENSSH_NO_CIPHER = b"\0\0\0\x04none"
 MTLS_REFUSED = (
     "client certificates (tls.crt and tls.key) are not supported for Git over HTTPS; "
     "use username and password or bearerToken, with ca.crt for a private authority"
@@ -116,10 +120,26 @@ def _http_options(
     )
 
 
-def refuse_client_certificate(options: AuthOptions) -> None:
-    """Raise InvalidCredentials when a client certificate is given, which the Git transport cannot present."""
+def refuse_unusable(options: AuthOptions) -> None:
+    """Raise InvalidCredentials for a client certificate, which the Git transport cannot present, and for a locked key."""
     if options.client_certificate or options.client_key:
         raise InvalidCredentials(MTLS_REFUSED)
+    if options.identity and not options.password and _is_encrypted(options.identity):
+        raise InvalidCredentials("'identity' is encrypted: its passphrase is required under 'password'")
+
+
+def _is_encrypted(identity: bytes) -> bool:
+    if b"ENCRYPTED" in identity:
+        return True
+    _, _, rest = identity.partition(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+    if not rest:
+        return False
+    try:
+        content = base64.b64decode(b"".join(rest.partition(b"-----")[0].split()), validate=True)
+    except binascii.Error:
+        return False
+    # RFC 4251 string after the magic: the cipher's name.
+    return content.startswith(OPENSSH_MAGIC) and not content.startswith(OPENSSH_MAGIC + OPENSSH_NO_CIPHER)
 
 
 def _text(data: Mapping[str, bytes], key: str) -> str:

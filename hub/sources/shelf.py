@@ -1,0 +1,104 @@
+"""Where sources keep what they fetched: the archive that Flux's clients download and the tree that builds read, on one root.
+
+State: for each object the trees it stored last, so that sweeping never takes one away that a build may still name.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime
+from pathlib import Path
+
+from hub.artifacts.contents import Contents, Tree, TreeDigest
+from hub.artifacts.staging import staging_folder
+from hub.artifacts.storage import ArtifactStorage, Presence, artifact_directory
+from hub.model.durations import timestamp
+from hub.model.gitrepository import TREE_DIGEST, Artifact
+from hub.sources.fetch import ARCHIVE_FILE, TREE_FILE, Fetched
+
+KEPT_TREES = 2
+
+
+class Shelf:
+    """Both stores; `address` is where artifacts are served (`host:port`, or a URL)."""
+
+    def __init__(self, storage: ArtifactStorage, contents: Contents, *, address: str) -> None:
+        self._storage = storage
+        self._contents = contents
+        self._base = (address if "://" in address else f"http://{address}").rstrip("/")
+        self._trees: dict[str, list[TreeDigest]] = {}
+
+    @contextlib.asynccontextmanager
+    async def folder(self) -> AsyncIterator[Path]:
+        """Give a folder from which `put` takes files, gone afterwards. Raises OSError."""
+        manager = staging_folder(self._storage.root)
+        folder = await asyncio.to_thread(manager.__enter__)
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(manager.__exit__, None, None, None)
+
+    async def presence(self, artifact: Artifact) -> Presence:
+        """Tell whether an artifact and its tree are there whole; a damaged archive is removed."""
+        return await asyncio.to_thread(self._presence, artifact)
+
+    async def put(self, directory: str, fetched: Fetched, folder: Path, *, now: datetime) -> Artifact:
+        """Store what was fetched into the folder. Raises OSError."""
+        stored = await asyncio.to_thread(self._put, directory, fetched, folder)
+        trees = self._trees.setdefault(directory, [])
+        if trees[-1:] != [fetched.tree]:
+            trees.append(fetched.tree)
+            del trees[:-KEPT_TREES]
+        return Artifact(
+            path=stored,
+            url=self.url(stored),
+            revision=fetched.revision,
+            digest=fetched.archive_digest,
+            last_update_time=timestamp(now),
+            size=fetched.archive_size,
+            metadata={TREE_DIGEST: fetched.tree},
+        )
+
+    async def collect(self, artifact: Artifact, *, now: datetime) -> int:
+        """Remove the object's archives that retention no longer keeps beside this one; return how many."""
+        return await asyncio.to_thread(self._storage.collect, artifact.path, now=now)
+
+    async def remove(self, directory: str) -> int:
+        """Remove all archives of an object; return how many there were."""
+        self._trees.pop(directory, None)
+        return await asyncio.to_thread(self._storage.remove_all, directory)
+
+    async def sweep(self, named: Collection[TreeDigest], *, now: datetime, min_age_s: float) -> int:
+        """Remove old trees that are neither among `named` (what all statuses name) nor stored lately; return how many."""
+        kept = {*named, *(digest for trees in self._trees.values() for digest in trees)}
+        return await asyncio.to_thread(self._contents.prune, kept, now=now, min_age_s=min_age_s)
+
+    def tree(self, digest: TreeDigest) -> Tree | None:
+        """Return a stored tree."""
+        return self._contents.tree(digest)
+
+    def url(self, path: str) -> str:
+        """Return where an artifact's file is served."""
+        return f"{self._base}/{path}"
+
+    def _presence(self, artifact: Artifact) -> Presence:
+        try:
+            found = self._storage.check(artifact.path, artifact.digest)
+            tree = self._contents.tree(TreeDigest(artifact.tree_digest))
+        except ValueError:
+            # Another program wrote this status.
+            return Presence.MISSING
+        if found is Presence.CORRUPT:
+            self._storage.remove(artifact.path)
+        return Presence.MISSING if found is Presence.PRESENT and tree is None else found
+
+    def _put(self, directory: str, fetched: Fetched, folder: Path) -> str:
+        # The tree first: whoever sees the artifact finds what it is made of.
+        self._contents.adopt(folder / TREE_FILE, fetched.tree)
+        path = f"{directory}/{fetched.commit}.tar.gz"
+        return self._storage.store(folder / ARCHIVE_FILE, path=path, digest=fetched.archive_digest).path
+
+
+def directory_of(kind: str, namespace: str, name: str) -> str:
+    """Return where an object's files are."""
+    return artifact_directory(kind=kind, namespace=namespace, name=name)

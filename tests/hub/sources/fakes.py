@@ -1,0 +1,134 @@
+"""What the reconciler of sources works with, in memory: an API server, a remote and a clock that stands still."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hub.artifacts.archive import ArchiveMember, DigestingWriter, write_archive
+from hub.artifacts.contents import TreeWriter
+from hub.model.events import Event
+from hub.model.gitrepository import GitRepository, GitRepositoryStatus
+from hub.model.value import raw
+from hub.sources.fetch import ARCHIVE_FILE, TREE_FILE, Fetched, GitRequest, Unchanged
+from hub.sources.git_failure import GitFailure
+
+START = datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC)
+
+
+class StillClock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic_s(self) -> float:
+        return self.at.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class Middle:
+    """Always the middle of a range."""
+
+    def uniform(self, low: float, high: float) -> float:
+        return (low + high) / 2
+
+
+@dataclass
+class MemoryStore:
+    """One GitRepository as an API server holds it, and what was written."""
+
+    held: dict[str, Any] | None
+    secrets: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    writes: int = 0
+
+    async def git_repository(self, namespace: str, name: str) -> GitRepository | None:
+        return None if self.held is None else GitRepository.parse(self.held)
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        return self.secrets.get(f"{namespace}/{name}")
+
+    async def put_status(self, repository: GitRepository, status: GitRepositoryStatus) -> GitRepository:
+        assert self.held is not None
+        assert GitRepository.parse(self.held).status == repository.status, "a conflict"
+        self.held["status"] = raw(status)
+        self.writes += 1
+        return GitRepository.parse(self.held)
+
+    async def put_finalizers(self, repository: GitRepository, finalizers: tuple[str, ...]) -> None:
+        assert self.held is not None
+        self.held["metadata"]["finalizers"] = list(finalizers)
+        self.writes += 1
+
+    async def record(self, event: Event) -> None:
+        self.events.append(event)
+
+    def change(self, **spec: object) -> None:
+        """Change the spec as a person does."""
+        assert self.held is not None
+        self.held["spec"] |= spec
+        self.held["metadata"]["generation"] += 1
+
+    def request(self, token: str) -> None:
+        assert self.held is not None
+        self.held["metadata"].setdefault("annotations", {})["reconcile.fluxcd.io/requestedAt"] = token
+
+    @property
+    def status(self) -> dict[str, Any]:
+        assert self.held is not None
+        found: dict[str, Any] = self.held["status"]
+        return found
+
+    def condition(self, type_: str) -> tuple[str, str, str] | None:
+        for found in self.status.get("conditions", []):
+            if found["type"] == type_:
+                return found["status"], found["reason"], found["message"]
+        return None
+
+
+@dataclass
+class ScriptedRemote:
+    """A remote whose branch main is at `commit` with `files`, or that fails."""
+
+    commit: str = "1" * 40
+    files: dict[str, bytes] = field(default_factory=lambda: {"a.yaml": b"a: 1\n"})
+    message: str = "Say hello\n"
+    failure: GitFailure | Exception | None = None
+    requests: list[GitRequest] = field(default_factory=list)
+
+    async def fetch(self, request: GitRequest, folder: Path) -> Fetched | Unchanged:
+        self.requests.append(request)
+        if self.failure is not None:
+            raise self.failure
+        revision = f"main@sha1:{self.commit}"
+        if request.known == revision:
+            return Unchanged(revision=revision)
+        with (folder / TREE_FILE).open("wb") as out:
+            tree = TreeWriter(out)
+            for path, data in self.files.items():
+                tree.add(path, data, is_executable=False)
+            digest = tree.close()
+        with (folder / ARCHIVE_FILE).open("wb") as out:
+            writer = DigestingWriter(out)
+            members = [
+                ArchiveMember(path=path, is_executable=False, read=lambda data=data: data)  # type: ignore[misc]
+                for path, data in self.files.items()
+            ]
+            write_archive(members, writer.as_binary())
+        return Fetched(
+            revision=revision,
+            commit=self.commit,
+            message=self.message,
+            author="Ada",
+            tree=digest,
+            archive_digest=writer.digest,
+            archive_size=writer.size,
+            files=len(self.files),
+        )
