@@ -36,7 +36,9 @@ async def wait(
             output.waiting(progress.message)
             said = progress.message
         if caller.clock.monotonic_s() >= deadline_s:
-            raise Failed(f"timeout waiting for {subject}: {progress.message or 'nothing is known of it yet'}")
+            raise Failed(
+                f"timeout waiting for {subject}: {progress.message or 'the hub has not answered; `hub check` says whether it works'}"
+            )
         await caller.clock.sleep(caller.poll_s)
 
 

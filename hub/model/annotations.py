@@ -4,6 +4,7 @@ FINALIZER = "finalizers.fluxcd.io"
 
 # Tokens: the newest value wins, "handled" is said by copying it to the status.
 RECONCILE_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+# Digests of Bundles whose prune may go on, separated by commas.
 APPROVE_PRUNE = "fleet.cartwheel.dev/approve-prune"
 
 # A label on ConfigMaps and Secrets: a change of their data reconciles what names them.
@@ -27,6 +28,11 @@ VARIABLES_ENABLED = "enabled"
 
 # An annotation on a Cluster that is to be deleted: what becomes of its workloads, `keep` or `prune`.
 REMOVE = "fleet.cartwheel.dev/remove"
+
+# Annotations on a Cluster: released placements to delete there, or to forget. Entries `Kind/namespace/name@since`, separated by
+# commas, with the home name and the time that the Cluster's status gives; an entry is for that release alone.
+PRUNE_RELEASED = "fleet.cartwheel.dev/prune-released"
+FORGET_RELEASED = "fleet.cartwheel.dev/forget-released"
 
 PART_OF = "app.kubernetes.io/part-of"
 VERSION = "app.kubernetes.io/version"

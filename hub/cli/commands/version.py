@@ -1,0 +1,39 @@
+"""`hub version`: of this command, of the hub, of the agents."""
+
+import click
+
+from agent.kube.resources import DEPLOYMENTS
+from hub.cli import output
+from hub.cli.applying import CLUSTERS, find, image_of
+from hub.cli.client import Caller, asynchronous, common_options
+from hub.cli.listing import output_option
+from hub.cli.manifests import release
+from hub.cli.output import Format
+from hub.model import installation
+from hub.model.cluster import Cluster
+
+
+@click.command("version")
+@click.option("--client", is_flag=True, help="Of this command alone; reaches no cluster.")
+@output_option
+@common_options
+@asynchronous
+async def version(caller: Caller, *, client: bool, form: str) -> None:
+    """Show the versions of this command, of the hub's image, and of the agents with their clusters."""
+    found: dict[str, object] = {"hub-cli": release()}
+    if not client:
+        async with caller.management() as api:
+            deployment = await find(api, DEPLOYMENTS, installation.NAMESPACE, installation.HUB)
+            found["hub"] = image_of(deployment) if deployment else "not installed"
+            clusters = (await api.list(CLUSTERS)).items if deployment else []
+            agents = {}
+            for one in clusters:
+                cluster = Cluster.parse(one)
+                name = f"{cluster.metadata.namespace}/{cluster.metadata.name}"
+                agents[name] = cluster.status.versions.agent or "unknown"
+            found["agents"] = agents
+    # A table of one column would say no more than YAML does.
+    output.data(found, Format(form))
+
+
+COMMAND = version
