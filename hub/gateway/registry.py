@@ -1,0 +1,111 @@
+"""Which certificate speaks for which Cluster, and the terms of sessions: what the gateway needs of the store.
+
+State: beside the Clusters themselves only how long renewed certificates last, which ends with the process, as sessions do.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from agent.kit.clock import Clock
+from agent.kit.errors import Stalled
+from agent.kube.watch import Key
+from agent.model.names import ClusterId
+from hub.gateway.ca import Issued
+from hub.gateway.session import Peer, Refusal
+from hub.model.cluster import ENROLLED, Certificate, Cluster, ClusterStatus, SessionStatus
+from hub.model.durations import timestamp
+from hub.store import Store
+
+
+class ClusterRegistry:
+    """The Clusters as the gateway sees them. `hub` names this process."""
+
+    def __init__(self, store: Store, *, clock: Clock, hub: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._hub = hub
+        self._renewed: dict[str, datetime] = {}
+
+    def check(self, peer: Peer) -> None:
+        """Raise Refusal unless the certificate is the registered one of a Cluster that is there, and has not ended."""
+        cluster = self._find(peer.cluster)
+        if cluster is None:
+            raise Refusal(
+                "this cluster was removed from the hub, or its Cluster is gone; enrol it again with `hub cluster add`",
+                reason="ClusterRemoved",
+            )
+        registered = cluster.status.certificate.key_fingerprint
+        if registered != peer.fingerprint:
+            raise Refusal(
+                f"the certificate of cluster {_name(cluster)} was revoked; enrol again with `hub cluster token`",
+                reason="Revoked",
+            )
+        if self._clock.now() >= max(peer.not_after, self._renewed.get(peer.fingerprint, peer.not_after)):
+            raise Refusal(
+                f"the certificate of cluster {_name(cluster)} has ended; enrol again with `hub cluster token`",
+                reason="CertificateExpired",
+            )
+
+    async def begin_session(self, peer: Peer, agent_term: int) -> int:
+        """Store the next term on the Cluster, by a conditional write: of two hubs one gets it."""
+        self.check(peer)
+        cluster = self._find(peer.cluster)
+        assert cluster is not None
+        opened = 0
+
+        def open_term(newest: Cluster) -> ClusterStatus:
+            nonlocal opened
+            opened = max(newest.status.session.term, agent_term) + 1
+            session = SessionStatus(term=opened, hub=self._hub, since=timestamp(self._clock.now()))
+            return msgspec.structs.replace(newest.status, session=session)
+
+        await self._store.update_status(self._store.clusters, _key(cluster), open_term)
+        if not opened:
+            raise Refusal("this cluster was removed from the hub", reason="ClusterRemoved")
+        return opened
+
+    async def register(self, namespace: str, name: str, key_fingerprint: str, not_after: str) -> ClusterId:
+        """Make the key the one of the Cluster, and return its id. Raises Stalled when there is no such Cluster."""
+        key = (namespace, name)
+        cluster = self._store.clusters.get(key)
+        if cluster is None or cluster.metadata.is_being_deleted:
+            raise Stalled(
+                f"there is no Cluster {namespace}/{name}; make it with `hub cluster add`",
+                reason="ClusterUnknown",
+            )
+        if cluster.spec.id is None:
+            raise Stalled(f"Cluster {namespace}/{name} has no id yet; try again", reason="ClusterNotReady")
+
+        def enrol(newest: Cluster) -> ClusterStatus:
+            conditions = newest.conditions.mark_true(
+                ENROLLED, "Enrolled", "the agent holds a certificate", now=self._clock.now()
+            )
+            certificate = Certificate(key_fingerprint=key_fingerprint, not_after=not_after)
+            return msgspec.structs.replace(
+                newest.status, conditions=conditions.items, certificate=certificate
+            )
+
+        await self._store.update_status(self._store.clusters, key, enrol)
+        return cluster.spec.id
+
+    def renewed(self, peer: Peer, issued: Issued) -> None:
+        """Let the sessions of this key go on until the new certificate's end."""
+        self._renewed[peer.fingerprint] = issued.not_after
+
+    def _find(self, cluster_id: ClusterId) -> Cluster | None:
+        found = [
+            one
+            for one in self._store.clusters
+            if one.spec.id == cluster_id and not one.metadata.is_being_deleted
+        ]
+        # Two Clusters of one id are a conflict that a person has to settle; neither may speak.
+        return found[0] if len(found) == 1 else None
+
+
+def _key(cluster: Cluster) -> Key:
+    return cluster.metadata.namespace, cluster.metadata.name
+
+
+def _name(cluster: Cluster) -> str:
+    return f"{cluster.metadata.namespace}/{cluster.metadata.name}"
