@@ -1,0 +1,114 @@
+"""Runs commands as a person would type them, against clusters in memory, on a clock that needs no time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from agent.kube.api import Api
+from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS
+from hub.cli.applying import CLUSTERS
+from hub.cli.client import Caller
+from hub.cli.main import hub
+from tests.hub.cli.memory import MemoryApi
+
+START = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
+Object = dict[str, Any]
+
+
+class Clock:
+    """Time that passes only by sleeping; whatever else goes on in the world happens then."""
+
+    def __init__(self) -> None:
+        self.slept_s = 0.0
+        self.meanwhile: list[Callable[[], None]] = []
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.slept_s)
+
+    def monotonic_s(self) -> float:
+        return self.slept_s
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept_s += seconds
+        for act in self.meanwhile:
+            act()
+        await asyncio.sleep(0)
+
+
+@dataclass
+class World:
+    """Clusters by kubeconfig context; None is the management cluster."""
+
+    clusters: dict[str | None, MemoryApi] = field(default_factory=lambda: {None: MemoryApi()})
+    clock: Clock = field(default_factory=Clock)
+    dialled: list[tuple[str | None, str | None]] = field(default_factory=list)
+
+    @property
+    def management(self) -> MemoryApi:
+        return self.clusters[None]
+
+    def run(self, *arguments: str, answer: str | None = None) -> Result:
+        """Run `hub ARGUMENTS` and return how it ended."""
+
+        @asynccontextmanager
+        async def connect(kubeconfig: str | None, context: str | None) -> AsyncIterator[Api]:
+            self.dialled.append((kubeconfig, context))
+            yield self.clusters[context]
+
+        caller = Caller(connect=connect, clock=self.clock)
+        result = CliRunner().invoke(hub, list(arguments), obj=caller, input=answer)
+        if result.exception is not None and not isinstance(result.exception, SystemExit | KeyboardInterrupt):
+            raise result.exception
+        return result
+
+    def controllers_run(self) -> None:
+        """Let every cluster's controllers and the hub do their part from now on, at each look of a command."""
+        self.clock.meanwhile.append(self._act)
+
+    def _act(self) -> None:
+        for api in self.clusters.values():
+            for (_, plural, _, _), one in list(api.objects.items()):
+                if plural == CUSTOM_RESOURCE_DEFINITIONS.plural:
+                    established(one)
+                if plural == DEPLOYMENTS.plural:
+                    available(one)
+                if plural == CLUSTERS.plural:
+                    condition(one, "Enrolled")
+                    condition(one, "Connected")
+
+
+def available(deployment: Object) -> None:
+    """Make a Deployment available."""
+    deployment["status"] = {
+        "observedGeneration": 9,
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "availableReplicas": 1,
+    }
+
+
+def established(crd: Object) -> None:
+    """Make a CRD established."""
+    stored = [version["name"] for version in crd["spec"]["versions"] if version["storage"]]
+    crd["status"] = {"conditions": [{"type": "Established", "status": "True"}], "storedVersions": stored}
+
+
+def condition(
+    one: Object, type_: str, status: str = "True", message: str = "", reason: str = "Because"
+) -> Object:
+    """Set a condition of an object."""
+    conditions = one.setdefault("status", {}).setdefault("conditions", [])
+    conditions[:] = [held for held in conditions if held["type"] != type_]
+    conditions.append({"type": type_, "status": status, "reason": reason, "message": message})
+    return one
+
+
+def lease(renewed: str) -> Object:
+    """Return the hub's Lease."""
+    metadata = {"name": "cartwheel-hub", "namespace": "cartwheel-system"}
+    return {"metadata": metadata, "spec": {"holderIdentity": "hub-0", "renewTime": renewed}}

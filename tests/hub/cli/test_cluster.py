@@ -1,0 +1,303 @@
+from typing import Any
+
+import pytest
+import yaml
+
+from agent.kube.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, SECRETS
+from hub.cli.applying import CLUSTERS
+from hub.cli.enrolment import is_good
+from hub.cli.manifests import decoded, secret_object
+from hub.model.jointoken import JoinToken
+from tests.hub.cli.memory import MemoryApi
+from tests.hub.cli.support import START, World, condition
+
+BOOTSTRAP = ("", "secrets", "cartwheel-system", "cartwheel-agent-bootstrap")
+CONFIG = {
+    "metadata": {"name": "cartwheel-hub", "namespace": "cartwheel-system"},
+    "data": {"address": "hub.example:7443", "enrol-address": "hub.example:7555", "ca.crt": "CERTIFICATE"},
+}
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.management.put(CONFIG_MAPS, CONFIG | {"metadata": dict(CONFIG["metadata"])})
+    world.clusters["kind-eu-1"] = MemoryApi()
+    world.controllers_run()
+    return world
+
+
+def bootstrap(world: World, context: str = "kind-eu-1") -> dict[str, str]:
+    return decoded(world.clusters[context].objects[BOOTSTRAP])
+
+
+def tokens(world: World) -> dict[str, dict[str, Any]]:
+    return {
+        name: one
+        for (_, plural, _, name), one in world.management.objects.items()
+        if plural == "secrets" and name.startswith("cartwheel-join-")
+    }
+
+
+def registered(world: World, name: str = "eu-1") -> dict[str, Any]:
+    found = world.management.find(CLUSTERS, "flux-system", name)
+    assert found is not None
+    return found
+
+
+def test_a_cluster_is_registered_and_its_agent_brought_there(world: World) -> None:
+    result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--label", "region=eu")
+    assert result.exit_code == 0, result.output
+    assert registered(world)["metadata"]["labels"] == {"region": "eu"}
+    assert world.clusters["kind-eu-1"].find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent")
+    assert world.management.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent") is None
+    held = bootstrap(world)
+    assert held["cluster"] == "flux-system/eu-1"
+    assert (held["address"], held["enrol-address"]) == ("hub.example:7443", "hub.example:7555")
+    assert list(tokens(world)) == [f"cartwheel-join-{held['token'].partition('.')[0]}"]
+    assert "Cluster flux-system/eu-1 is connected" in result.stderr
+
+
+def test_the_hub_is_given_no_token_but_its_hash(world: World) -> None:
+    result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    secret_half = bootstrap(world)["token"].partition(".")[2]
+    (stored,) = tokens(world).values()
+    assert secret_half not in str(decoded(stored))
+    assert secret_half not in result.output
+    assert stored["metadata"]["labels"]["fleet.cartwheel.dev/secret"] == "join-token"
+
+
+def test_the_management_context_is_the_one_before_the_command(world: World) -> None:
+    world.clusters["mgmt"] = world.management
+    world.run("--context", "mgmt", "cluster", "add", "eu-1", "--context", "kind-eu-1")
+    assert world.dialled == [(None, "mgmt"), (None, "kind-eu-1")]
+
+
+def test_the_other_cluster_may_have_a_kubeconfig_of_its_own(world: World) -> None:
+    world.run(
+        "cluster",
+        "add",
+        "eu-1",
+        "--kubeconfig",
+        "m.yaml",
+        "--cluster-kubeconfig",
+        "w.yaml",
+        "--context",
+        "kind-eu-1",
+    )
+    assert world.dialled == [("m.yaml", None), ("w.yaml", "kind-eu-1")]
+
+
+def test_again_nothing_changes_and_labels_stay(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--label", "region=eu")
+    before = bootstrap(world)
+    assert (
+        world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--label", "tier=prod").exit_code == 0
+    )
+    assert bootstrap(world) == before
+    assert len(tokens(world)) == 1
+    assert registered(world)["metadata"]["labels"] == {"region": "eu", "tier": "prod"}
+
+
+def test_a_token_that_the_hub_lost_is_made_anew(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    before = bootstrap(world)["token"]
+    for name in tokens(world):
+        del world.management.objects["", "secrets", "cartwheel-system", name]
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    assert bootstrap(world)["token"] != before
+
+
+def test_an_agent_of_an_earlier_cluster_of_that_name_enrols_anew(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    remote = world.clusters["kind-eu-1"]
+    remote.put(SECRETS, secret_object("cartwheel-agent-identity", {"tls.key": "KEY"}))
+    before = bootstrap(world)["token"]
+    del world.management.objects["fleet.cartwheel.dev", "clusters", "flux-system", "eu-1"]
+    assert world.run("cluster", "add", "eu-1", "--context", "kind-eu-1").exit_code == 0
+    assert remote.find(SECRETS, "cartwheel-system", "cartwheel-agent-identity") is None
+    assert bootstrap(world)["token"] != before
+
+
+def test_an_enrolled_agent_keeps_its_identity_and_its_used_token(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    remote = world.clusters["kind-eu-1"]
+    remote.put(SECRETS, secret_object("cartwheel-agent-identity", {"tls.key": "KEY"}))
+    (name,) = tokens(world)
+    used = decoded(tokens(world)[name]) | {"used-by": "SHA256:1", "used-at": "2026-01-31T09:00:00Z"}
+    world.management.put(SECRETS, secret_object(name, used))
+    before = bootstrap(world)
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    assert bootstrap(world) == before
+    assert remote.find(SECRETS, "cartwheel-system", "cartwheel-agent-identity")
+
+
+def test_another_clusters_agent_is_left_alone_and_nothing_is_registered(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    result = world.run("cluster", "add", "eu-2", "--context", "kind-eu-1")
+    assert result.exit_code == 1
+    assert "belongs to Cluster flux-system/eu-1" in result.stderr
+    assert world.management.find(CLUSTERS, "flux-system", "eu-2") is None
+    assert bootstrap(world)["cluster"] == "flux-system/eu-1"
+
+
+def test_an_agent_of_one_namespace_lives_there(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--namespace-only", "shop")
+    remote = world.clusters["kind-eu-1"]
+    assert remote.find(DEPLOYMENTS, "shop", "cartwheel-agent")
+    assert remote.find(NAMESPACES, "", "cartwheel-system") is None
+    assert {plural for _, plural, _, _ in remote.objects} == {
+        "serviceaccounts",
+        "roles",
+        "rolebindings",
+        "secrets",
+        "deployments",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "address", "enrol"),
+    [
+        pytest.param((), "hub.example:7443", "hub.example:7555", id="as installed"),
+        pytest.param(("--hub-address", "10.1.1.1:30743"), "10.1.1.1:30743", "10.1.1.1:30744", id="elsewhere"),
+        pytest.param(
+            ("--hub-address", "a:1", "--hub-enrol-address", "b:2"), "a:1", "b:2", id="both elsewhere"
+        ),
+    ],
+)
+def test_an_agent_dials_where_it_is_told(
+    world: World, options: tuple[str, ...], address: str, enrol: str
+) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", *options)
+    held = bootstrap(world)
+    assert (held["address"], held["enrol-address"]) == (address, enrol)
+
+
+def test_printed_manifests_are_what_would_be_applied(world: World) -> None:
+    result = world.run("cluster", "add", "edge-7", "--print")
+    printed = list(yaml.safe_load_all(result.stdout))
+    assert [one["kind"] for one in printed][-1] == "Deployment"
+    secret = next(one for one in printed if one["kind"] == "Secret")
+    assert decoded(secret)["cluster"] == "flux-system/edge-7"
+    assert len(tokens(world)) == 1
+    assert len(world.dialled) == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--print", "--context", "kind-eu-1")])
+def test_it_must_be_clear_where_the_agent_goes(world: World, options: tuple[str, ...]) -> None:
+    result = world.run("cluster", "add", "eu-1", *options)
+    assert result.exit_code == 1
+    assert "--context CTX" in result.stderr
+    assert "--print" in result.stderr
+
+
+def test_without_a_hub_the_next_step_is_named() -> None:
+    result = World().run("cluster", "add", "eu-1", "--print")
+    assert result.exit_code == 1
+    assert "run `hub install`" in result.stderr
+
+
+def test_an_agent_that_does_not_connect_is_explained() -> None:
+    world = World()
+    world.management.put(CONFIG_MAPS, CONFIG | {"metadata": dict(CONFIG["metadata"])})
+    world.clusters["kind-eu-1"] = MemoryApi()
+
+    def agent_runs_but_is_refused() -> None:
+        deployment = world.clusters["kind-eu-1"].find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent")
+        if deployment:
+            deployment["status"] = {
+                "observedGeneration": 9,
+                "replicas": 1,
+                "updatedReplicas": 1,
+                "availableReplicas": 1,
+            }
+        condition(registered(world), "Enrolled", "False", "the join token was used already", "TokenUsed")
+
+    world.clock.meanwhile.append(agent_runs_but_is_refused)
+    result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--timeout", "20s")
+    assert result.exit_code == 1
+    assert "is not enrolled yet: the join token was used already" in result.stderr
+
+
+def test_a_cluster_that_is_being_removed_is_not_added_to(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    registered(world)["metadata"]["deletionTimestamp"] = "2026-01-31T09:00:00Z"
+    result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    assert result.exit_code == 1
+    assert "is being removed" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "has_identity", "good"),
+    [
+        pytest.param({}, False, True, id="fresh"),
+        pytest.param({"expires": "2026-01-31T08:00:00Z"}, False, False, id="expired"),
+        pytest.param({"used_by": "SHA256:1"}, True, True, id="used by the agent that is there"),
+        pytest.param(
+            {"used_by": "SHA256:1", "expires": "2026-01-31T08:00:00Z"}, True, True, id="used, then expired"
+        ),
+        pytest.param({"used_by": "SHA256:1"}, False, False, id="used by an agent that is gone"),
+        pytest.param({"revoked": True}, True, False, id="revoked"),
+    ],
+)
+def test_a_token_is_kept_while_it_is_good(changed: dict[str, Any], has_identity: bool, good: bool) -> None:
+    fields = {
+        "id": "a",
+        "hash": "h",
+        "cluster_namespace": "flux-system",
+        "cluster_name": "eu-1",
+        "expires": "2026-01-31T10:00:00Z",
+    }
+    assert is_good(JoinToken(**(fields | changed)), has_identity=has_identity, now=START) is good
+
+
+def test_a_new_token_is_printed_alone(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    result = world.run("cluster", "token", "eu-1", "--valid-for", "1h")
+    id_ = result.stdout.strip().partition(".")[0]
+    stored = JoinToken.of_data(decoded(tokens(world)[f"cartwheel-join-{id_}"]))
+    assert stored.expires > "2026-01-31T10:00:00Z"
+    assert stored.expires < "2026-01-31T10:01:00Z"
+
+
+def test_a_cluster_is_suspended_and_resumed(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    world.run("cluster", "suspend", "eu-1")
+    assert registered(world)["spec"] == {"suspend": True}
+    world.run("cluster", "resume", "eu-1")
+    assert registered(world)["spec"] == {}
+
+
+@pytest.mark.parametrize(("options", "choice"), [((), "keep"), (("--prune",), "prune")])
+def test_the_hub_is_told_what_becomes_of_the_workloads_of_a_removed_cluster(
+    world: World, options: tuple[str, ...], choice: str
+) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    registered(world)["metadata"]["finalizers"] = ["finalizers.fluxcd.io"]
+    result = world.run("cluster", "remove", "eu-1", "--no-wait", *options)
+    assert result.exit_code == 0, result.output
+    metadata = registered(world)["metadata"]
+    assert metadata["annotations"]["fleet.cartwheel.dev/remove"] == choice
+    assert metadata["deletionTimestamp"]
+
+
+def test_removal_waits_until_the_cluster_is_gone(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    registered(world)["metadata"]["finalizers"] = ["finalizers.fluxcd.io"]
+
+    def hub_lets_go() -> None:
+        if world.clock.slept_s > 20:
+            world.management.objects.pop(("fleet.cartwheel.dev", "clusters", "flux-system", "eu-1"), None)
+
+    world.clock.meanwhile.append(hub_lets_go)
+    result = world.run("cluster", "remove", "eu-1")
+    assert result.exit_code == 0, result.output
+    assert "Cluster flux-system/eu-1 removed" in result.stderr
+    assert world.clock.slept_s > 20
+
+
+@pytest.mark.parametrize("verb", ["suspend", "resume", "token", "remove"])
+def test_a_cluster_that_is_not_there_is_named(world: World, verb: str) -> None:
+    result = world.run("cluster", verb, "nope")
+    assert result.exit_code == 1
+    assert "Cluster flux-system/nope not found" in result.stderr

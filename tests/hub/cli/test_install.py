@@ -1,0 +1,251 @@
+from typing import Any
+
+import pytest
+import yaml
+
+from agent.kube.resources import (
+    CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    PODS,
+    SECRETS,
+    SERVICES,
+)
+from hub.cli.address import NODES
+from hub.cli.applying import CLUSTERS, resource_of
+from hub.cli.manifests import decoded
+from hub.crds import packaged
+from hub.model import jointoken
+from hub.model.jointoken import JoinToken
+from hub.model.kinds import Kind
+from tests.hub.cli.support import START, World
+
+ADDRESS = ("--address", "203.0.113.7:30743")
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.controllers_run()
+    return world
+
+
+def flux(name: str, replicas: int = 1) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/part-of": "flux"}
+    pod = {"spec": {"containers": [{"image": "x"}]}}
+    return {
+        "metadata": {"name": name, "namespace": "flux-system", "labels": labels},
+        "spec": {"replicas": replicas, "template": pod},
+    }
+
+
+def join_tokens(world: World) -> list[JoinToken]:
+    return [
+        JoinToken.of_data(decoded(one))
+        for (_, plural, _, name), one in world.management.objects.items()
+        if plural == "secrets" and name.startswith(jointoken.NAME_PREFIX)
+    ]
+
+
+def test_one_command_installs_the_hub_and_enrols_its_own_cluster(world: World) -> None:
+    result = world.run("install", *ADDRESS)
+    assert result.exit_code == 0, result.output
+    api = world.management
+    assert api.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-hub")
+    assert api.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent")
+    assert api.find(CLUSTERS, "flux-system", "management")
+    assert "Cluster flux-system/management is connected" in result.stderr
+    bootstrap = decoded(api.objects["", "secrets", "cartwheel-system", "cartwheel-agent-bootstrap"])
+    assert bootstrap["address"] == "203.0.113.7:30743"
+    assert bootstrap["enrol-address"] == "203.0.113.7:30744"
+    assert bootstrap["cluster"] == "flux-system/management"
+    (stored,) = join_tokens(world)
+    jointoken.check(bootstrap["token"], stored, "SHA256:1", START)
+    config = api.objects["", "configmaps", "cartwheel-system", "cartwheel-hub"]["data"]
+    assert config["ca.crt"] == bootstrap["ca.crt"]
+
+
+def test_schemas_come_first_and_the_agent_last(world: World) -> None:
+    world.run("install", *ADDRESS)
+    writes = world.management.writes
+    assert writes[0].startswith("apply customresourcedefinitions/")
+    assert writes[-1] == "apply deployments/cartwheel-agent"
+
+
+def test_again_it_keeps_the_authority_the_token_the_address_and_what_it_is_exposed_by(world: World) -> None:
+    world.run("install", *ADDRESS, "--expose", "LoadBalancer")
+    ca = world.management.find(SECRETS, "cartwheel-system", "cartwheel-ca")
+    before = decoded(world.management.objects["", "secrets", "cartwheel-system", "cartwheel-agent-bootstrap"])
+    result = world.run("install")
+    assert result.exit_code == 0, result.output
+    assert world.management.find(SECRETS, "cartwheel-system", "cartwheel-ca") == ca
+    after = decoded(world.management.objects["", "secrets", "cartwheel-system", "cartwheel-agent-bootstrap"])
+    assert after == before
+    assert len(join_tokens(world)) == 1
+    service = world.management.objects["", "services", "cartwheel-system", "cartwheel-hub"]
+    assert service["spec"]["type"] == "LoadBalancer"
+
+
+@pytest.mark.parametrize(
+    ("options", "names", "allowed"),
+    [
+        pytest.param((), ["source-controller"], False, id="Flux runs"),
+        pytest.param((), ["helm-controller"], False, id="part of Flux runs"),
+        pytest.param(("--beside-flux",), ["helm-controller"], True, id="beside what serves other kinds"),
+        pytest.param(
+            ("--beside-flux",),
+            ["helm-controller", "kustomize-controller"],
+            False,
+            id="beside what serves the same kinds",
+        ),
+    ],
+)
+def test_it_refuses_where_flux_runs_and_names_what_runs(
+    world: World, options: tuple[str, ...], names: list[str], allowed: bool
+) -> None:
+    for name in names:
+        world.management.put(DEPLOYMENTS, flux(name))
+    result = world.run("install", *ADDRESS, *options)
+    assert result.exit_code == (0 if allowed else 1)
+    if not allowed:
+        assert f"flux-system/{names[-1]}" in result.stderr
+        assert "--replicas=0" in result.stderr
+        assert world.management.writes == []
+
+
+def test_a_newer_schema_stays_and_is_told_of(world: World) -> None:
+    newer = dict(packaged()[2])
+    newer["metadata"] = {
+        "name": newer["metadata"]["name"],
+        "labels": {"app.kubernetes.io/version": "v99.0.0"},
+    }
+    newer["status"] = {"storedVersions": ["v1"], "conditions": [{"type": "Established", "status": "True"}]}
+    world.management.put(CUSTOM_RESOURCE_DEFINITIONS, newer)
+    result = world.run("install", *ADDRESS)
+    assert result.exit_code == 0, result.output
+    assert "newer than" in result.stderr
+    assert f"apply customresourcedefinitions/{newer['metadata']['name']}" not in world.management.writes
+
+
+def test_a_schema_whose_objects_would_be_lost_forbids_everything(world: World) -> None:
+    older = dict(packaged()[2])
+    older["metadata"] = {"name": older["metadata"]["name"]}
+    older["status"] = {"storedVersions": ["v1alpha0"]}
+    world.management.put(CUSTOM_RESOURCE_DEFINITIONS, older)
+    result = world.run("install", *ADDRESS)
+    assert result.exit_code == 1
+    assert "v1alpha0" in result.stderr
+    assert world.management.writes == []
+
+
+def test_a_hub_that_does_not_start_is_explained_by_its_pods() -> None:
+    world = World()
+    for crd in packaged():
+        world.management.put(CUSTOM_RESOURCE_DEFINITIONS, dict(crd))
+
+    def crd_controller_and_kubelet() -> None:
+        for one in list(world.management.objects.values()):
+            if one["kind"] == "CustomResourceDefinition":
+                one["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+        state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+        labels = {"app.kubernetes.io/part-of": "cartwheel", "app.kubernetes.io/name": "cartwheel-hub"}
+        metadata = {"name": "cartwheel-hub-1", "namespace": "cartwheel-system", "labels": labels}
+        world.management.put(
+            PODS, {"metadata": metadata, "status": {"containerStatuses": [{"state": state}]}}
+        )
+
+    world.clock.meanwhile.append(crd_controller_and_kubelet)
+    result = world.run("install", *ADDRESS, "--timeout", "30s")
+    assert result.exit_code == 1
+    assert "ImagePullBackOff: no such image" in result.stderr
+    assert "kubectl -n cartwheel-system logs cartwheel-hub-1" in result.stderr
+    assert 30 <= world.clock.slept_s < 40
+
+
+def test_a_broken_authority_is_never_replaced(world: World) -> None:
+    broken = {
+        "metadata": {"name": "cartwheel-ca", "namespace": "cartwheel-system"},
+        "data": {"ca.crt": "eA=="},
+    }
+    world.management.put(SECRETS, broken)
+    result = world.run("install", *ADDRESS)
+    assert result.exit_code == 1
+    assert "cartwheel-system/cartwheel-ca has no ca.key" in result.stderr
+    assert world.management.find(SECRETS, "cartwheel-system", "cartwheel-ca") == broken
+
+
+def test_without_an_address_agents_dial_a_node(world: World) -> None:
+    status = {
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "addresses": [{"type": "InternalIP", "address": "10.0.0.9"}],
+    }
+    world.management.put(NODES, {"metadata": {"name": "n"}, "status": status})
+    world.run("install")
+    config = world.management.objects["", "configmaps", "cartwheel-system", "cartwheel-hub"]["data"]
+    assert config["address"] == "10.0.0.9:30743"
+
+
+def test_without_an_address_a_load_balancer_is_waited_for(world: World) -> None:
+    def balance() -> None:
+        service = world.management.find(SERVICES, "cartwheel-system", "cartwheel-hub")
+        if service:
+            service["status"] = {"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}
+
+    world.clock.meanwhile.append(balance)
+    result = world.run("install", "--expose", "LoadBalancer")
+    assert result.exit_code == 0, result.output
+    config = world.management.objects["", "configmaps", "cartwheel-system", "cartwheel-hub"]["data"]
+    assert config["address"] == "lb.example:7443"
+
+
+def test_export_prints_everything_but_secrets_and_reaches_no_cluster() -> None:
+    world = World()
+    result = world.run("install", "--export", *ADDRESS)
+    kinds = [one["kind"] for one in yaml.safe_load_all(result.stdout)]
+    assert kinds.count("CustomResourceDefinition") == len(packaged())
+    assert {"Namespace", "ConfigMap", "Deployment", "Service", "ClusterRole"} <= set(kinds)
+    assert "Secret" not in kinds
+    assert world.dialled == []
+
+
+def test_export_asks_for_the_address_it_cannot_look_up() -> None:
+    result = World().run("install", "--export")
+    assert result.exit_code == 1
+    assert "--address HOST:PORT" in result.stderr
+
+
+def test_uninstall_takes_away_what_runs_and_leaves_what_is_kept(world: World) -> None:
+    world.run("install", *ADDRESS)
+    kustomization = resource_of(Kind.KUSTOMIZATION)
+    finalizers = ["finalizers.fluxcd.io", "example.com/other"]
+    metadata = {"name": "web", "namespace": "flux-system", "finalizers": finalizers}
+    world.management.put(kustomization, {"metadata": metadata})
+    result = world.run("uninstall")
+    assert result.exit_code == 0, result.output
+    api = world.management
+    assert api.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-hub") is None
+    assert api.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent") is None
+    assert api.find(NAMESPACES, "", "cartwheel-system")
+    assert api.find(SECRETS, "cartwheel-system", "cartwheel-ca")
+    assert api.find(CONFIG_MAPS, "cartwheel-system", "cartwheel-hub")
+    assert api.find(CUSTOM_RESOURCE_DEFINITIONS, "", packaged()[0]["metadata"]["name"])
+    kept = api.objects["kustomize.toolkit.fluxcd.io", "kustomizations", "flux-system", "web"]
+    assert kept["metadata"]["finalizers"] == ["example.com/other"]
+
+
+def test_schemas_that_hold_objects_stay_even_when_asked_for(world: World) -> None:
+    world.run("install", *ADDRESS)
+    result = world.run("uninstall", "--crds", answer="y\n")
+    assert result.exit_code == 0, result.output
+    api = world.management
+    assert api.find(CUSTOM_RESOURCE_DEFINITIONS, "", "clusters.fleet.cartwheel.dev")
+    assert "clusters.fleet.cartwheel.dev holds 1 object" in result.stderr
+    assert api.find(CUSTOM_RESOURCE_DEFINITIONS, "", "fleets.fleet.cartwheel.dev") is None
+
+
+def test_uninstall_asks_before_it_deletes_schemas(world: World) -> None:
+    world.run("install", *ADDRESS)
+    before = dict(world.management.objects)
+    assert world.run("uninstall", "--crds", answer="n\n").exit_code == 1
+    assert world.management.objects == before
