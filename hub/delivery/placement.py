@@ -1,0 +1,161 @@
+"""Which clusters a delivery goes to, and under which name. Pure.
+
+Nothing here removes anything: who calls compares with where the delivery was before. A delivery that names no target any more is an
+error, never a reason to go to the management cluster.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from agent.kit.errors import Stalled
+from agent.kube.watch import Key
+from agent.model.names import ClusterId, HomeName
+from hub.model import annotations as names
+from hub.model.cluster import Cluster, ClusterName, cluster_of_namespace
+from hub.model.fields import UNSUPPORTED_FIELD, unsupported
+from hub.model.fleet import Fleet
+from hub.model.kinds import Kind
+from hub.model.kustomization import Kustomization
+from hub.model.metadata import Metadata
+from hub.model.wish import PlacementKey
+
+KIND = "Kustomization"
+
+
+class Refusal(StrEnum):
+    """Why a delivery cannot be placed."""
+
+    LOST = "PlacementLost"
+    CONFLICT = "PlacementConflict"
+    FLEET_NOT_FOUND = "FleetNotFound"
+    CLUSTER_NOT_FOUND = "ClusterNotFound"
+
+
+class NotPlaced(Stalled):
+    """The delivery has no place until somebody changes something; where it runs it is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What placement depends on, as the management cluster says it now."""
+
+    clusters: Mapping[Key, Cluster]
+    fleets: Mapping[Key, Fleet]
+    namespaces: Mapping[str, Metadata]
+    management: ClusterName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """One delivery in one cluster."""
+
+    id: ClusterId
+    cluster: Cluster
+    home: HomeName
+
+    @property
+    def key(self) -> PlacementKey:
+        return (self.id, self.home)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where a delivery goes. `by` is what is written to the annotation that remembers it; `fleet` is the Fleet that chose the clusters."""
+
+    by: str
+    placements: tuple[Placement, ...] = ()
+    fleet: Fleet | None = field(default=None)
+
+
+def place(delivery: Kustomization, world: World) -> Placed:
+    """Choose the clusters of a delivery; none is an answer too. Raises NotPlaced."""
+    namespace = delivery.metadata.namespace
+    home = home_name(delivery.metadata, world.namespaces.get(namespace))
+    if delivery.fleet is not None:
+        return _by_fleet(delivery.fleet, namespace, home, world)
+    place_ = world.namespaces.get(namespace)
+    label = place_.labels.get(names.CLUSTER, "") if place_ is not None else ""
+    remembered = delivery.metadata.annotations.get(names.PLACED, "")
+    if label:
+        return _by_namespace(label, home, world)
+    management = f"cluster/{world.management}"
+    if remembered and remembered != management:
+        raise NotPlaced(
+            f"it was placed by {remembered} and now names no target; set label {names.FLEET} again, or remove annotation "
+            f"{names.PLACED} to place it on the management cluster",
+            reason=Refusal.LOST,
+        )
+    return Placed(by=management, placements=_here(world.management, home, world))
+
+
+def home_name(metadata: Metadata, namespace: Metadata | None) -> HomeName:
+    """Return the delivery's name in its clusters; the namespace may carry another one for there."""
+    home = namespace.label_or_annotation(names.HOME_NAMESPACE) if namespace is not None else None
+    return HomeName(kind=KIND, namespace=home or metadata.namespace, name=metadata.name)
+
+
+def rank(delivery: Kustomization) -> tuple[str, str, str]:
+    """Return what decides who has a home name that several claim: the oldest."""
+    metadata = delivery.metadata
+    return (metadata.creation_timestamp or "", metadata.namespace, metadata.name)
+
+
+def refuse_conflict(
+    delivery: Kustomization, placed: Placed, others: Iterable[tuple[Kustomization, Placed]]
+) -> None:
+    """Raise NotPlaced when an older delivery has one of the home names. Deliveries that are being deleted still have theirs."""
+    mine = {one.key for one in placed.placements}
+    for other, taken in others:
+        if other.metadata.uid == delivery.metadata.uid or rank(other) > rank(delivery):
+            continue
+        for one in taken.placements:
+            if one.key in mine:
+                raise NotPlaced(
+                    f"Kustomization {other.metadata.namespace}/{other.metadata.name} is already {one.home} in Cluster "
+                    f"{one.cluster.metadata.name}; rename one of them or change the home namespace",
+                    reason=Refusal.CONFLICT,
+                )
+
+
+def _by_fleet(name: str, namespace: str, home: HomeName, world: World) -> Placed:
+    fleet = world.fleets.get((namespace, name))
+    if fleet is None:
+        raise NotPlaced(
+            f"Fleet {namespace}/{name} not found; create it, or correct label {names.FLEET}",
+            reason=Refusal.FLEET_NOT_FOUND,
+        )
+    if (refusal := unsupported(Kind.FLEET, fleet.raw_spec)) is not None:
+        raise NotPlaced(f"Fleet {namespace}/{name}: {refusal.message}", reason=UNSUPPORTED_FIELD)
+    chosen = [
+        cluster
+        for cluster in world.clusters.values()
+        if cluster.metadata.namespace == namespace
+        and fleet.spec.cluster_selector.matches(cluster.metadata.labels)
+    ]
+    return Placed(by=f"fleet/{name}", placements=_placements(chosen, home), fleet=fleet)
+
+
+def _by_namespace(label: str, home: HomeName, world: World) -> Placed:
+    name = cluster_of_namespace(label)
+    if name is None or (name.namespace, name.name) not in world.clusters:
+        raise NotPlaced(
+            f"the namespace's label {names.CLUSTER}={label} names no Cluster; it must be NAMESPACE.NAME of one",
+            reason=Refusal.CLUSTER_NOT_FOUND,
+        )
+    return Placed(by=f"cluster/{name}", placements=_here(name, home, world))
+
+
+def _here(name: ClusterName, home: HomeName, world: World) -> tuple[Placement, ...]:
+    cluster = world.clusters.get((name.namespace, name.name))
+    return _placements([cluster], home) if cluster is not None else ()
+
+
+def _placements(clusters: Iterable[Cluster], home: HomeName) -> tuple[Placement, ...]:
+    """Return placements in the order of the clusters' names; one without an id gets it soon and one that leaves gets nothing new."""
+    found = [
+        Placement(id=cluster.spec.id, cluster=cluster, home=home)
+        for cluster in clusters
+        if cluster.spec.id is not None and not cluster.metadata.is_being_deleted
+    ]
+    return tuple(sorted(found, key=lambda one: (one.cluster.metadata.namespace, one.cluster.metadata.name)))
