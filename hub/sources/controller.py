@@ -61,8 +61,8 @@ class SourceStore(Protocol):
         """Write the status over the one that `repository` has; return the object as it is then."""
         ...
 
-    async def put_finalizers(self, repository: GitRepository, finalizers: tuple[str, ...]) -> None:
-        """Write the finalizers over those that `repository` has."""
+    async def put_finalizer(self, repository: GitRepository, *, present: bool) -> None:
+        """Add the hub's finalizer, or take it away."""
         ...
 
     async def record(self, event: Event) -> None:
@@ -116,7 +116,7 @@ class GitRepositoryReconciler:
             await self._release(repository)
             return Done()
         if FINALIZER not in repository.metadata.finalizers:
-            await self._store.put_finalizers(repository, (*repository.metadata.finalizers, FINALIZER))
+            await self._store.put_finalizer(repository, present=True)
             return Again(after_s=0)
         if repository.spec.suspend:
             await self._write(repository, verdict.suspended(repository))
@@ -220,8 +220,7 @@ class GitRepositoryReconciler:
         await self._shelf.remove(self._directory(repository))
         message = "garbage collected artifacts for deleted resource"
         await self._tell(repository, Severity.TRACE, COLLECTED, message)
-        others = tuple(name for name in repository.metadata.finalizers if name != FINALIZER)
-        await self._store.put_finalizers(repository, others)
+        await self._store.put_finalizer(repository, present=False)
 
     async def _write(self, repository: GitRepository, status: GitRepositoryStatus) -> None:
         if status != repository.status:
@@ -288,15 +287,24 @@ class GitRepositoryReconciler:
         return repository.spec.interval.total_seconds() * settings.interval_scale * spread
 
 
-def is_trigger(before: GitRepository | None, after: GitRepository) -> bool:
-    """Tell whether a change seen by a watch is one to reconcile for: the spec, a deletion or a new request; never a status."""
-    if before is None or before.metadata.uid != after.metadata.uid:
-        return True
-    one, other = before.metadata, after.metadata
-    return (
-        one.generation != other.generation
-        or one.is_being_deleted != other.is_being_deleted
-        or (other.requested_at is not None and one.requested_at != other.requested_at)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What of an object is reason to reconcile it: the spec, a deletion, a request; never its status."""
+
+    uid: str
+    generation: int
+    is_being_deleted: bool
+    requested_at: str | None
+
+
+def intent_of(repository: GitRepository) -> Intent:
+    """Return what a person asks of an object; when it is as before, a change was none to act on."""
+    metadata = repository.metadata
+    return Intent(
+        uid=metadata.uid,
+        generation=metadata.generation,
+        is_being_deleted=metadata.is_being_deleted,
+        requested_at=metadata.requested_at,
     )
 
 

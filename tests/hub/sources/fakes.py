@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.artifacts.archive import ArchiveMember, DigestingWriter, write_archive
 from hub.artifacts.contents import TreeWriter
+from hub.model.annotations import FINALIZER
 from hub.model.events import Event
 from hub.model.gitrepository import GitRepository, GitRepositoryStatus
 from hub.model.value import raw
@@ -62,9 +63,10 @@ class MemoryStore:
         self.writes += 1
         return GitRepository.parse(self.held)
 
-    async def put_finalizers(self, repository: GitRepository, finalizers: tuple[str, ...]) -> None:
+    async def put_finalizer(self, repository: GitRepository, *, present: bool) -> None:
         assert self.held is not None
-        self.held["metadata"]["finalizers"] = list(finalizers)
+        others = [name for name in repository.metadata.finalizers if name != FINALIZER]
+        self.held["metadata"]["finalizers"] = [*others, FINALIZER] if present else others
         self.writes += 1
 
     async def record(self, event: Event) -> None:

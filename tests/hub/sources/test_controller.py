@@ -11,7 +11,7 @@ from hub.artifacts.contents import Contents, TreeDigest
 from hub.artifacts.storage import ArtifactStorage
 from hub.model.events import Severity
 from hub.model.gitrepository import TREE_DIGEST, GitRepository
-from hub.sources.controller import GitRepositoryReconciler, SourceSettings, is_trigger
+from hub.sources.controller import GitRepositoryReconciler, SourceSettings, intent_of
 from hub.sources.git_failure import FailureKind, GitFailure
 from hub.sources.kinds.git import GitFetcher
 from hub.sources.shelf import Shelf
@@ -407,21 +407,20 @@ async def test_sweeping_spares_what_is_named_and_what_was_stored_lately(world: W
     assert [world.shelf.tree(digest) is not None for digest in digests] == [False, True, True]
 
 
-def test_only_intent_is_a_trigger() -> None:
+def test_intent_is_spec_deletion_and_request() -> None:
     def seen(status: dict[str, Any] | None = None, **metadata: object) -> GitRepository:
         given = resource()
         given["metadata"] |= metadata
         given["status"] |= status or {}
         return GitRepository.parse(given)
 
-    before = seen()
-    assert is_trigger(None, before)
-    assert is_trigger(before, seen(generation=2))
-    assert is_trigger(before, seen(uid="u-2"))
-    assert is_trigger(before, seen(deletionTimestamp="2026-01-31T09:00:00Z"))
-    assert is_trigger(before, seen(annotations={"reconcile.fluxcd.io/requestedAt": "now"}))
-    assert not is_trigger(
-        before, seen({"lastHandledReconcileAt": "now"}, resourceVersion="9", labels={"a": "b"})
+    before = intent_of(seen())
+    assert before != intent_of(seen(generation=2))
+    assert before != intent_of(seen(uid="u-2"))
+    assert before != intent_of(seen(deletionTimestamp="2026-01-31T09:00:00Z"))
+    assert before != intent_of(seen(annotations={"reconcile.fluxcd.io/requestedAt": "now"}))
+    assert before == intent_of(
+        seen({"lastHandledReconcileAt": "now"}, resourceVersion="9", labels={"a": "b"})
     )
 
 
