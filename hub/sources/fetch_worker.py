@@ -13,7 +13,7 @@ from typing import BinaryIO
 import msgspec
 
 from hub.sources.fetch import Answer, Failed, Fetched, Order, Unchanged
-from hub.sources.git_failure import GitFailure
+from hub.sources.git_failure import FailureKind, GitFailure
 from hub.sources.git_remote import checkout
 from hub.sources.git_tree import write_files
 
@@ -45,6 +45,13 @@ def serve(order: Order) -> Answer:
         )
     except GitFailure as problem:
         return Failed(kind=problem.kind, message=str(problem))
+    except MemoryError:
+        message = f"the repository takes more than {request.limits.memory_bytes} bytes of memory, which is the limit"
+        return Failed(kind=FailureKind.TOO_LARGE, message=message)
+    except OSError as problem:
+        # Whatever the network does leaves as GitFailure; what remains is the folder.
+        message = f"unable to write what was fetched: {problem.strerror or problem}"
+        return Failed(kind=FailureKind.STORAGE, message=message)
     return Fetched(
         revision=found.resolved.revision,
         commit=found.resolved.commit,

@@ -28,6 +28,7 @@ class FailureKind(StrEnum):
     INVALID_URL = "invalid-url"
     INVALID_CREDENTIALS = "invalid-credentials"
     PROTOCOL = "protocol"
+    STORAGE = "storage"
     CRASHED = "crashed"
 
 

@@ -39,8 +39,14 @@ class _File:
 def write_files(
     repository: pygit2.Repository, commit: pygit2.Commit, folder: Path, *, ignored: str | None, limits: Limits
 ) -> Written:
-    """Write TREE_FILE and ARCHIVE_FILE into the folder. Raises GitFailure for more than the limits or a path that leads out."""
-    files = _chosen(repository, commit, ignored, limits)
+    """Write TREE_FILE and ARCHIVE_FILE into the folder. Raises GitFailure for more than the limits or an impossible name, OSError."""
+    try:
+        return _write(repository, _chosen(repository, commit, ignored, limits), folder)
+    except (pygit2.GitError, KeyError) as problem:
+        raise GitFailure(FailureKind.PROTOCOL, f"the commit cannot be read: {problem}") from problem
+
+
+def _write(repository: pygit2.Repository, files: list[_File], folder: Path) -> Written:
     with (folder / TREE_FILE).open("wb") as tree_out, (folder / ARCHIVE_FILE).open("wb") as archive_out:
         tree, archive = TreeWriter(tree_out), DigestingWriter(archive_out)
         members = (_member(repository, file, tree) for file in files)

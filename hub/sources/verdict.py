@@ -63,6 +63,10 @@ def failure_of(problem: GitFailure) -> Failure:
             return Failure(reason=AUTHENTICATION_FAILED, message=str(problem))
         case FailureKind.INVALID_URL:
             return Failure(reason=URL_INVALID, message=str(problem), is_final=True)
+        case FailureKind.STORAGE:
+            return Failure(
+                reason=ARCHIVE_OPERATION_FAILED, message=str(problem), condition=STORAGE_OPERATION_FAILED
+            )
         case _:
             message = f"failed to checkout and determine revision: {problem}"
             return Failure(reason=GIT_OPERATION_FAILED, message=message)

@@ -7,7 +7,7 @@ trust an authority is never used again: libgit2 cannot unlearn one.
 import asyncio
 import os
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +51,10 @@ class Workers:
                     kind=FailureKind.TIMEOUT, message=f"no result within spec.timeout of {timeout_s:g}s"
                 )
             except (asyncio.IncompleteReadError, ConnectionError):
-                # Out of memory, most likely.
-                return Failed(
-                    kind=FailureKind.CRASHED,
-                    message="the fetching process ended; is the repository too large?",
+                message = (
+                    "the fetching process ended before it had a result; its last words are in the hub's log"
                 )
+                return Failed(kind=FailureKind.CRASHED, message=message)
             else:
                 worker.served += 1
                 if worker.served < self._orders_each and not order.request.auth.ca:
@@ -85,7 +84,7 @@ async def _start() -> Process:
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     environment["PYTHONPATH"] = str(Path(hub.__path__[0]).parent)
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", MODULE, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment
+        sys.executable, "-P", "-m", MODULE, stdin=PIPE, stdout=PIPE, env=environment
     )
 
 

@@ -71,11 +71,13 @@ class Repository:
 
 @dataclass
 class GitServer:
-    """Serves every repository below a folder. A set `authorization` is demanded; `redirect_to` answers everything with it."""
+    """Serves every repository below a folder. A set `authorization` is demanded, `redirect_to` is where everything
+    is sent, `adds_suffix` sends who leaves out `.git` to the right path."""
 
     root: Path
     authorization: str = ""
     redirect_to: str = ""
+    adds_suffix: bool = False
     delay_s: float = 0.0
     requests: list[str] = field(default_factory=list)
     credentials_seen: list[str] = field(default_factory=list)
@@ -126,6 +128,8 @@ def serve(server: GitServer, request: BaseHTTPRequestHandler) -> None:
     server.credentials_seen.append(given)
     if server.redirect_to:
         answer(request, 302, {"Location": server.redirect_to + request.path}, b"")
+    elif server.adds_suffix and ".git/" not in request.path:
+        answer(request, 301, {"Location": request.path.replace("/info", ".git/info")}, b"")
     elif server.authorization and given != server.authorization:
         answer(request, 401, {"WWW-Authenticate": 'Basic realm="test"'}, b"no")
     else:

@@ -1,8 +1,12 @@
 """Fetching from a real Git server, in real processes."""
 
+import asyncio
+import contextlib
 import datetime
 import ipaddress
+import os
 import random
+import signal
 import tarfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -42,6 +46,16 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
         yield running
 
 
+def children() -> list[Path]:
+    """The fetching processes that this one has."""
+    found = []
+    for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if b"fetch_worker" in (Path("/proc") / pid / "cmdline").read_bytes():
+                found.append(Path("/proc") / pid)
+    return found
+
+
 class Client:
     """Fetches into a new folder each time."""
 
@@ -57,8 +71,9 @@ class Client:
     ) -> Fetched | Unchanged:
         self.fetches += 1
         target = self.folder / f"fetch-{self.fetches}"
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, exist_ok=True)
         self.server.requests.clear()
+        self.server.credentials_seen.clear()
         options = {"timeout_s": 10.0, "auth": auth_options(self.url, data or {})} | more
         return await GitFetcher(self.workers).fetch(
             GitRequest(url=self.url, ref=ref, **options),  # type: ignore[arg-type]
@@ -232,6 +247,64 @@ async def test_credentials_do_not_follow_to_another_host(
         assert other.credentials_seen == []
         # Who has none may follow.
         assert isinstance(await client.fetch(MAIN), Fetched)
+
+
+@pytest.mark.parametrize("data", [{"bearerToken": b"canary"}, {"username": b"ada", "password": b"canary"}])
+async def test_a_server_may_correct_the_path(
+    client: Client, repository: Repository, data: dict[str, bytes]
+) -> None:
+    repository.commit(FILES)
+    client.server.adds_suffix = True
+    client.server.authorization = "Bearer canary"
+    if "username" in data:
+        client.server.demand_basic("ada", "canary")
+    client.url = client.server.url("app")
+    assert isinstance(await client.fetch(MAIN, data=data), Fetched)
+
+
+async def test_credentials_are_in_no_argument_and_no_environment(
+    client: Client, repository: Repository
+) -> None:
+    repository.commit(FILES)
+    client.server.delay_s = 0.3
+    fetching = asyncio.ensure_future(client.fetch(MAIN, data={"bearerToken": b"canary"}))
+    while not client.server.credentials_seen:
+        await asyncio.sleep(0.02)
+    (child,) = children()
+    shown = (child / "cmdline").read_bytes() + (child / "environ").read_bytes()
+    assert b"fetch_worker" in shown
+    assert b"canary" not in shown
+    assert isinstance(await fetching, Fetched)
+
+
+async def test_a_cancelled_fetch_leaves_no_process(client: Client, repository: Repository) -> None:
+    repository.commit(FILES)
+    client.server.delay_s = 5
+    fetching = asyncio.ensure_future(client.fetch(MAIN))
+    while not children():
+        await asyncio.sleep(0.02)
+    fetching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fetching
+    assert children() == []
+
+
+async def test_a_process_that_dies_is_told_and_replaced(client: Client, repository: Repository) -> None:
+    repository.commit(FILES)
+    client.server.delay_s = 0.3
+    fetching = asyncio.ensure_future(client.failure(MAIN))
+    while not client.server.credentials_seen:
+        await asyncio.sleep(0.02)
+    os.kill(int(children()[0].name), signal.SIGKILL)
+    assert (await fetching).kind is FailureKind.CRASHED
+    client.server.delay_s = 0
+    assert isinstance(await client.fetch(MAIN), Fetched)
+
+
+async def test_a_folder_that_cannot_be_written_is_told(client: Client, repository: Repository) -> None:
+    repository.commit(FILES)
+    (client.folder / "fetch-1" / TREE_FILE).mkdir(parents=True)
+    assert (await client.failure(MAIN)).kind is FailureKind.STORAGE
 
 
 async def test_a_server_that_hangs_is_given_up(client: Client, repository: Repository) -> None:
