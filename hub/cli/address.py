@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from agent.kube.api import Api, Object, Resource
 from agent.kube.resources import CONFIG_MAPS, SERVICES
-from hub.cli.applying import apply, find
+from hub.cli.applying import apply, find, subject
 from hub.cli.client import Caller, Failed
-from hub.cli.manifests import Address, Expose, HubChoices, hub_objects
+from hub.cli.manifests import Address, Expose, HubChoices, Place, hub_objects
 from hub.cli.progress import Progress, wait
 from hub.model import installation
 
 NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
 NODE_PORT = 30743
+_SERVICE = f"Service/{installation.NAMESPACE}/{installation.HUB}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,7 @@ class Asked:
     expose: Expose | None
 
 
-async def choose(caller: Caller, api: Api, asked: Asked, image: str, *, deadline_s: float) -> HubChoices:
+async def choose(caller: Caller, api: Api, asked: Asked, *, deadline_s: float) -> Place:
     """Return the choices with addresses. The Service may be created on the way, since a load balancer gives its address late."""
     service = await find(api, SERVICES, installation.NAMESPACE, installation.HUB)
     expose = asked.expose or (Expose(service["spec"]["type"]) if service else Expose.NODE_PORT)
@@ -32,13 +33,11 @@ async def choose(caller: Caller, api: Api, asked: Asked, image: str, *, deadline
         address, before = await _as_it_was(api)
         enrol_address = enrol_address or before
     if address is None:
-        address = await _exposed(caller, api, expose, image, deadline_s=deadline_s)
-    return HubChoices(
-        image=image, expose=expose, address=address, enrol_address=enrol_address or address.next_port()
-    )
+        address = await _exposed(caller, api, expose, deadline_s=deadline_s)
+    return Place(expose=expose, address=address, enrol_address=enrol_address or address.next_port())
 
 
-def without_cluster(asked: Asked, image: str) -> HubChoices:
+def without_cluster(asked: Asked) -> Place:
     """Return the choices for manifests that are only printed. Raises Failed when the address would have to be looked up."""
     expose = asked.expose or Expose.NODE_PORT
     address = asked.address or (_service_address() if expose is Expose.CLUSTER_IP else None)
@@ -46,9 +45,7 @@ def without_cluster(asked: Asked, image: str) -> HubChoices:
         raise Failed(
             "--export reads no cluster and cannot find the hub's address; give it with --address HOST:PORT"
         )
-    return HubChoices(
-        image=image, expose=expose, address=address, enrol_address=asked.enrol_address or address.next_port()
-    )
+    return Place(expose=expose, address=address, enrol_address=asked.enrol_address or address.next_port())
 
 
 async def _as_it_was(api: Api) -> tuple[Address | None, Address | None]:
@@ -59,32 +56,21 @@ async def _as_it_was(api: Api) -> tuple[Address | None, Address | None]:
     return address, enrol_address
 
 
-async def _exposed(caller: Caller, api: Api, expose: Expose, image: str, *, deadline_s: float) -> Address:
+async def _exposed(caller: Caller, api: Api, expose: Expose, *, deadline_s: float) -> Address:
     match expose:
         case Expose.CLUSTER_IP:
             return _service_address()
         case Expose.NODE_PORT:
             return Address(host=node_host((await api.list(NODES)).items), port=NODE_PORT)
         case Expose.LOAD_BALANCER:
-            return await _balanced(caller, api, image, deadline_s=deadline_s)
+            return await _balanced(caller, api, deadline_s=deadline_s)
 
 
-async def _balanced(caller: Caller, api: Api, image: str, *, deadline_s: float) -> Address:
+async def _balanced(caller: Caller, api: Api, *, deadline_s: float) -> Address:
     placeholder = _service_address()
-    choices = HubChoices(
-        image=image,
-        expose=Expose.LOAD_BALANCER,
-        address=placeholder,
-        enrol_address=placeholder.next_port(),
-    )
-    await apply(
-        api,
-        [
-            one
-            for one in hub_objects(choices)
-            if one["metadata"]["name"] == installation.HUB and one["kind"] == "Service"
-        ],
-    )
+    place = Place(expose=Expose.LOAD_BALANCER, address=placeholder, enrol_address=placeholder.next_port())
+    choices = HubChoices(image="", place=place)
+    await apply(api, [one for one in hub_objects(choices) if subject(one) == _SERVICE])
     found: list[str] = []
 
     async def look() -> Progress:

@@ -96,8 +96,3 @@ async def find(api: Api, resource: Resource, namespace: str, name: str) -> Objec
         return await api.get(resource, namespace, name)
     except NotFound:
         return None
-
-
-def image_of(deployment: Object) -> str:
-    """Return the image of a Deployment's first container."""
-    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])

@@ -20,9 +20,11 @@ from hub.cli.manifests import (
     AgentChoices,
     agent_objects,
     decoded,
+    default_image,
     secret_object,
 )
 from hub.cli.progress import Progress, deployment_progress, wait
+from hub.cli.running import Run, settle
 from hub.model import installation, jointoken
 from hub.model.cluster import CONNECTED, ENROLLED, Cluster
 from hub.model.durations import Duration, instant
@@ -40,11 +42,11 @@ class HubFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """An agent that is to be. `remote` is the door to its cluster, `hub` where it dials to."""
+    """An agent that is to be: `hub` is where it dials to, `asked` what of its image and environment was said."""
 
     cluster: Cluster
     hub: HubFacts
-    image: str
+    asked: Run
     only_namespace: str = ""
     valid_for: timedelta = timedelta(hours=24)
 
@@ -56,10 +58,11 @@ class Enrolment:
     def agent_namespace(self) -> str:
         return self.only_namespace or installation.NAMESPACE
 
-    def objects(self, token: str) -> list[Object]:
+    def objects(self, token: str, run: Run) -> list[Object]:
         return agent_objects(
             AgentChoices(
-                image=self.image,
+                image=run.image or default_image(installation.AGENT),
+                env=run.env,
                 cluster=self.name,
                 cluster_uid=self.cluster.metadata.uid,
                 address=self.hub.address,
@@ -167,7 +170,8 @@ async def place_agent(management: Api, remote: Api, enrolment: Enrolment, *, now
     if bootstrap is not None and not same and identity is not None:
         # It is of a Cluster of that name that is no more: its certificate opens nothing, and the agent would not ask for another.
         await remote.delete(SECRETS, namespace, installation.IDENTITY_SECRET, uid=identity["metadata"]["uid"])
-    await apply(remote, enrolment.objects(token))
+    run = await settle(remote, namespace, installation.AGENT, enrolment.asked)
+    await apply(remote, enrolment.objects(token, run))
 
 
 def is_of(bootstrap: Object, cluster: Cluster) -> bool:

@@ -6,7 +6,7 @@ module read the same.
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import version
 from importlib.resources import files
@@ -21,6 +21,7 @@ from hub.model import annotations, installation
 
 NODE_PORTS = range(30000, 32768)
 BOOTSTRAP_TOKEN = "fleet.cartwheel.dev/join-token"  # noqa: S105  (an annotation)
+WATCH_NAMESPACE = "CARTWHEEL_WATCH_NAMESPACE"
 ADDRESSES = "fleet.cartwheel.dev/addresses"
 CLUSTER_UID = "fleet.cartwheel.dev/cluster-uid"
 
@@ -62,14 +63,22 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where agents find a hub."""
+
+    expose: Expose
+    address: Address
+    enrol_address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HubChoices:
     """What differs between hubs. Without a CA certificate the ConfigMap names none."""
 
     image: str
-    expose: Expose
-    address: Address
-    enrol_address: Address
+    place: Place
     ca_certificate: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +93,7 @@ class AgentChoices:
     ca_certificate: str
     token: str
     only_namespace: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def namespace(self) -> str:
@@ -98,11 +108,6 @@ def release() -> str:
 def default_image(name: str) -> str:
     """Return the image of this version of `cartwheel-hub` or `cartwheel-agent`."""
     return f"{name}:{release()}"
-
-
-def with_certificate(choices: HubChoices, certificate: str) -> HubChoices:
-    """Return the choices with a CA certificate (PEM)."""
-    return replace(choices, ca_certificate=certificate)
 
 
 def hub_namespace() -> list[Object]:
@@ -120,20 +125,20 @@ def hub_objects(choices: HubChoices) -> list[Object]:
     """Return everything of the hub but CRDs and Secrets, in the order to apply."""
     objects = _base("hub_files")
     config = {
-        installation.ADDRESS_KEY: str(choices.address),
-        installation.ENROL_ADDRESS_KEY: str(choices.enrol_address),
+        installation.ADDRESS_KEY: str(choices.place.address),
+        installation.ENROL_ADDRESS_KEY: str(choices.place.enrol_address),
     }
     if choices.ca_certificate:
         config[installation.CA_CERTIFICATE_KEY] = choices.ca_certificate
     for one in objects:
         match one["kind"], one["metadata"]["name"]:
             case "Service", installation.HUB:
-                _expose(one, choices)
+                _expose(one, choices.place)
             case "Deployment", _:
-                _pod(one)["containers"][0]["image"] = choices.image
+                _run(one, choices.image, choices.env)
                 # Its environment is read once, and its certificates are for these addresses.
                 _template(one)["metadata"]["annotations"][ADDRESSES] = (
-                    f"{choices.address} {choices.enrol_address}"
+                    f"{choices.place.address} {choices.place.enrol_address}"
                 )
     objects.insert(1, _named("ConfigMap", installation.HUB, installation.NAMESPACE, data=config))
     return objects
@@ -150,7 +155,8 @@ def agent_objects(choices: AgentChoices) -> list[Object]:
         for subject in one.get("subjects", ()):
             subject["namespace"] = choices.namespace
         if one["kind"] == "Deployment":
-            _pod(one)["containers"][0]["image"] = choices.image
+            limit = {WATCH_NAMESPACE: choices.only_namespace} if choices.only_namespace else {}
+            _run(one, choices.image, {**choices.env, **limit})
             # A new token is a new Pod: a mounted Secret arrives late, and an agent reads it once.
             _template(one)["metadata"]["annotations"][BOOTSTRAP_TOKEN] = choices.token.partition(".")[0]
     secret = _named(
@@ -189,10 +195,32 @@ def decoded(secret: Object) -> dict[str, str]:
     return {name: base64.b64decode(text).decode() for name, text in (secret.get("data") or {}).items()}
 
 
-def _expose(service: Object, choices: HubChoices) -> None:
-    service["spec"]["type"] = choices.expose.value
-    for port, address in zip(service["spec"]["ports"], (choices.address, choices.enrol_address), strict=True):
-        match choices.expose:
+def container_of(deployment: Object) -> Object:
+    """Return the container of a Deployment of ours."""
+    first: Object = _pod(deployment)["containers"][0]
+    return first
+
+
+def base_env(name: str) -> list[Object]:
+    """Return the environment that the base of the Deployment `cartwheel-hub` or `cartwheel-agent` has."""
+    return next(
+        list(container_of(one)["env"])
+        for one in running_objects()
+        if one["kind"] == "Deployment" and one["metadata"]["name"] == name
+    )
+
+
+def _run(deployment: Object, image: str, env: Mapping[str, str]) -> None:
+    container = container_of(deployment)
+    container["image"] = image
+    others = [one for one in container["env"] if one["name"] not in env]
+    container["env"] = [*others, *({"name": key, "value": value} for key, value in env.items())]
+
+
+def _expose(service: Object, place: Place) -> None:
+    service["spec"]["type"] = place.expose.value
+    for port, address in zip(service["spec"]["ports"], (place.address, place.enrol_address), strict=True):
+        match place.expose:
             case Expose.NODE_PORT if address.port in NODE_PORTS:
                 port["nodePort"] = address.port
             case Expose.LOAD_BALANCER | Expose.CLUSTER_IP:

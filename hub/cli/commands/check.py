@@ -10,10 +10,11 @@ from agent.kit.errors import CartwheelError
 from agent.kube.api import Api
 from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS
 from hub.cli import output
-from hub.cli.applying import CLUSTERS, find, image_of
+from hub.cli.applying import CLUSTERS, find
 from hub.cli.client import Caller, Failed, asynchronous, common_options
 from hub.cli.enrolment import hub_facts
 from hub.cli.liveness import leader
+from hub.cli.manifests import container_of
 from hub.cli.preconditions import is_established, plan_crds, refuse_beside_flux
 from hub.cli.progress import deployment_progress
 from hub.crds import packaged
@@ -100,7 +101,7 @@ async def _hub(caller: Caller, api: Api) -> str:
     progress = await deployment_progress(api, installation.NAMESPACE, installation.HUB)
     if not progress.done:
         raise Failed(progress.message)
-    return f"Deployment {installation.NAMESPACE}/{installation.HUB} is available ({image_of(deployment)})"
+    return f"Deployment {installation.NAMESPACE}/{installation.HUB} is available ({container_of(deployment)['image']})"
 
 
 async def _leader(caller: Caller, api: Api) -> str:

@@ -28,8 +28,9 @@ from hub.cli.enrolment import (
     wait_connected,
 )
 from hub.cli.listing import ListOptions, list_options, show
-from hub.cli.manifests import Address, default_image
+from hub.cli.manifests import Address
 from hub.cli.progress import Progress, wait
+from hub.cli.running import Run, read_env
 from hub.model import annotations, installation
 from hub.model.cluster import Cluster
 from hub.model.durations import Duration
@@ -65,6 +66,12 @@ COMMAND = cluster
     "--hub-enrol-address", metavar="HOST:PORT", help="Where it enrols (the hub address with the next port)."
 )
 @click.option("--image", metavar="IMAGE", help="Image of the agent.")
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting of the agent (CARTWHEEL_LOG_LEVEL=debug); repeatable.",
+)
 @click.option("--valid-for", type=GoDuration(), default="24h", help="How long the join token may be used.")
 @options_without_context
 @asynchronous
@@ -80,6 +87,7 @@ async def add(
     hub_address: str | None,
     hub_enrol_address: str | None,
     image: str | None,
+    env: tuple[str, ...],
     valid_for: timedelta,
 ) -> None:
     """Add a cluster: register it, bring an agent there, wait until it is connected.
@@ -99,7 +107,7 @@ async def add(
     wanted = Wanted(
         name=name,
         labels=chosen,
-        image=image or default_image(installation.AGENT),
+        asked=Run(image=image, env=read_env(env)),
         only_namespace=namespace_only,
         valid_for=valid_for,
     )
@@ -118,7 +126,7 @@ class Wanted:
 
     name: str
     labels: dict[str, str]
-    image: str
+    asked: Run
     only_namespace: str
     valid_for: timedelta
 
@@ -126,7 +134,7 @@ class Wanted:
         return Enrolment(
             cluster=found,
             hub=facts,
-            image=self.image,
+            asked=self.asked,
             only_namespace=self.only_namespace,
             valid_for=self.valid_for,
         )
@@ -135,7 +143,7 @@ class Wanted:
 async def _print(caller: Caller, management: Api, facts: HubFacts, wanted: Wanted) -> None:
     found = await register(management, caller.namespace, wanted.name, wanted.labels)
     token = await issue_token(management, found, now=caller.clock.now(), valid_for=wanted.valid_for)
-    output.documents(wanted.enrolment(found, facts).objects(token))
+    output.documents(wanted.enrolment(found, facts).objects(token, wanted.asked))
     output.action(
         f"apply this to cluster {wanted.name} within {Duration.of(wanted.valid_for)}; it holds a secret"
     )

@@ -22,26 +22,19 @@ from hub.cli.enrolment import (
 from hub.cli.manifests import (
     Address,
     Expose,
+    HubChoices,
     decoded,
     default_image,
     hub_namespace,
     hub_objects,
     secret_object,
-    with_certificate,
 )
 from hub.cli.preconditions import is_established, plan_crds, refuse_beside_flux
 from hub.cli.progress import Progress, deployment_progress, wait
+from hub.cli.running import Run, read_env, settle
 from hub.crds import packaged
 from hub.gateway.ca import make_authority
 from hub.model import installation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
-    """Which images run."""
-
-    hub: str
-    agent: str
 
 
 @click.command("install")
@@ -61,6 +54,12 @@ class Images:
 )
 @click.option("--image", metavar="IMAGE", help="Image of the hub.")
 @click.option("--agent-image", metavar="IMAGE", help="Image of the management cluster's agent.")
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting of hub and agent (CARTWHEEL_LOG_LEVEL=debug); repeatable.",
+)
 @click.option("--beside-flux", is_flag=True, help="Allow Flux controllers that serve no kind of the hub's.")
 @common_options
 @asynchronous
@@ -73,6 +72,7 @@ async def install(
     expose: str | None,
     image: str | None,
     agent_image: str | None,
+    env: tuple[str, ...],
     beside_flux: bool,
 ) -> None:
     """Install the hub in the management cluster.
@@ -90,26 +90,34 @@ async def install(
         enrol_address=Address.parse(enrol_address) if enrol_address else None,
         expose=Expose(expose) if expose else None,
     )
-    images = Images(
-        hub=image or default_image(installation.HUB), agent=agent_image or default_image(installation.AGENT)
-    )
+    hub, agent = (Run(image=one, env=read_env(env)) for one in (image, agent_image))
     if export:
-        output.documents(
-            [*(dict(one) for one in packaged()), *hub_objects(without_cluster(asked, images.hub))]
+        choices = HubChoices(
+            image=hub.image or default_image(installation.HUB), place=without_cluster(asked), env=hub.env
         )
+        output.documents([*(dict(one) for one in packaged()), *hub_objects(choices)])
         return
     async with caller.management() as api:
         await refuse_beside_flux(api, beside_flux=beside_flux)
         await refuse_another_clusters_agent(
             api, installation.NAMESPACE, f"{caller.namespace}/{installation.MANAGEMENT_CLUSTER}"
         )
-        await _install(caller, api, asked, images)
+        await _install(caller, api, Order(asked=asked, hub=hub, agent=agent))
 
 
 COMMAND = install
 
 
-async def _install(caller: Caller, api: Api, asked: Asked, images: Images) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be installed, as the options say it."""
+
+    asked: Asked
+    hub: Run
+    agent: Run
+
+
+async def _install(caller: Caller, api: Api, order: Order) -> None:
     deadline_s = caller.deadline_s()
     # 1. Everything that could forbid the installation is read before anything is written.
     plan = await plan_crds(api)
@@ -123,9 +131,11 @@ async def _install(caller: Caller, api: Api, asked: Asked, images: Images) -> No
     output.action(f"installing the hub in namespace {installation.NAMESPACE}")
     await apply(api, hub_namespace())
     certificate = await _authority(caller, api)
-    choices = await choose(caller, api, asked, images.hub, deadline_s=deadline_s)
-    await apply(api, hub_objects(with_certificate(choices, certificate))[1:])
-    output.success(f"agents reach the hub at {choices.address} and enrol at {choices.enrol_address}")
+    place = await choose(caller, api, order.asked, deadline_s=deadline_s)
+    run = await settle(api, installation.NAMESPACE, installation.HUB, order.hub)
+    choices = HubChoices(image=str(run.image), place=place, ca_certificate=certificate, env=run.env)
+    await apply(api, hub_objects(choices)[1:])
+    output.success(f"agents reach the hub at {place.address} and enrol at {place.enrol_address}")
     await wait(
         caller,
         lambda: deployment_progress(api, installation.NAMESPACE, installation.HUB),
@@ -138,7 +148,7 @@ async def _install(caller: Caller, api: Api, asked: Asked, images: Images) -> No
     if await find(api, NAMESPACES, "", caller.namespace) is None:
         await apply(api, [_namespace(caller.namespace)])
     cluster = await register(api, caller.namespace, installation.MANAGEMENT_CLUSTER, {})
-    enrolment = Enrolment(cluster=cluster, hub=await hub_facts(api), image=images.agent)
+    enrolment = Enrolment(cluster=cluster, hub=await hub_facts(api), asked=order.agent)
     await place_agent(api, api, enrolment, now=caller.clock.now())
     await wait_connected(caller, api, api, enrolment, deadline_s=deadline_s)
 

@@ -4,10 +4,10 @@ import click
 
 from agent.kube.resources import DEPLOYMENTS
 from hub.cli import output
-from hub.cli.applying import CLUSTERS, find, image_of
+from hub.cli.applying import CLUSTERS, find
 from hub.cli.client import Caller, asynchronous, common_options
 from hub.cli.listing import output_option
-from hub.cli.manifests import release
+from hub.cli.manifests import container_of, release
 from hub.cli.output import Format
 from hub.model import installation
 from hub.model.cluster import Cluster
@@ -24,7 +24,7 @@ async def version(caller: Caller, *, client: bool, form: str) -> None:
     if not client:
         async with caller.management() as api:
             deployment = await find(api, DEPLOYMENTS, installation.NAMESPACE, installation.HUB)
-            found["hub"] = image_of(deployment) if deployment else "not installed"
+            found["hub"] = container_of(deployment)["image"] if deployment else "not installed"
             clusters = (await api.list(CLUSTERS)).items if deployment else []
             agents = {}
             for one in clusters:

@@ -14,7 +14,7 @@ from agent.kube.resources import (
 )
 from hub.cli.address import NODES
 from hub.cli.applying import CLUSTERS, resource_of
-from hub.cli.manifests import decoded
+from hub.cli.manifests import decoded, release
 from hub.crds import packaged
 from hub.model import jointoken
 from hub.model.jointoken import JoinToken
@@ -249,3 +249,46 @@ def test_uninstall_asks_before_it_deletes_schemas(world: World) -> None:
     before = dict(world.management.objects)
     assert world.run("uninstall", "--crds", answer="n\n").exit_code == 1
     assert world.management.objects == before
+
+
+def container(world: World, name: str) -> dict[str, Any]:
+    found = world.management.find(DEPLOYMENTS, "cartwheel-system", name)
+    assert found is not None
+    first: dict[str, Any] = found["spec"]["template"]["spec"]["containers"][0]
+    return first
+
+
+def test_settings_reach_hub_and_agent_and_are_kept_the_next_time(world: World) -> None:
+    world.run("install", *ADDRESS, "--env", "CARTWHEEL_LOG_LEVEL=debug", "--env", "CARTWHEEL_DATA=/big")
+    world.run("install", "--env", "CARTWHEEL_DATA=/bigger")
+    hub = {one["name"]: one.get("value") for one in container(world, "cartwheel-hub")["env"]}
+    agent = {one["name"]: one.get("value") for one in container(world, "cartwheel-agent")["env"]}
+    assert (hub["CARTWHEEL_LOG_LEVEL"], hub["CARTWHEEL_DATA"]) == ("debug", "/bigger")
+    assert agent["CARTWHEEL_LOG_LEVEL"] == "debug"
+    names = [one["name"] for one in container(world, "cartwheel-hub")["env"]]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            "registry.example:5000/hub:3", "registry.example:5000/hub:3", id="of a registry of ours"
+        ),
+        pytest.param("cartwheel-hub:0.0.1", f"cartwheel-hub:{release()}", id="of an older version"),
+    ],
+)
+def test_an_upgrade_leaves_an_image_that_only_its_user_can_name(
+    world: World, before: str, after: str
+) -> None:
+    world.run("install", *ADDRESS, "--image", before)
+    result = world.run("install")
+    assert container(world, "cartwheel-hub")["image"] == after
+    assert ("give another with --image" in result.stderr) == (before == after)
+
+
+def test_what_is_no_setting_is_refused_before_anything_is_read(world: World) -> None:
+    result = world.run("install", *ADDRESS, "--env", "DEBUG")
+    assert result.exit_code == 1
+    assert "--env KEY=VALUE" in result.stderr
+    assert world.dialled == []

@@ -4,7 +4,16 @@ from typing import Any
 import pytest
 
 from agent.kit.errors import Stalled
-from hub.cli.manifests import Address, AgentChoices, Expose, HubChoices, agent_objects, decoded, hub_objects
+from hub.cli.manifests import (
+    Address,
+    AgentChoices,
+    Expose,
+    HubChoices,
+    Place,
+    agent_objects,
+    decoded,
+    hub_objects,
+)
 
 Object = dict[str, Any]
 
@@ -14,9 +23,7 @@ def hub(expose: Expose = Expose.NODE_PORT, address: str = "203.0.113.7:30743", *
     return hub_objects(
         HubChoices(
             image="registry.example/hub:9",
-            expose=expose,
-            address=parsed,
-            enrol_address=parsed.next_port(),
+            place=Place(expose=expose, address=parsed, enrol_address=parsed.next_port()),
             ca_certificate=given.get("ca", ""),
         )
     )
@@ -179,6 +186,7 @@ def test_an_agent_of_one_namespace_needs_and_gets_nothing_outside_it() -> None:
     }
     assert {one["metadata"]["namespace"] for one in objects} == {"shop"}
     assert [one["namespace"] for one in only(objects, "RoleBinding")["subjects"]] == ["shop"]
+    assert {"name": "CARTWHEEL_WATCH_NAMESPACE", "value": "shop"} in container(objects)["env"]
 
 
 @pytest.mark.parametrize("objects", [hub(), agent(), agent(only_namespace="shop")])
