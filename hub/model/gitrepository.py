@@ -18,6 +18,8 @@ STORAGE_OPERATION_FAILED = "StorageOperationFailed"
 
 # In an artifact's metadata: the digest of the files themselves, whatever archive carries them.
 TREE_DIGEST = "fleet.cartwheel.dev/tree-digest"
+# The W3C trace context of the fetch that brought it, so that one commit is one trace.
+TRACEPARENT = "fleet.cartwheel.dev/traceparent"
 
 READY_RULE = SummaryRule(
     types=(
@@ -94,6 +96,11 @@ class Artifact(Value, frozen=True, kw_only=True):
     def tree_digest(self) -> str:
         """The identity of the content that deliveries are built from, empty for an artifact of another producer."""
         return self.metadata.get(TREE_DIGEST, "")
+
+    @property
+    def traceparent(self) -> str:
+        """The trace that the content's way to the clusters is part of, empty for none."""
+        return self.metadata.get(TRACEPARENT, "")
 
 
 class GitRepositoryStatus(Value, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ finds nothing new costs one question to the remote and writes nothing. A failure
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from hub.model.fields import unsupported
 from hub.model.gitrepository import (
     FETCH_FAILED,
     STORAGE_OPERATION_FAILED,
+    TRACEPARENT,
     Artifact,
     GitRepository,
     GitRepositoryStatus,
@@ -37,6 +39,7 @@ from hub.sources.git_failure import GitFailure, without_userinfo
 from hub.sources.kinds.git import Fetcher
 from hub.sources.revision import shorten_subject
 from hub.sources.shelf import Shelf, directory_of
+from hub.sources.trace import fetch_span
 from hub.sources.verdict import Failure, SourceFailed
 
 NEW_ARTIFACT = "NewArtifact"
@@ -160,6 +163,7 @@ class GitRepositoryReconciler:
             known=stored.revision if stored is not None and is_right else "",
             limits=self._settings.limits,
         )
+        began = self._clock.now()
         with _storage_failures():
             async with self._shelf.folder() as folder:
                 try:
@@ -169,10 +173,25 @@ class GitRepositoryReconciler:
                 if isinstance(found, Fetched):
                     directory = self._directory(repository)
                     made = await self._shelf.put(directory, found, folder, now=self._clock.now())
-                    return _Made(artifact=_kept_time(made, stored), message=found.message)
+                    if stored is not None and _is_same(made, stored):
+                        made = stored
+                    else:
+                        made = self._traced(made, began)
+                    return _Made(artifact=made, message=found.message)
         assert stored is not None
         # The address of this hub may have changed since.
         return _Made(artifact=msgspec.structs.replace(stored, url=self._shelf.url(stored.path)))
+
+    def _traced(self, artifact: Artifact, began: datetime) -> Artifact:
+        traceparent = fetch_span(
+            source=artifact.path.rpartition("/")[0],
+            revision=artifact.revision,
+            began=began,
+            ended=self._clock.now(),
+        )
+        if not traceparent:
+            return artifact
+        return msgspec.structs.replace(artifact, metadata={**artifact.metadata, TRACEPARENT: traceparent})
 
     async def _credentials(self, repository: GitRepository) -> AuthOptions:
         url, data = repository.spec.url, await self._secret(repository)
@@ -313,12 +332,14 @@ def _is_requested(repository: GitRepository) -> bool:
     return token is not None and token != repository.status.last_handled_reconcile_at
 
 
-def _kept_time(made: Artifact, stored: Artifact | None) -> Artifact:
-    """Return the artifact with the time of the stored one when it is the same, made again because the files were lost."""
-    if stored is None:
-        return made
-    again = msgspec.structs.replace(made, last_update_time=stored.last_update_time)
-    return again if again == stored else made
+def _is_same(made: Artifact, stored: Artifact) -> bool:
+    """Tell whether an artifact was only made again, because the files were lost."""
+    return (made.url, made.revision, made.digest, made.tree_digest) == (
+        stored.url,
+        stored.revision,
+        stored.digest,
+        stored.tree_digest,
+    )
 
 
 @contextlib.contextmanager

@@ -4,13 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from agent.kit.errors import Stalled, Transient
 from agent.kit.reconcile import Again, Done
 from hub.artifacts.contents import Contents, TreeDigest
 from hub.artifacts.storage import ArtifactStorage
 from hub.model.events import Severity
-from hub.model.gitrepository import TREE_DIGEST, GitRepository
+from hub.model.gitrepository import TRACEPARENT, TREE_DIGEST, GitRepository
 from hub.sources.controller import GitRepositoryReconciler, SourceSettings, intent_of
 from hub.sources.git_failure import FailureKind, GitFailure
 from hub.sources.kinds.git import GitFetcher
@@ -405,6 +409,25 @@ async def test_sweeping_spares_what_is_named_and_what_was_stored_lately(world: W
         os.utime(file, (0, 0))
     assert await world.shelf.sweep([digests[2]], now=world.clock.now(), min_age_s=60) == 1
     assert [world.shelf.tree(digest) is not None for digest in digests] == [False, True, True]
+
+
+async def test_a_commit_begins_a_trace_and_a_poll_does_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    await world.reconcile()
+    assert await world.quietly() == (0, 0)
+    world.file().unlink()
+    assert await world.quietly() == (0, 0)
+    (span,) = spans.get_finished_spans()
+    assert span.name == "fetch"
+    context = span.context
+    assert context is not None
+    traceparent = world.store.status["artifact"]["metadata"][TRACEPARENT]
+    assert traceparent.split("-")[1:3] == [f"{context.trace_id:032x}", f"{context.span_id:016x}"]
 
 
 def test_intent_is_spec_deletion_and_request() -> None:
