@@ -80,11 +80,15 @@ def stored_message(artifact: Artifact) -> str:
 def begun(repository: GitRepository, *, now: datetime) -> GitRepositoryStatus | None:
     """Return the status that says that work on a new generation or a request goes on, None when there is neither."""
     metadata, status = repository.metadata, repository.status
+    working = repository.conditions.get(RECONCILING)
+    # Once is enough: a generation that fails and fails again costs no writes.
+    is_told = working is not None and working.observed_generation == metadata.generation
+    is_new = metadata.generation != status.observed_generation and not is_told
+    if not is_new and metadata.requested_at in (None, status.last_handled_reconcile_at):
+        return None
     message = IN_PROGRESS
     if metadata.generation != status.observed_generation:
         message = f"processing object: new generation {status.observed_generation} -> {metadata.generation}"
-    elif metadata.requested_at in (None, status.last_handled_reconcile_at):
-        return None
     conditions = mark_progress(repository.conditions, PROGRESSING, message, drift=False, now=now)
     return msgspec.structs.replace(status, conditions=conditions.items)
 

@@ -201,6 +201,17 @@ async def test_the_same_failure_again_is_neither_written_nor_told(world: World) 
     assert len(world.told) == told
 
 
+async def test_a_new_spec_that_keeps_failing_is_written_once(world: World) -> None:
+    world.remote.failure = NETWORK
+    await world.fails()
+    status, writes = dict(world.store.status), world.store.writes
+    await world.fails()
+    assert (world.store.status, world.store.writes) == (status, writes)
+    world.store.change(timeout="20s")
+    await world.fails()
+    assert world.store.writes > writes
+
+
 async def test_recovery_is_told(world: World) -> None:
     await world.reconcile()
     world.remote.failure = NETWORK
