@@ -1,10 +1,7 @@
 """The agent's program: `agent run` works in its cluster until it is told to stop; `agent enroll` only gets the certificate."""
 
-import asyncio
 import logging
-import signal
 import sys
-from collections.abc import Awaitable, Callable
 
 import click
 import prometheus_client
@@ -16,6 +13,7 @@ from agent.kit.board import Board
 from agent.kit.clock import Clock, Randomness, SystemClock, SystemRandomness
 from agent.kit.errors import CartwheelError, Transient
 from agent.kit.http import ProbeServer
+from agent.kit.program import until_stopped
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import log_to_stdout
 from agent.kube.access import Access, from_kubeconfig, in_cluster, shrink_tls_buffers
@@ -192,26 +190,6 @@ async def run(settings: AgentSettings) -> None:
 
 def _access(settings: AgentSettings, clock: Clock) -> Access:
     return from_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster(clock)
-
-
-def until_stopped(work: Callable[[], Awaitable[None]]) -> int:
-    """Run a program until it ends or SIGTERM or SIGINT asks it to, and return its exit status."""
-
-    async def serve() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        await work()
-
-    try:
-        asyncio.run(serve())
-    except asyncio.CancelledError:
-        return 0
-    except CartwheelError as problem:
-        _LOG.error("ended", extra={"reason": problem.reason, "error": str(problem)})
-        return 1
-    return 0
 
 
 @click.group()

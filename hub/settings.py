@@ -56,7 +56,7 @@ class Settings:
             kubeconfig=env.text("KUBECONFIG", ""),
             data=Path(env.text("DATA", "/data")),
             log_level=env.text("LOG_LEVEL", "info"),
-            host=env.text("HOST", "[::]"),
+            host=env.text("HOST", ""),
             session_port=env.count("SESSION_PORT", 7443),
             enrol_port=env.count("ENROL_PORT", 7444),
             http_port=env.count("HTTP_PORT", 8080),
