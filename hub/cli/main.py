@@ -9,9 +9,9 @@ import click
 
 from agent.kit.errors import CartwheelError
 from agent.kube.errors import Forbidden, Unauthorized, Unreachable
+from agent.version import VERSION
 from hub.cli import commands, output
 from hub.cli.client import caller_of_this_process, common_options
-from hub.cli.manifests import release
 
 
 class Hub(click.Group):
@@ -41,7 +41,7 @@ def explain(problem: CartwheelError) -> str:
 
 
 @click.group(cls=Hub, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(release(), prog_name="hub", message="hub version %(version)s")
+@click.version_option(VERSION, prog_name="hub", message="hub version %(version)s")
 @common_options
 def hub() -> None:
     """GitOps for fleets of Kubernetes clusters.

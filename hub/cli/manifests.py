@@ -8,7 +8,6 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib.metadata import version
 from importlib.resources import files
 from ipaddress import IPv6Address
 from typing import Any, Self
@@ -17,6 +16,7 @@ import yaml
 
 from agent.kit.errors import Stalled
 from agent.kube.api import Object
+from agent.version import VERSION
 from hub.model import annotations, installation
 
 NODE_PORTS = range(30000, 32768)
@@ -100,14 +100,9 @@ class AgentChoices:
         return self.only_namespace or installation.NAMESPACE
 
 
-def release() -> str:
-    """Return the version of this distribution."""
-    return version("cartwheel")
-
-
 def default_image(name: str) -> str:
     """Return the image of this version of `cartwheel-hub` or `cartwheel-agent`."""
-    return f"{name}:{release()}"
+    return f"{name}:{VERSION}"
 
 
 def hub_namespace() -> list[Object]:

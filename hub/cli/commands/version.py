@@ -3,11 +3,12 @@
 import click
 
 from agent.kube.resources import DEPLOYMENTS
+from agent.version import VERSION
 from hub.cli import output
 from hub.cli.applying import CLUSTERS, find
 from hub.cli.client import Caller, asynchronous, common_options
 from hub.cli.listing import output_option
-from hub.cli.manifests import container_of, release
+from hub.cli.manifests import container_of
 from hub.cli.output import Format
 from hub.model import installation
 from hub.model.cluster import Cluster
@@ -20,7 +21,7 @@ from hub.model.cluster import Cluster
 @asynchronous
 async def version(caller: Caller, *, client: bool, form: str) -> None:
     """Show the versions of this command, of the hub's image, and of the agents with their clusters."""
-    found: dict[str, object] = {"hub-cli": release()}
+    found: dict[str, object] = {"hub-cli": VERSION}
     if not client:
         async with caller.management() as api:
             deployment = await find(api, DEPLOYMENTS, installation.NAMESPACE, installation.HUB)

@@ -12,9 +12,10 @@ from agent.kube.resources import (
     SECRETS,
     SERVICES,
 )
+from agent.version import VERSION
 from hub.cli.address import NODES
 from hub.cli.applying import CLUSTERS, resource_of
-from hub.cli.manifests import decoded, release
+from hub.cli.manifests import decoded
 from hub.crds import packaged
 from hub.model import jointoken
 from hub.model.jointoken import JoinToken
@@ -275,7 +276,7 @@ def test_settings_reach_hub_and_agent_and_are_kept_the_next_time(world: World) -
         pytest.param(
             "registry.example:5000/hub:3", "registry.example:5000/hub:3", id="of a registry of ours"
         ),
-        pytest.param("cartwheel-hub:0.0.1", f"cartwheel-hub:{release()}", id="of an older version"),
+        pytest.param("cartwheel-hub:0.0.1", f"cartwheel-hub:{VERSION}", id="of an older version"),
     ],
 )
 def test_an_upgrade_leaves_an_image_that_only_its_user_can_name(
