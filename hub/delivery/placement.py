@@ -89,6 +89,21 @@ def place(delivery: Kustomization, world: World) -> Placed:
     return Placed(by=management, placements=_here(world.management, home, world))
 
 
+def remembered(delivery: Kustomization, world: World) -> Placed:
+    """Return where a delivery that lost its target was placed, as far as that can still be told."""
+    by = delivery.metadata.annotations.get(names.PLACED, "")
+    how, _, name = by.partition("/")
+    namespace = delivery.metadata.namespace
+    home = home_name(delivery.metadata, world.namespaces.get(namespace))
+    cluster = cluster_of_namespace(name)
+    fleet = world.fleets.get((namespace, name)) if how == "fleet" else None
+    if fleet is not None:
+        return Placed(by=by, placements=_placements(_chosen(fleet, world), home), fleet=fleet)
+    if how == "cluster" and cluster is not None:
+        return Placed(by=by, placements=_here(cluster, home, world))
+    return Placed(by=by)
+
+
 def home_name(metadata: Metadata, namespace: Metadata | None) -> HomeName:
     """Return the delivery's name in its clusters; the namespace may carry another one for there."""
     home = namespace.label_or_annotation(names.HOME_NAMESPACE) if namespace is not None else None
@@ -127,13 +142,17 @@ def _by_fleet(name: str, namespace: str, home: HomeName, world: World) -> Placed
         )
     if (refusal := unsupported(Kind.FLEET, fleet.raw_spec)) is not None:
         raise NotPlaced(f"Fleet {namespace}/{name}: {refusal.message}", reason=UNSUPPORTED_FIELD)
-    chosen = [
+    return Placed(by=f"fleet/{name}", placements=_placements(_chosen(fleet, world), home), fleet=fleet)
+
+
+def _chosen(fleet: Fleet, world: World) -> list[Cluster]:
+    """Return the clusters of the Fleet's namespace that it selects."""
+    return [
         cluster
         for cluster in world.clusters.values()
-        if cluster.metadata.namespace == namespace
+        if cluster.metadata.namespace == fleet.metadata.namespace
         and fleet.spec.cluster_selector.matches(cluster.metadata.labels)
     ]
-    return Placed(by=f"fleet/{name}", placements=_placements(chosen, home), fleet=fleet)
 
 
 def _by_namespace(label: str, home: HomeName, world: World) -> Placed:

@@ -8,6 +8,7 @@ from agent.model.assignment import Assignment, Hold, Tombstone
 from agent.model.content import Bundle
 from agent.model.names import ClusterId, HomeName
 from agent.model.report import Notice, Report
+from hub.model.standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,8 @@ class Assigned:
 
 Wish = Assigned | Tombstone | Hold
 PlacementKey = tuple[ClusterId, HomeName]
+DeliveryKey = tuple[str, str, str]
+"""Kind, namespace and name of a delivery in the management cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +59,4 @@ class Boards:
         self.reports: Board[PlacementKey, Report] = Board()
         self.presence: Board[ClusterId, Presence] = Board()
         self.happenings: Board[tuple[ClusterId, int, int], Happening] = Board()
+        self.standings: Board[DeliveryKey, Standing] = Board()

@@ -1,0 +1,68 @@
+"""Builds each delivery once per state of its inputs.
+
+State: per delivery the last assembly, so that a changed variable costs no new run of kustomize; in memory only.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from agent.kube.watch import Key
+from agent.model.content import canonical, digest_of
+from agent.model.names import Digest, HomeName
+from hub.artifacts.contents import ContentLost, TreeDigest
+from hub.build import kustomize
+from hub.build.objects import Marks
+from hub.delivery.bundle import Assembly
+from hub.delivery.candidate import Candidate
+from hub.model.kustomization import Kustomization
+
+
+class Trees(Protocol):
+    """Where the files of sources are."""
+
+    def tree(self, digest: TreeDigest) -> Mapping[str, bytes] | None:
+        """Return a tree's files by name, None when it is not here."""
+        ...
+
+
+class TreeMissing(Exception):
+    """The files of the source's artifact are not here; they are fetched again."""
+
+
+class Builds:
+    """The assemblies of all deliveries."""
+
+    def __init__(self, renderer: kustomize.Renderer, trees: Trees) -> None:
+        self._renderer = renderer
+        self._trees = trees
+        self._kept: dict[Key, tuple[Digest, Assembly]] = {}
+        self.runs = 0
+        """How often kustomize ran."""
+
+    async def assembly(self, delivery: Kustomization, candidate: Candidate, home: HomeName) -> Assembly:
+        """Return the rendered resources of a Candidate. Raises BuildFailed, TreeMissing, RenderUnavailable."""
+        key = (delivery.metadata.namespace, delivery.metadata.name)
+        common = delivery.spec.common_metadata
+        marks = Marks(
+            name=home.name, namespace=home.namespace, labels=common.labels, annotations=common.annotations
+        )
+        inputs = [candidate.tree, candidate.spec, candidate.tools, home.namespace, home.name]
+        identity = digest_of(canonical(inputs))
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == identity:
+            return kept[1]
+        files = self._trees.tree(TreeDigest(candidate.tree))
+        if files is None:
+            raise TreeMissing(f"the files of {candidate.revision} are not here yet")
+        self.runs += 1
+        try:
+            rendered = await kustomize.build(self._renderer, files, delivery.raw_spec)
+        except ContentLost as problem:
+            raise TreeMissing(str(problem)) from problem
+        assembly = Assembly(rendered, marks)
+        self._kept[key] = (identity, assembly)
+        return assembly
+
+    def forget(self, key: Key) -> None:
+        """Drop what is kept for a delivery that is gone."""
+        self._kept.pop(key, None)

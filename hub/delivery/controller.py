@@ -1,0 +1,642 @@
+"""Turns Kustomizations into wishes for their clusters, and deletions into tombstones.
+
+State: which clusters each delivery was wished for in this hub's life. Writes the finalizer, the annotation of the first placement and what
+leaves; the status of a delivery is written by whoever reads its Standing. Bad input never takes anything away: until something is built
+and decided, every cluster keeps what it has.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from agent.kit.clock import Clock, Randomness
+from agent.kit.errors import CartwheelError, Stalled, Transient, Waiting
+from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
+from agent.kit.tasks import Tasks
+from agent.kube.watch import Key
+from agent.model.assignment import Hold, HoldReason
+from agent.model.report import Stage
+from hub.artifacts.blobs import Blobs
+from hub.build.errors import BuildFailed
+from hub.build.kustomize import PathNotFound, Renderer
+from hub.build.render import RenderUnavailable
+from hub.delivery.assigning import assigned
+from hub.delivery.builds import Builds, TreeMissing, Trees
+from hub.delivery.bundle import Assembly
+from hub.delivery.candidate import Candidate, candidate_of
+from hub.delivery.dependencies import Judgement, depends_on, judge
+from hub.delivery.inputs import read_cluster, read_delivery
+from hub.delivery.leaving import Leaving
+from hub.delivery.placement import KIND, NotPlaced, Placed, Placement, place, remembered
+from hub.delivery.places import Places
+from hub.delivery.rollout import next_candidates
+from hub.delivery.variables import Layers, Values, variables_of
+from hub.model import annotations as names
+from hub.model.cluster import Cluster, ClusterName
+from hub.model.conditions import READY
+from hub.model.fields import unsupported
+from hub.model.fleet import OnLeave
+from hub.model.gitrepository import Artifact
+from hub.model.kinds import Kind
+from hub.model.kustomization import DeletionPolicy, Kustomization, VariablesKind
+from hub.model.metadata import Metadata
+from hub.model.standing import Problem, Standing, Target
+from hub.model.wish import Assigned, Boards, DeliveryKey, PlacementKey, Wish
+from hub.store import Store
+
+ARTIFACT_FAILED = "ArtifactFailed"
+BUILD_FAILED = "BuildFailed"
+NO_CLUSTERS = "NoClusters"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySettings:
+    """Times in seconds; `scale` is for those that come with resources. `tools` are the versions that a build depends on."""
+
+    management: ClusterName
+    backoff: Backoff
+    tools: Mapping[str, str]
+    dependency_retry_s: float = 30.0
+    rename_window_s: float = 3600.0
+    workers: int = 8
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """One pass over a delivery: what it is to become, and where."""
+
+    delivery: Kustomization
+    placed: Placed
+    artifact: Artifact
+    candidate: Candidate
+    assembly: Assembly
+    layers: tuple[Values, ...]
+
+
+class Controller:
+    """Reconciles all deliveries. `run` until cancelled."""
+
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        *,
+        store: Store,
+        boards: Boards,
+        blobs: Blobs,
+        renderer: Renderer,
+        trees: Trees,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._boards = boards
+        self._blobs = blobs
+        self._builds = Builds(renderer, trees)
+        self._places = Places(store, settings.management)
+        self._leaving = Leaving(
+            store, boards, blobs, self._places, clock=clock, rename_window_s=settings.rename_window_s
+        )
+        self._owned: dict[Key, set[PlacementKey]] = {}
+        self._seen: dict[tuple[str, Key], object] = {}
+        self._loop: Loop[Key] = Loop(
+            "deliveries",
+            self._reconcile,
+            clock=clock,
+            randomness=randomness,
+            backoff=settings.backoff,
+            workers=settings.workers,
+        )
+        self._clusters: Loop[Key] = Loop(
+            "leaving",
+            self._settle_cluster,
+            clock=clock,
+            randomness=randomness,
+            backoff=settings.backoff,
+            workers=2,
+        )
+
+    @property
+    def depth(self) -> int:
+        """Return how many deliveries wait to be worked on."""
+        return self._loop.depth
+
+    @property
+    def renderings(self) -> int:
+        """Return how often kustomize ran."""
+        return self._builds.runs
+
+    async def run(self) -> None:
+        """Work on all deliveries once everything is known, then on what changes."""
+        store = self._store
+        await store.wait_until_complete()
+        store.kustomizations.listen(self._delivery_changed)
+        store.git_repositories.listen(self._source_changed)
+        store.clusters.listen(self._cluster_changed)
+        store.fleets.listen(self._fleet_changed)
+        store.namespaces.listen(self._namespace_changed)
+        store.listen_to_variables(self._variables_changed)
+        self._world_changed()
+        for key in store.clusters.keys:
+            self._clusters.mark(key)
+        async with Tasks() as tasks:
+            tasks.start(self._loop.run(), name="deliveries")
+            tasks.start(self._clusters.run(), name="leaving")
+            tasks.start(self._follow_reports(), name="delivery-reports")
+            await tasks.wait_for_failure()
+
+    # What wakes whom.
+
+    def _is_news(self, kind: str, key: Key, now: object) -> bool:
+        """Tell whether what matters of a resource differs from what it was."""
+        before = self._seen.get((kind, key))
+        self._seen[(kind, key)] = now
+        return before != now
+
+    def _world_changed(self) -> None:
+        self._places.world_changed()
+        for key in self._store.kustomizations.keys:
+            self._loop.mark(key)
+
+    def _delivery_changed(self, key: Key) -> None:
+        if key in self._store.kustomizations.malformed:
+            self._loop.mark(key)
+            return
+        delivery = self._store.kustomizations.get(key)
+        self._places.refresh(key)
+        metadata = delivery.metadata if delivery is not None else None
+        if self._is_news("delivery", key, metadata and _what_matters(metadata.generation, metadata)):
+            self._loop.mark(key)
+        status = delivery.status if delivery is not None else None
+        told = delivery and (status and status.observed_generation, delivery.conditions.get(READY))
+        applied = status.last_applied_revision if status is not None else ""
+        if self._is_news("status", key, (told, applied, metadata and metadata.uid)):
+            for other in self._store.kustomizations:
+                if depends_on(other, key):
+                    self._loop.mark((other.metadata.namespace, other.metadata.name))
+
+    def _source_changed(self, key: Key) -> None:
+        source = (
+            None if key in self._store.git_repositories.malformed else self._store.git_repositories.get(key)
+        )
+        artifact = source.status.artifact if source is not None else None
+        if not self._is_news("source", key, artifact and (artifact.revision, artifact.digest)):
+            return
+        for delivery in self._store.kustomizations:
+            if (delivery.source_namespace, delivery.spec.source_ref.name) == key:
+                self._loop.mark((delivery.metadata.namespace, delivery.metadata.name))
+
+    def _cluster_changed(self, key: Key) -> None:
+        self._clusters.mark(key)
+        cluster = None if key in self._store.clusters.malformed else self._store.clusters.get(key)
+        now = cluster and (cluster.raw_spec, _what_matters(0, cluster.metadata), cluster.metadata.labels)
+        if self._is_news("cluster", key, now):
+            self._world_changed()
+
+    def _fleet_changed(self, key: Key) -> None:
+        fleet = None if key in self._store.fleets.malformed else self._store.fleets.get(key)
+        if self._is_news("fleet", key, fleet and fleet.raw_spec):
+            self._world_changed()
+
+    def _namespace_changed(self, key: Key) -> None:
+        namespace = self._store.namespaces.get(key)
+        relevant = (names.CLUSTER, names.HOME_NAMESPACE)
+        now = namespace and tuple(namespace.metadata.label_or_annotation(name) for name in relevant)
+        if self._is_news("namespace", key, now):
+            self._world_changed()
+
+    def _variables_changed(self, kind: VariablesKind, key: Key) -> None:
+        users = {
+            cluster.metadata.namespace
+            for cluster in self._store.clusters
+            if cluster.metadata.namespace == key[0]
+            and any((one.kind, one.name) == (kind, key[1]) for one in cluster.spec.variables_from)
+        }
+        for delivery in self._store.kustomizations:
+            named = any(
+                (one.kind, one.name) == (kind, key[1]) for one in delivery.spec.post_build.substitute_from
+            )
+            if users or (named and delivery.metadata.namespace == key[0]):
+                self._loop.mark((delivery.metadata.namespace, delivery.metadata.name))
+
+    async def _follow_reports(self) -> None:
+        """Look at what leaves when agents report, and at what runs where it is not placed."""
+        with self._boards.reports.reader() as reader:
+            while True:
+                changed = await reader.next()
+                owners: dict[str, Key] = {}
+                if any(self._boards.wishes.get(key) is None for key in changed):
+                    owners = {
+                        one.metadata.uid: (one.metadata.namespace, one.metadata.name)
+                        for one in self._store.kustomizations
+                    }
+                ids = {id_ for id_, _ in changed}
+                for cluster in self._store.clusters:
+                    if cluster.spec.id in ids and (
+                        cluster.status.tombstones or cluster.metadata.is_being_deleted
+                    ):
+                        self._clusters.mark((cluster.metadata.namespace, cluster.metadata.name))
+                for key, report in changed.items():
+                    if report is not None and self._boards.wishes.get(key) is None and report.uid in owners:
+                        self._loop.mark(owners[report.uid])
+
+    async def _settle_cluster(self, key: Key) -> Outcome:
+        await self._leaving.settle(key)
+        for delivery in self._store.kustomizations:
+            if delivery.metadata.is_being_deleted:
+                self._loop.mark((delivery.metadata.namespace, delivery.metadata.name))
+        cluster = self._store.clusters.get(key)
+        # A tombstone may wait for what is not told here, such as a delivery that is built in the meantime.
+        waits = cluster is not None and cluster.status.tombstones
+        return Again(after_s=self._settings.dependency_retry_s * self._settings.scale) if waits else Done()
+
+    # One delivery.
+
+    async def _reconcile(self, key: Key) -> Outcome:
+        delivery = self._store.kustomizations.get(key)
+        if delivery is None:
+            self._forget(key)
+            return Done()
+        if delivery.metadata.is_being_deleted:
+            return await self._finalize(key, delivery)
+        if names.FINALIZER not in delivery.metadata.finalizers:
+            await self._store.set_finalizer(self._store.kustomizations, key, present=True)
+        try:
+            return await self._converge(key, delivery)
+        except CartwheelError as problem:
+            self._tell(delivery, problem=_problem(problem))
+            raise
+
+    def _forget(self, key: Key) -> None:
+        """Drop what is remembered of a delivery that is gone. Its wishes stay: whatever is to leave has a tombstone."""
+        self._owned.pop(key, None)
+        self._builds.forget(key)
+        self._boards.standings.drop((KIND, *key))
+        for kind in ("delivery", "status"):
+            self._seen.pop((kind, key), None)
+
+    async def _converge(self, key: Key, delivery: Kustomization) -> Outcome:
+        if (refusal := unsupported(Kind.KUSTOMIZATION, delivery.raw_spec)) is not None:
+            self._hold(key, delivery, HoldReason.STALLED, refusal.message)
+            raise Stalled(refusal.message, reason=refusal.reason)
+        try:
+            placed = self._places.of(delivery)
+        except NotPlaced as problem:
+            self._hold(key, delivery, HoldReason.STALLED, str(problem))
+            raise
+        await self._settle_places(key, delivery, placed)
+        if not placed.placements:
+            raise Stalled(
+                f"{placed.by} selects no cluster that is registered; nothing is applied", reason=NO_CLUSTERS
+            )
+        if delivery.spec.suspend and self._suspend(delivery, placed):
+            return Done()
+        try:
+            plan = await self._plan(delivery, placed)
+        except CartwheelError as problem:
+            self._hold(key, delivery, _hold_reason(problem), str(problem), placed.placements)
+            raise
+        return await self._assign(key, plan)
+
+    async def _settle_places(self, key: Key, delivery: Kustomization, placed: Placed) -> None:
+        """Remember where the delivery is placed, and release it where it was and is placed no more."""
+        is_elsewhere = placed.by != f"cluster/{self._settings.management}"
+        if is_elsewhere and placed.placements:
+            await self._store.annotate(self._store.kustomizations, key, {names.PLACED: placed.by})
+        uid = delivery.metadata.uid
+        now = {one.key for one in placed.placements}
+        for one in placed.placements:
+            await self._leaving.take_back(_name(one.cluster), one.home, uid)
+        by_id = {cluster.spec.id: cluster for cluster in self._places.world.clusters.values()}
+        for id_, home in self._where(key, uid) - now:
+            cluster = by_id.get(id_)
+            if cluster is None or cluster.metadata.is_being_deleted:
+                continue
+            if placed.fleet is not None and placed.fleet.spec.on_leave is OnLeave.PRUNE:
+                await self._leaving.bury(_name(cluster), home, uid, deletes=True, reason="it left the Fleet")
+            else:
+                reason = f"{placed.by} no longer places it here"
+                await self._leaving.release(_name(cluster), home, uid, reason=reason)
+            self._owned.get(key, set()).discard((id_, home))
+            self._clusters.mark(_name(cluster))
+        self._owned.setdefault(key, set()).update(now)
+
+    def _where(self, key: Key, uid: str) -> set[PlacementKey]:
+        """Return where the delivery is by what was wished for and by what agents report."""
+        reported = {
+            place_
+            for place_, report in self._boards.reports.snapshot().items()
+            if report.uid == uid and report.stage is not Stage.GONE
+        }
+        return reported | self._owned.get(key, set())
+
+    def _suspend(self, delivery: Kustomization, placed: Placed) -> bool:
+        """Have the agents stop at what they have; tell whether all of that is known here."""
+        wishes = {one.key: self._boards.wishes.get(one.key) for one in placed.placements}
+        mine = {key: wish for key, wish in wishes.items() if isinstance(wish, Assigned)}
+        if len(mine) < len(wishes) or not all(_is_mine(wish, delivery) for wish in mine.values()):
+            return False
+        for key, wish in mine.items():
+            spec = replace(wish.assignment.spec, suspend=True)
+            self._boards.wishes.put(key, replace(wish, assignment=replace(wish.assignment, spec=spec)))
+        self._tell(delivery, placed=placed)
+        return True
+
+    async def _plan(self, delivery: Kustomization, placed: Placed) -> _Plan:
+        artifact = self._artifact(delivery)
+        self._note_attempt(delivery, placed, artifact)
+        try:
+            inputs = await read_delivery(self._store, delivery)
+            candidate = candidate_of(
+                delivery,
+                artifact,
+                config_maps=inputs.config_maps,
+                fleet=placed.fleet,
+                tools=self._settings.tools,
+            )
+            assembly = await self._builds.assembly(delivery, candidate, placed.placements[0].home)
+        except PathNotFound as problem:
+            raise self._failed(delivery, str(problem), ARTIFACT_FAILED) from problem
+        except BuildFailed as problem:
+            raise self._failed(delivery, str(problem), BUILD_FAILED) from problem
+        except RenderUnavailable as problem:
+            raise Transient(str(problem), reason=BUILD_FAILED) from problem
+        except TreeMissing as problem:
+            raise Waiting(
+                f"Source is not ready, artifact not found, retrying in 30s: {problem}",
+                reason=ARTIFACT_FAILED,
+                after_s=self._settings.dependency_retry_s * self._settings.scale,
+            ) from problem
+        return _Plan(
+            delivery=delivery,
+            placed=placed,
+            artifact=artifact,
+            candidate=candidate,
+            assembly=assembly,
+            layers=inputs.layers,
+        )
+
+    def _artifact(self, delivery: Kustomization) -> Artifact:
+        key = (delivery.source_namespace, delivery.spec.source_ref.name)
+        source = self._store.git_repositories.get(key)
+        if source is None:
+            raise Waiting(
+                f"GitRepository {key[0]}/{key[1]} not found; create it, or correct spec.sourceRef",
+                reason=ARTIFACT_FAILED,
+                after_s=delivery.spec.retry_after.total_seconds() * self._settings.scale,
+            )
+        if source.status.artifact is None:
+            raise Waiting(
+                "Source artifact not found, retrying in 30s",
+                reason=ARTIFACT_FAILED,
+                after_s=self._settings.dependency_retry_s * self._settings.scale,
+            )
+        return source.status.artifact
+
+    def _failed(self, delivery: Kustomization, message: str, reason: str) -> CartwheelError:
+        """Return a failure of the build, tried again after the delivery's own time."""
+        return _Failed(
+            message, reason=reason, after_s=delivery.spec.retry_after.total_seconds() * self._settings.scale
+        )
+
+    async def _assign(self, key: Key, plan: _Plan) -> Outcome:
+        """Wish for the Bundle of every cluster; one cluster's trouble is not another's."""
+        delivery, revision = plan.delivery, plan.artifact.revision
+        neighbours = self._places.neighbours(delivery)
+        wishes: dict[PlacementKey, Wish] = {}
+        problems: dict[PlacementKey, CartwheelError] = {}
+        for placement in plan.placed.placements:
+            try:
+                judgement = judge(delivery, placement, neighbours, revision)
+                wishes[placement.key] = await self._wish(plan, placement, judgement)
+            except CartwheelError as problem:
+                problems[placement.key] = problem
+        current = {
+            place_: wish.assignment.candidate
+            for place_ in wishes
+            if isinstance(wish := self._boards.wishes.get(place_), Assigned)
+        }
+        for place_ in next_candidates(wishes, current, plan.candidate.digest):
+            self._boards.wishes.put(place_, wishes[place_])
+        for placement in plan.placed.placements:
+            if (trouble := problems.get(placement.key)) is not None:
+                self._hold(key, delivery, _hold_reason(trouble), str(trouble), (placement,))
+        told = {place_: _problem(trouble) for place_, trouble in problems.items()}
+        self._tell(delivery, placed=plan.placed, artifact=plan.artifact, problems=told)
+        return self._after(problems.values())
+
+    def _after(self, problems: Iterable[CartwheelError]) -> Outcome:
+        """Return when to look again at what has to wait; what is stalled waits for a change."""
+        default_s = self._settings.dependency_retry_s * self._settings.scale
+        waits = [
+            one.after_s if isinstance(one, Waiting) else default_s
+            for one in problems
+            if not isinstance(one, Stalled)
+        ]
+        return Again(after_s=min(waits)) if waits else Done()
+
+    async def _wish(self, plan: _Plan, placement: Placement, judgement: Judgement) -> Wish:
+        """Build the Bundle of one cluster and keep its content. Raises what hinders it there."""
+        if placement.cluster.spec.suspend:
+            raise _Failed(
+                f"Cluster {placement.cluster.metadata.name} is suspended; hub cluster resume",
+                reason="ClusterSuspended",
+                after_s=plan.delivery.spec.interval.total_seconds() * self._settings.scale,
+            )
+        if judgement.problem:
+            raise Waiting(
+                f"{judgement.problem}; looked at again when it changes",
+                reason=judgement.reason,
+                after_s=self._settings.dependency_retry_s * self._settings.scale,
+            )
+        try:
+            layers = Layers(
+                delivery=plan.layers, cluster_from=await read_cluster(self._store, placement.cluster)
+            )
+            built = plan.assembly.build(
+                variables_of(plan.delivery, placement.cluster, plan.placed.fleet, layers)
+            )
+        except BuildFailed as problem:
+            raise self._failed(plan.delivery, str(problem), BUILD_FAILED) from problem
+        self._blobs.keep(placement.key, built.blobs)
+        return assigned(
+            plan.delivery,
+            placement,
+            plan.placed.fleet,
+            candidate=plan.candidate.digest,
+            bundle=built.bundle,
+            revision=plan.artifact.revision,
+            by_agent=judgement.by_agent,
+        )
+
+    def _hold(
+        self,
+        key: Key,
+        delivery: Kustomization,
+        reason: HoldReason,
+        message: str,
+        placements: Iterable[Placement] = (),
+    ) -> None:
+        """Keep what was wished for; where nothing was since this hub began, say that nothing is known yet."""
+        held = {one.key for one in placements} or self._owned.get(key, set())
+        for place_ in held:
+            wish = self._boards.wishes.get(place_)
+            if not _is_mine(wish, delivery):
+                self._boards.wishes.put(place_, Hold(reason=reason, message=message))
+
+    def _note_attempt(self, delivery: Kustomization, placed: Placed, artifact: Artifact) -> None:
+        """Say at once that work on a new state goes on, if it is one."""
+        before = self._boards.standings.get(_standing_key(delivery))
+        now = (delivery.metadata.uid, delivery.metadata.generation, artifact.revision)
+        if before is None or (before.uid, before.generation, before.revision) != now:
+            self._tell(delivery, placed=placed, artifact=artifact, is_attempted=False)
+
+    def _tell(
+        self,
+        delivery: Kustomization,
+        *,
+        placed: Placed | None = None,
+        artifact: Artifact | None = None,
+        problem: Problem | None = None,
+        problems: Mapping[PlacementKey, Problem] | None = None,
+        is_attempted: bool = True,
+    ) -> None:
+        """Put the delivery's standing on the board; what is not known anew stays as it was told before."""
+        key = _standing_key(delivery)
+        before = self._boards.standings.get(key)
+        if before is None or before.uid != delivery.metadata.uid:
+            before = Standing(uid=delivery.metadata.uid, generation=delivery.metadata.generation)
+        if placed is None:
+            try:
+                placed = self._places.of(delivery)
+            except CartwheelError:
+                placed = None
+        targets = before.targets
+        if placed is not None:
+            targets = tuple(
+                self._target(one, delivery, (problems or {}).get(one.key)) for one in placed.placements
+            )
+        revision = artifact.revision if artifact is not None else before.revision
+        attempted = revision if artifact is not None and is_attempted else before.attempted
+        if problem is not None and problem.reason == BUILD_FAILED:
+            attempted = revision
+        self._boards.standings.put(
+            key,
+            Standing(
+                uid=delivery.metadata.uid,
+                generation=delivery.metadata.generation,
+                revision=revision,
+                attempted=attempted,
+                targets=targets,
+                problem=problem,
+                is_suspended=delivery.spec.suspend,
+            ),
+        )
+
+    def _target(self, placement: Placement, delivery: Kustomization, problem: Problem | None) -> Target:
+        wish = self._boards.wishes.get(placement.key)
+        bundle = wish.bundle if isinstance(wish, Assigned) and _is_mine(wish, delivery) else None
+        metadata = placement.cluster.metadata
+        name = ClusterName(namespace=metadata.namespace, name=metadata.name)
+        return Target(id=placement.id, home=placement.home, cluster=name, bundle=bundle, problem=problem)
+
+    # Deletion.
+
+    async def _finalize(self, key: Key, delivery: Kustomization) -> Outcome:
+        """Have a deleted delivery leave every cluster; the finalizer goes when no connected one has it and the others have a tombstone."""
+        if names.FINALIZER not in delivery.metadata.finalizers:
+            return Done()
+        uid, spec = delivery.metadata.uid, delivery.spec
+        deletes = not spec.suspend and _deletes_objects(delivery)
+        by_id = {cluster.spec.id: cluster for cluster in self._places.world.clusters.values()}
+        waits = False
+        for place_ in sorted(self._where(key, uid) | self._remembered(delivery)):
+            cluster = by_id.get(place_[0])
+            if cluster is None or cluster.metadata.is_being_deleted or self._leaving.is_gone(place_, uid):
+                continue
+            if any(one.metadata.uid != uid for one in self._places.claimants(place_)) and not self._has(
+                place_, uid
+            ):
+                continue
+            await self._leaving.bury(
+                _name(cluster),
+                place_[1],
+                uid,
+                deletes=deletes,
+                reason=f"Kustomization {key[0]}/{key[1]} was deleted",
+            )
+            self._clusters.mark(_name(cluster))
+            presence = self._boards.presence.get(place_[0])
+            waits = waits or (presence is not None and presence.connected)
+        if waits:
+            return Again(after_s=self._settings.dependency_retry_s * self._settings.scale)
+        await self._store.set_finalizer(self._store.kustomizations, key, present=False)
+        return Done()
+
+    def _has(self, place_: PlacementKey, uid: str) -> bool:
+        report = self._boards.reports.get(place_)
+        return report is not None and report.uid == uid and report.stage is not Stage.GONE
+
+    def _remembered(self, delivery: Kustomization) -> set[PlacementKey]:
+        """Return where a delivery is placed, by what it says or, when that was lost, by what is remembered on it."""
+        try:
+            placed = place(delivery, self._places.world)
+        except NotPlaced:
+            placed = remembered(delivery, self._places.world)
+        return {one.key for one in placed.placements}
+
+
+class _Failed(Waiting):
+    """It was tried and failed; tried again after a time, or at once when an input changes."""
+
+
+def _what_matters(generation: int, metadata: Metadata) -> object:
+    """Return what of a resource's metadata changes what is wished for."""
+    relevant = (
+        names.VARIABLES,
+        names.PLACED,
+        names.RECONCILE_REQUESTED_AT,
+        names.APPROVE_PRUNE,
+        names.REMOVE,
+    )
+    annotations = tuple(metadata.annotations.get(name) for name in relevant)
+    fleet = metadata.label_or_annotation(names.FLEET)
+    return (metadata.uid, generation, metadata.is_being_deleted, fleet, annotations)
+
+
+def _problem(error: CartwheelError) -> Problem:
+    return Problem(
+        reason=error.reason,
+        message=str(error),
+        is_stalled=isinstance(error, Stalled),
+        is_quiet=isinstance(error, Waiting) and not isinstance(error, _Failed),
+    )
+
+
+def _hold_reason(error: CartwheelError) -> HoldReason:
+    if error.reason == ARTIFACT_FAILED:
+        return HoldReason.SOURCE_NOT_READY
+    return HoldReason.BUILD_FAILED if error.reason == BUILD_FAILED else HoldReason.NOT_BUILT
+
+
+def _is_mine(wish: Wish | None, delivery: Kustomization) -> bool:
+    """Tell whether a wish is for this very delivery, not for one that had its name before."""
+    return isinstance(wish, Assigned) and wish.assignment.uid == delivery.metadata.uid
+
+
+def _deletes_objects(delivery: Kustomization) -> bool:
+    match delivery.spec.deletion_policy:
+        case DeletionPolicy.MIRROR_PRUNE:
+            return delivery.spec.prune
+        case DeletionPolicy.DELETE | DeletionPolicy.WAIT_FOR_TERMINATION:
+            return True
+        case DeletionPolicy.ORPHAN:
+            return False
+
+
+def _standing_key(delivery: Kustomization) -> DeliveryKey:
+    return (KIND, delivery.metadata.namespace, delivery.metadata.name)
+
+
+def _name(cluster: Cluster) -> Key:
+    return (cluster.metadata.namespace, cluster.metadata.name)

@@ -1,0 +1,219 @@
+"""What leaves a cluster: tombstones and released placements, stored on the Cluster before anything is said to its agent.
+
+State: which tombstones were seen carried out, for the deliveries that wait for them. Never removes anything for want of information: every
+step follows from a stored entry.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+import msgspec
+
+from agent.kit.clock import Clock
+from agent.kube.watch import Key
+from agent.model.assignment import Hold, HoldReason
+from agent.model.assignment import Tombstone as Wished
+from agent.model.names import ClusterId, HomeName
+from agent.model.report import Report, Stage
+from hub.artifacts.blobs import Blobs
+from hub.delivery.places import Places
+from hub.model import annotations as names
+from hub.model.cluster import Cluster, ClusterStatus, ReleasedPlacement, Tombstone
+from hub.model.durations import instant, timestamp
+from hub.model.kustomization import DeletionPolicy
+from hub.model.metadata import Uid
+from hub.model.wish import Assigned, Boards, PlacementKey
+from hub.store import Store
+
+PRUNE = "prune"
+
+
+class Leaving:
+    """Keeps the entries of Clusters and the wishes that follow from them."""
+
+    def __init__(
+        self,
+        store: Store,
+        boards: Boards,
+        blobs: Blobs,
+        places: Places,
+        *,
+        clock: Clock,
+        rename_window_s: float,
+    ) -> None:
+        self._store = store
+        self._boards = boards
+        self._blobs = blobs
+        self._places = places
+        self._clock = clock
+        self._rename_window = timedelta(seconds=rename_window_s)
+        self._gone: set[tuple[PlacementKey, str]] = set()
+
+    def is_gone(self, key: PlacementKey, uid: str) -> bool:
+        """Tell whether the agent has said that the delivery has left."""
+        return (key, uid) in self._gone
+
+    async def bury(
+        self, cluster: Key, home: HomeName, uid: str, *, deletes: bool, reason: str, author: str = ""
+    ) -> None:
+        """Store a tombstone on the Cluster, in place of a release of the same delivery; an entry that is there stays as it is."""
+        policy = DeletionPolicy.DELETE if deletes else DeletionPolicy.ORPHAN
+        entry = Tombstone(
+            kind=home.kind,
+            namespace=home.namespace,
+            name=home.name,
+            uid=Uid(uid),
+            deletion_policy=policy,
+            time=timestamp(self._clock.now()),
+            author=author,
+            reason=reason,
+        )
+
+        def add(resource: Cluster) -> ClusterStatus:
+            status = resource.status
+            if any(_home(one) == home and one.uid == uid for one in status.tombstones):
+                return status
+            released = tuple(one for one in status.released if (_home(one), one.uid) != (home, uid))
+            return msgspec.structs.replace(status, tombstones=(*status.tombstones, entry), released=released)
+
+        await self._store.update_status(self._store.clusters, cluster, add)
+
+    async def release(self, cluster: Key, home: HomeName, uid: str, *, reason: str) -> None:
+        """Store that a delivery is no longer placed there; its objects stay."""
+        entry = ReleasedPlacement(
+            kind=home.kind,
+            namespace=home.namespace,
+            name=home.name,
+            since=timestamp(self._clock.now()),
+            uid=Uid(uid),
+            reason=reason,
+        )
+
+        def add(resource: Cluster) -> ClusterStatus:
+            status = resource.status
+            if any(_home(one) == home and one.uid == uid for one in status.released):
+                return status
+            return msgspec.structs.replace(status, released=(*status.released, entry))
+
+        await self._store.update_status(self._store.clusters, cluster, add)
+
+    async def take_back(self, cluster: Key, home: HomeName, uid: str) -> None:
+        """Forget that a delivery was released, because it is placed there again."""
+
+        def drop(resource: Cluster) -> ClusterStatus:
+            kept = tuple(one for one in resource.status.released if (_home(one), one.uid) != (home, uid))
+            return msgspec.structs.replace(resource.status, released=kept)
+
+        found = self._store.clusters.get(cluster)
+        if found is not None and any(_home(one) == home and one.uid == uid for one in found.status.released):
+            await self._store.update_status(self._store.clusters, cluster, drop)
+
+    async def settle(self, key: Key) -> None:
+        """Bring the wishes of a cluster in line with its entries, and forget entries that are done with."""
+        cluster = self._store.clusters.get(key)
+        if cluster is None or cluster.spec.id is None:
+            return
+        if cluster.metadata.is_being_deleted:
+            self._clear(cluster, cluster.spec.id)
+            return
+        await self._decide_released(key, cluster)
+        cluster = self._store.clusters.get(key)
+        if cluster is None or cluster.spec.id is None:
+            return
+        done = [one for one in cluster.status.tombstones if self._settle_tombstone(cluster.spec.id, one)]
+        for released in cluster.status.released:
+            self._hold(cluster.spec.id, released)
+        if done:
+            await self._store.update_status(self._store.clusters, key, _without(done))
+
+    def _settle_tombstone(self, id_: ClusterId, entry: Tombstone) -> bool:
+        """Say a tombstone when its time has come; tell whether it is done with."""
+        home = _home(entry)
+        key = (id_, home)
+        report = self._boards.reports.get(key)
+        if report is not None and report.uid == entry.uid and report.stage is Stage.GONE:
+            self._gone.add((key, entry.uid))
+            if isinstance(self._boards.wishes.get(key), Wished):
+                self._boards.wishes.drop(key)
+                self._blobs.release(key)
+            return True
+        if any(one.metadata.uid != entry.uid for one in self._places.claimants(key)):
+            # A newer delivery of that name takes the objects over by inventory; once it is on the desk the old one is not there.
+            superseded = report is not None and report.stage is not Stage.GONE and report.uid != entry.uid
+            if superseded:
+                self._gone.add((key, entry.uid))
+            return superseded
+        if not self._is_awaited(id_, entry):
+            deletes = entry.deletion_policy is not DeletionPolicy.ORPHAN
+            wish = Wished(
+                home=home,
+                uid=entry.uid,
+                delete_objects=deletes,
+                author=entry.author,
+                reason=entry.reason,
+            )
+            self._boards.wishes.put(key, wish)
+        return False
+
+    def _is_awaited(self, id_: ClusterId, entry: Tombstone) -> bool:
+        """Tell whether a delivery is new in the cluster and not on its desk yet: it may be what takes the objects over.
+
+        One that was made long before the deletion is no renaming.
+        """
+        since = instant(entry.time) - self._rename_window
+        for key, delivery in self._places.in_cluster(id_):
+            metadata = delivery.metadata
+            is_new = metadata.creation_timestamp is not None and instant(metadata.creation_timestamp) >= since
+            if metadata.is_being_deleted or delivery.spec.suspend or not is_new:
+                continue
+            report = self._boards.reports.get(key)
+            if report is None or report.uid != delivery.metadata.uid or report.stage is Stage.GONE:
+                return True
+        return False
+
+    def _hold(self, id_: ClusterId, entry: ReleasedPlacement) -> None:
+        key = (id_, _home(entry))
+        if not self._places.claimants(key):
+            self._boards.wishes.put(key, Hold(reason=HoldReason.RELEASED, message=entry.reason))
+
+    async def _decide_released(self, key: Key, cluster: Cluster) -> None:
+        """Carry out what a person decided about released placements."""
+        annotations = cluster.metadata.annotations
+        for name, deletes in ((names.PRUNE_RELEASED, True), (names.FORGET_RELEASED, False)):
+            wanted = {one.strip() for one in annotations.get(name, "").split(",")}
+            for entry in cluster.status.released:
+                if f"{_home(entry)}@{entry.since}" in wanted:
+                    await self.bury(key, _home(entry), entry.uid, deletes=deletes, reason=name)
+
+    def _clear(self, cluster: Cluster, id_: ClusterId) -> None:
+        """Have everything leave a cluster that is being removed from the fleet; objects only when that was asked for."""
+        deletes = cluster.metadata.annotations.get(names.REMOVE) == PRUNE
+        for key, uid in self._present(id_):
+            wish = Wished(home=key[1], uid=uid, delete_objects=deletes, reason="the cluster leaves the fleet")
+            self._boards.wishes.put(key, wish)
+
+    def _present(self, id_: ClusterId) -> Iterable[tuple[PlacementKey, str]]:
+        """Yield what is in a cluster by its reports, or was assigned to it."""
+        reports: dict[PlacementKey, Report] = {
+            key: report for key, report in self._boards.reports.snapshot().items() if key[0] == id_
+        }
+        for key, report in reports.items():
+            if report.stage is not Stage.GONE:
+                yield key, report.uid
+        for key, wish in self._boards.wishes.snapshot().items():
+            if key[0] == id_ and key not in reports and isinstance(wish, Assigned):
+                yield key, wish.assignment.uid
+
+
+def _home(entry: Tombstone | ReleasedPlacement) -> HomeName:
+    return HomeName(kind=entry.kind, namespace=entry.namespace, name=entry.name)
+
+
+def _without(done: Iterable[Tombstone]) -> Callable[[Cluster], ClusterStatus]:
+    names_ = {(_home(one), one.uid) for one in done}
+
+    def drop(resource: Cluster) -> ClusterStatus:
+        kept = tuple(one for one in resource.status.tombstones if (_home(one), one.uid) not in names_)
+        return msgspec.structs.replace(resource.status, tombstones=kept)
+
+    return drop

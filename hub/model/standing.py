@@ -1,0 +1,52 @@
+"""How a delivery stands with the hub itself: where it is to run and what hinders it before any agent is asked. Values on a board.
+
+Whoever places deliveries says it, whoever writes status reads it; what agents say of it is in their reports.
+"""
+
+from dataclasses import dataclass
+
+from agent.model.content import Bundle
+from agent.model.names import ClusterId, HomeName
+from hub.model.cluster import ClusterName
+from hub.model.metadata import Uid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What hinders a delivery. Stalled: until somebody changes something; else it is tried again. A quiet one is no event."""
+
+    reason: str
+    message: str
+    is_stalled: bool = False
+    is_quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One cluster of a delivery. Without a bundle the hub does not know yet what to wish for there."""
+
+    id: ClusterId
+    home: HomeName
+    cluster: ClusterName
+    bundle: Bundle | None = None
+    problem: Problem | None = None
+
+    @property
+    def key(self) -> tuple[ClusterId, HomeName]:
+        return (self.id, self.home)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The newest word on one delivery, for one generation of it.
+
+    `revision` is the source's that was tried last and `attempted` the last of which the path was found.
+    """
+
+    uid: Uid
+    generation: int
+    revision: str = ""
+    attempted: str = ""
+    targets: tuple[Target, ...] = ()
+    problem: Problem | None = None
+    is_suspended: bool = False

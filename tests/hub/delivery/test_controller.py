@@ -1,0 +1,556 @@
+"""From Kustomizations to wishes: what is assigned, what is kept while something hinders, and what leaves."""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from agent.kit.reconcile import Backoff
+from agent.kit.tasks import Tasks
+from agent.model.assignment import Hold, HoldReason, Tombstone
+from agent.model.names import ClusterId, HomeName, timestamp
+from agent.model.report import Report, Stage
+from hub.artifacts.blobs import Blobs
+from hub.artifacts.contents import TreeDigest
+from hub.build.render import BuildRequest, Rendered
+from hub.delivery.controller import Controller, DeliverySettings
+from hub.model.cluster import ClusterName
+from hub.model.kinds import Kind
+from hub.model.standing import Standing
+from hub.model.wish import Assigned, Boards, Presence, Wish
+from hub.store import Store
+from tests.hub.memory import START, Hand, MemoryApi, Middle, settle
+from tests.hub.model.samples import fleet, kustomization
+
+HOME = HomeName(kind="Kustomization", namespace="apps", name="webapp")
+FLEET = {"fleet.cartwheel.dev/fleet": "prod"}
+PROD: Any = {"tier": "prod"}
+
+
+class Documents:
+    """A renderer that gives every document of a directory as it is."""
+
+    async def build(self, request: BuildRequest) -> list[Rendered]:
+        texts = [
+            text
+            for name, data in sorted(request.files.items())
+            if name.startswith(request.path.removeprefix(".")) and "kustomization" not in name
+            for text in data.decode().split("---\n")
+        ]
+        return [Rendered(text=text, object=yaml.safe_load(text)) for text in texts]
+
+
+@dataclass
+class Rig:
+    """A hub's delivery stage over an API server in memory."""
+
+    api: MemoryApi = field(default_factory=MemoryApi)
+    boards: Boards = field(default_factory=Boards)
+    blobs: Blobs = field(default_factory=Blobs)
+    clock: Hand = field(default_factory=Hand)
+    trees: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    controller: Controller = field(init=False)
+
+    def tree(self, digest: TreeDigest) -> Mapping[str, bytes] | None:
+        return self.trees.get(digest)
+
+    def commit(self, revision: str, **files: str) -> None:
+        """Have the source at a revision with these files (`a__b` is `a/b.yaml`)."""
+        tree = {f"{name.replace('__', '/')}.yaml": text.encode() for name, text in files.items()}
+        digest = "sha256:" + hashlib.sha256(repr(sorted(tree.items())).encode()).hexdigest()
+        self.trees[digest] = tree
+        artifact = {
+            "path": "p",
+            "url": "u",
+            "revision": revision,
+            "digest": digest,
+            "lastUpdateTime": "2026-01-01T00:00:00Z",
+            "metadata": {"fleet.cartwheel.dev/tree-digest": digest},
+        }
+        spec = {"url": "https://example.com/webapp", "interval": "1m"}
+        self.api.put_resource(Kind.GIT_REPOSITORY, "webapp", spec, status={"artifact": artifact})
+
+    def deliver(self, name: str = "webapp", *, spec: dict[str, Any] | None = None, **metadata: Any) -> None:
+        given = {"finalizers": ["finalizers.fluxcd.io"]} | metadata
+        self.api.put_resource(Kind.KUSTOMIZATION, name, kustomization(**(spec or {})), **given)
+
+    def cluster(self, name: str, *, spec: dict[str, Any] | None = None, **labels: str) -> None:
+        self.api.put_resource(Kind.CLUSTER, name, {"id": f"id-of-{name}"} | (spec or {}), labels=labels)
+
+    def relabel(self, plural: str, name: str, **metadata: Any) -> None:
+        value = self.api.find(plural, "apps", name)
+        self.api.put(plural, {**value, "metadata": {**value["metadata"], **metadata}})
+
+    def delete(self, name: str = "webapp") -> None:
+        value = self.api.find("kustomizations", "apps", name)
+        generation = value["metadata"]["generation"] + 1
+        self.relabel(
+            "kustomizations", name, deletionTimestamp=timestamp(self.clock.now()), generation=generation
+        )
+
+    def wish(self, cluster: str, home: HomeName = HOME) -> Wish | None:
+        return self.boards.wishes.get((ClusterId(f"id-of-{cluster}"), home))
+
+    def assigned(self, cluster: str) -> Assigned:
+        found = self.wish(cluster)
+        assert isinstance(found, Assigned)
+        return found
+
+    def standing(self, name: str = "webapp") -> Standing:
+        found = self.boards.standings.get(("Kustomization", "apps", name))
+        assert found is not None
+        return found
+
+    def connect(self, cluster: str) -> None:
+        now = self.clock.now()
+        self.boards.presence.put(
+            ClusterId(f"id-of-{cluster}"), Presence(connected=True, since=now, last_seen=now, term=1)
+        )
+
+    def report(self, cluster: str, stage: Stage, uid: str = "uid-webapp", home: HomeName = HOME) -> None:
+        gone = Report.gone(ClusterId(f"id-of-{cluster}"), home, uid, as_of=self.clock.now())
+        values = {name: getattr(gone, name) for name in gone.__dataclass_fields__} | {"stage": stage}
+        self.boards.reports.put((gone.cluster, home), Report(**values))
+
+    def cluster_status(self, name: str) -> dict[str, Any]:
+        status: dict[str, Any] = self.api.find("clusters", "apps", name)["status"]
+        return status
+
+    def is_there(self, name: str = "webapp") -> bool:
+        return ("kustomizations", "apps", name) in self.api.objects
+
+
+@asynccontextmanager
+async def running(rig: Rig) -> AsyncIterator[Rig]:
+    store = Store(rig.api, clock=rig.clock, randomness=Middle(), backoff=Backoff())
+    rig.controller = Controller(
+        DeliverySettings(
+            management=ClusterName(namespace="apps", name="management"),
+            backoff=Backoff(),
+            tools={"kustomize": "5"},
+        ),
+        store=store,
+        boards=rig.boards,
+        blobs=rig.blobs,
+        renderer=Documents(),
+        trees=rig,
+        clock=rig.clock,
+        randomness=Middle(),
+    )
+    async with Tasks() as tasks:
+        tasks.start(store.run(), name="store")
+        tasks.start(rig.controller.run(), name="controller")
+        await rig.clock.pass_(0.1)
+        yield rig
+
+
+def config_map(name: str, **data: str) -> str:
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "apps"},
+            "data": data,
+        }
+    )
+
+
+def one_cluster() -> Rig:
+    rig = Rig()
+    rig.cluster("management")
+    rig.commit("main@sha1:1", a=config_map("a"), b=config_map("b"))
+    return rig
+
+
+def prod_fleet(**spec: Any) -> Rig:
+    rig = Rig()
+    rig.api.put_resource(Kind.FLEET, "prod", fleet(**spec))
+    for name in ("eu-1", "us-1", "ap-1"):
+        rig.cluster(name, **PROD)
+    rig.commit("main@sha1:1", a=config_map("a"))
+    return rig
+
+
+async def test_a_commit_becomes_an_assignment() -> None:
+    rig = one_cluster()
+    rig.deliver(spec={"wait": True, "timeout": "1m"})
+    async with running(rig):
+        found = rig.assigned("management")
+        assert [entry.ref.name for entry in found.bundle.entries] == ["a", "b"]
+        assert found.revision == "main@sha1:1"
+        assert (found.assignment.spec.wait, found.assignment.spec.timeout_s) == (True, 60.0)
+        assert all(rig.blobs.get(entry.digest) for entry in found.bundle.entries)
+        assert rig.standing().attempted == "main@sha1:1"
+        assert rig.standing().problem is None
+
+
+async def test_the_finalizer_is_set_before_anything_is_assigned() -> None:
+    rig = one_cluster()
+    rig.deliver(finalizers=[])
+    async with running(rig):
+        assert rig.api.writes == ["patch kustomizations apps/webapp"]
+        assert isinstance(rig.wish("management"), Assigned)
+
+
+async def test_the_next_commit_replaces_the_assignment() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        before = rig.assigned("management")
+        rig.commit("main@sha1:2", a=config_map("a", x="1"))
+        await settle()
+        after = rig.assigned("management")
+        assert [entry.ref.name for entry in after.bundle.entries] == ["a"]
+        assert after.assignment.candidate != before.assignment.candidate
+
+
+async def test_a_commit_that_changes_nothing_here_asks_for_nothing() -> None:
+    rig = one_cluster()
+    rig.deliver(spec={"path": "./app"})
+    rig.commit("main@sha1:1", app__a=config_map("a"))
+    async with running(rig):
+        before = rig.assigned("management").assignment.substance
+        rig.commit("main@sha1:2", app__a=config_map("a"), other__b=config_map("b"))
+        await settle()
+        assert rig.assigned("management").assignment.substance == before
+        assert rig.assigned("management").revision == "main@sha1:2"
+
+
+async def test_three_clusters_without_a_referenced_variable_share_one_build() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        digests = {rig.assigned(name).bundle.digest for name in ("eu-1", "us-1", "ap-1")}
+        assert len(digests) == 1
+        assert rig.controller.renderings == 1
+        annotations = rig.api.find("kustomizations", "apps", "webapp")["metadata"]["annotations"]
+        assert annotations == {"fleet.cartwheel.dev/placed": "fleet/prod"}
+
+
+async def test_a_changed_cluster_variable_rebuilds_without_running_kustomize() -> None:
+    rig = prod_fleet()
+    rig.commit("main@sha1:1", a=config_map("a", size="${SIZE}"))
+    rig.deliver(labels=FLEET, spec={"postBuild": {"substitute": {"SIZE": "1"}}})
+    async with running(rig):
+        before = rig.assigned("us-1")
+        rig.cluster("eu-1", spec={"variables": {"SIZE": "9"}}, **PROD)
+        await settle()
+        assert rig.assigned("eu-1").bundle.digest != before.bundle.digest
+        assert rig.assigned("us-1") == before
+        assert rig.controller.renderings == 1
+
+
+async def test_a_broken_commit_keeps_what_runs() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        before = rig.assigned("management")
+        rig.commit("main@sha1:2", a="kind: ConfigMap\n")
+        await settle()
+        problem = rig.standing().problem
+        assert rig.assigned("management") == before
+        assert problem is not None
+        assert (problem.reason, problem.is_stalled, problem.is_quiet) == ("BuildFailed", False, False)
+        rig.commit("main@sha1:3", a=config_map("a"))
+        await settle()
+        assert rig.standing().problem is None
+
+
+async def test_a_missing_path_keeps_what_runs() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        before = rig.assigned("management")
+        rig.deliver(spec={"path": "./gone"}, generation=2)
+        await settle()
+        problem = rig.standing().problem
+        assert problem is not None
+        assert problem.reason == "ArtifactFailed"
+        assert rig.assigned("management") == before
+
+
+async def test_nothing_built_since_the_start_is_held() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    rig.commit("main@sha1:1", a="kind: ConfigMap\n")
+    async with running(rig):
+        found = rig.wish("management")
+        assert isinstance(found, Hold)
+        assert found.reason is HoldReason.BUILD_FAILED
+
+
+async def test_a_missing_source_is_waited_for() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    rig.api.remove("gitrepositories", "apps", "webapp")
+    async with running(rig):
+        problem = rig.standing().problem
+        assert problem is not None
+        assert (problem.reason, problem.is_quiet) == ("ArtifactFailed", True)
+        rig.commit("main@sha1:1", a=config_map("a"))
+        await settle()
+        assert isinstance(rig.wish("management"), Assigned)
+
+
+async def test_a_refused_field_stalls_and_keeps_what_runs() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        before = rig.assigned("management")
+        rig.deliver(spec={"serviceAccountName": "deployer"}, generation=2)
+        await settle()
+        problem = rig.standing().problem
+        assert problem is not None
+        assert (problem.reason, problem.is_stalled) == ("UnsupportedField", True)
+        assert rig.assigned("management") == before
+
+
+async def test_suspending_stops_the_agents_at_what_they_have() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        before = rig.assigned("management")
+        rig.deliver(spec={"suspend": True}, generation=2)
+        rig.commit("main@sha1:2", a=config_map("changed"))
+        await settle()
+        after = rig.assigned("management")
+        assert after.bundle == before.bundle
+        assert after.assignment.spec.suspend
+
+
+async def test_a_request_to_reconcile_is_passed_on() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        rig.relabel("kustomizations", "webapp", annotations={"reconcile.fluxcd.io/requestedAt": "now"})
+        await settle()
+        assert rig.assigned("management").assignment.tokens == {"reconcile": "now"}
+
+
+async def test_an_approval_is_passed_on_for_its_bundle_alone() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        digest = rig.assigned("management").bundle.digest
+        rig.relabel(
+            "kustomizations", "webapp", annotations={"fleet.cartwheel.dev/approve-prune": f"x,{digest}"}
+        )
+        await settle()
+        assert rig.assigned("management").assignment.tokens == {"approve-prune": digest}
+        rig.commit("main@sha1:2", a=config_map("a"))
+        await settle()
+        assert rig.assigned("management").assignment.tokens == {}
+
+
+async def test_a_lost_label_takes_nothing_away() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        before = rig.assigned("eu-1")
+        rig.relabel("kustomizations", "webapp", labels={})
+        await settle()
+        problem = rig.standing().problem
+        assert problem is not None
+        assert problem.reason == "PlacementLost"
+        assert rig.assigned("eu-1") == before
+
+
+async def test_a_fleet_that_vanished_takes_nothing_away() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        before = rig.assigned("eu-1")
+        rig.api.remove("fleets", "apps", "prod")
+        await settle()
+        assert rig.assigned("eu-1") == before
+
+
+async def test_a_cluster_that_matches_no_more_is_released_until_it_matches_again() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        rig.relabel("clusters", "eu-1", labels={})
+        await settle()
+        found = rig.wish("eu-1")
+        assert isinstance(found, Hold)
+        assert found.reason is HoldReason.RELEASED
+        assert [one["name"] for one in rig.cluster_status("eu-1")["released"]] == ["webapp"]
+        rig.relabel("clusters", "eu-1", labels=PROD)
+        await settle()
+        assert isinstance(rig.wish("eu-1"), Assigned)
+        assert "released" not in rig.cluster_status("eu-1")
+
+
+async def test_after_a_restart_what_runs_where_it_is_not_placed_is_released() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    rig.cluster("dev-1")
+    async with running(rig):
+        rig.report("dev-1", Stage.READY)
+        await settle()
+        assert [one["name"] for one in rig.cluster_status("dev-1")["released"]] == ["webapp"]
+
+
+async def test_a_fleet_may_prune_what_leaves_it() -> None:
+    rig = prod_fleet(onLeave="Prune")
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        rig.relabel("clusters", "eu-1", labels={})
+        await settle()
+        found = rig.wish("eu-1")
+        assert isinstance(found, Tombstone)
+        assert found.delete_objects
+
+
+async def test_a_released_placement_is_pruned_when_a_person_says_so() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        rig.relabel("clusters", "eu-1", labels={})
+        await settle()
+        since = rig.cluster_status("eu-1")["released"][0]["since"]
+        entry = {"fleet.cartwheel.dev/prune-released": f"Kustomization/apps/webapp@{since}"}
+        rig.relabel("clusters", "eu-1", annotations=entry)
+        await settle()
+        assert isinstance(rig.wish("eu-1"), Tombstone)
+        assert "released" not in rig.cluster_status("eu-1")
+
+
+async def test_a_deletion_stores_a_tombstone_and_waits_for_the_connected_agent() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        rig.connect("management")
+        rig.report("management", Stage.READY)
+        rig.delete()
+        await settle()
+        found = rig.wish("management")
+        assert isinstance(found, Tombstone)
+        assert (found.uid, found.delete_objects) == ("uid-webapp", True)
+        assert [one["uid"] for one in rig.cluster_status("management")["tombstones"]] == ["uid-webapp"]
+        assert rig.is_there()
+        rig.report("management", Stage.GONE)
+        await settle()
+        assert not rig.is_there()
+        assert "tombstones" not in rig.cluster_status("management")
+        assert rig.wish("management") is None
+
+
+async def test_a_deletion_does_not_wait_for_a_cluster_that_is_away() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        rig.delete()
+        await settle()
+        assert not rig.is_there()
+        assert isinstance(rig.wish("management"), Tombstone)
+        assert rig.cluster_status("management")["tombstones"]
+
+
+async def test_the_objects_stay_when_the_policy_says_so() -> None:
+    rig = one_cluster()
+    rig.deliver(spec={"deletionPolicy": "Orphan"})
+    async with running(rig):
+        rig.delete()
+        await settle()
+        found = rig.wish("management")
+        assert isinstance(found, Tombstone)
+        assert not found.delete_objects
+
+
+async def test_a_stored_tombstone_is_said_after_a_restart() -> None:
+    rig = one_cluster()
+    async with running(rig):
+        pass
+    entry = {
+        "kind": "Kustomization",
+        "namespace": "apps",
+        "name": "webapp",
+        "uid": "uid-old",
+        "deletionPolicy": "Delete",
+        "time": timestamp(START),
+    }
+    rig.api.put_resource(
+        Kind.CLUSTER, "management", {"id": "id-of-management"}, status={"tombstones": [entry]}
+    )
+    async with running(rig):
+        found = rig.wish("management")
+        assert isinstance(found, Tombstone)
+        assert found.uid == "uid-old"
+
+
+async def test_a_tombstone_is_never_said_to_a_newer_delivery_of_the_name() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        rig.delete()
+        await settle()
+        rig.deliver(uid="uid-new")
+        await settle()
+        assert rig.assigned("management").assignment.uid == "uid-new"
+        rig.report("management", Stage.READY, uid="uid-new")
+        await settle()
+        assert "tombstones" not in rig.cluster_status("management")
+
+
+async def test_a_tombstone_waits_until_a_delivery_made_with_it_is_on_the_desk() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    other = HomeName(kind="Kustomization", namespace="apps", name="renamed")
+    async with running(rig):
+        rig.connect("management")
+        rig.report("management", Stage.READY)
+        rig.deliver("renamed", creationTimestamp=timestamp(START))
+        rig.delete()
+        await settle()
+        assert isinstance(rig.wish("management"), Assigned)
+        rig.report("management", Stage.READY, uid="uid-renamed", home=other)
+        await settle()
+        assert isinstance(rig.wish("management"), Tombstone)
+
+
+async def test_everything_leaves_a_cluster_that_is_removed() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        rig.report("management", Stage.READY)
+        annotations = {"fleet.cartwheel.dev/remove": "prune"}
+        rig.relabel(
+            "clusters",
+            "management",
+            deletionTimestamp=timestamp(START + timedelta(seconds=1)),
+            finalizers=["finalizers.fluxcd.io"],
+            annotations=annotations,
+        )
+        await settle()
+        found = rig.wish("management")
+        assert isinstance(found, Tombstone)
+        assert found.delete_objects
+
+
+async def test_a_dependency_that_is_not_on_the_cluster_is_waited_for() -> None:
+    rig = prod_fleet()
+    rig.cluster("management")
+    rig.deliver("infra", labels=FLEET)
+    rig.deliver(spec={"dependsOn": [{"name": "infra"}]})
+    async with running(rig):
+        (target,) = rig.standing().targets
+        assert target.problem is not None
+        assert target.problem.reason == "DependencyNotPlaced"
+        assert isinstance(rig.wish("management"), Hold)
+
+
+async def test_a_suspended_cluster_gets_nothing_new() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        before = rig.assigned("eu-1")
+        rig.cluster("eu-1", spec={"suspend": True}, **PROD)
+        rig.commit("main@sha1:2", a=config_map("a", x="2"))
+        await settle()
+        assert rig.assigned("eu-1") == before
+        assert rig.assigned("us-1").revision == "main@sha1:2"
