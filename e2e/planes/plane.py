@@ -1,23 +1,27 @@
 """A real Kubernetes control plane on loopback: etcd, API server, controller-manager, scheduler, and kwok as the kubelet of workloads.
 
-    with Plane("east", folder) as plane:
-        plane.kubectl("get", "namespaces")
+    with Plane("east", folder) as plane:                       # folder: best in memory, /dev/shm/...
+        plane.kubectl("apply", "-f", "-", input=text)
+        plane.get("deployment", "web", "-n", "shop")           # values, or None
         Client(from_kubeconfig(str(plane.kubeconfig())), clock=SystemClock())
+        restricted = plane.restrict("reader", "shop")          # kubeconfig of a service account with rights in one namespace
+        plane.kill_apiserver(); plane.restart_apiserver()      # the data stays
+        plane.freeze(); plane.thaw()
+        plane.audit(since)                                     # who wrote what, dry runs marked
 
-Ready about five seconds after `start`. Everything is below one folder, best in memory, and gone with `stop`; processes die with the harness.
+Ready about five seconds after `start`; several come up side by side by `begin` of each, then `finish` of each. Everything is below one
+folder and gone with `stop`. The processes die with the thread that started the plane: start planes on the main thread.
 """
 
 import json
 import secrets
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +29,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from e2e import tools
+from e2e.planes.ports import free_port
 from e2e.planes.process import Program
 
 NODE = "node"
@@ -44,7 +49,7 @@ rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class AuditEntry:
     """One writing request of the audit log."""
 
     verb: str
@@ -53,13 +58,17 @@ class Request:
     namespace: str
     name: str
     subresource: str
-    is_dry_run: bool
+    dry_run: bool
     code: int
-    at: datetime
+    time: datetime
 
 
 class PlaneFailed(RuntimeError):
     """A part of a plane did not come up; the text has the end of its log."""
+
+
+class KubectlFailed(RuntimeError):
+    """A kubectl command ended with an error; the text has what it said."""
 
 
 class Plane:
@@ -107,7 +116,8 @@ class Plane:
         self._run("kube-controller-manager", *self._controller_manager(root))
         self._run("kube-scheduler", "--kubeconfig", root, "--secure-port=0", "--leader-elect=false")
         self._start_kwok(root)
-        self._apply(_ADMINS, _node())
+        self._call("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", _ADMINS)
+        self._call("/api/v1/nodes", _node())
         self._wait(self._is_node_ready, "kwok")
         self._wait(self._has_default_account, "kube-controller-manager")
 
@@ -128,15 +138,14 @@ class Plane:
 
     def restrict(self, user: str, namespace: str) -> Path:
         """Return a kubeconfig of a service account that may do everything in one namespace and nothing elsewhere."""
-        self._apply(*_restricted(user, namespace))
+        whole = {"apiVersion": "v1", "kind": "List", "items": _restricted(user, namespace)}
+        self.kubectl("apply", "-f", "-", input=json.dumps(whole), user="root")
         token = self.kubectl("create", "token", user, "-n", namespace, "--duration=24h").strip()
         self._write_kubeconfig(user, token)
         return self.kubeconfig(user)
 
-    def kubectl(
-        self, *arguments: str, stdin: str | None = None, user: str = "admin", check: bool = True
-    ) -> str:
-        """Run the real kubectl and return what it prints. Raises CalledProcessError with its error in `stderr`."""
+    def kubectl(self, *arguments: str, input: str | None = None, user: str = "admin") -> str:
+        """Run the real kubectl and return what it prints. Raises KubectlFailed with what it says."""
         command = [
             str(tools.ensure("controlplane")),
             "kubectl",
@@ -144,10 +153,10 @@ class Plane:
             *arguments,
         ]
         done = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, check=False, cwd=self.folder, timeout=120
+            command, input=input, capture_output=True, text=True, check=False, cwd=self.folder, timeout=120
         )
-        if check and done.returncode:
-            raise RuntimeError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        if done.returncode:
+            raise KubectlFailed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
     def get(self, *arguments: str) -> Any:
@@ -155,15 +164,14 @@ class Plane:
         text = self.kubectl("get", *arguments, "-o", "json", "--ignore-not-found")
         return json.loads(text) if text.strip() else None
 
-    def kill(self, program: str = "kube-apiserver") -> None:
-        """Kill -9 a part."""
-        self._programs[program].kill()
+    def kill_apiserver(self) -> None:
+        """Kill -9 the API server: connections are refused from now on."""
+        self._programs["kube-apiserver"].kill()
 
-    def restart(self, program: str = "kube-apiserver") -> None:
-        """Start a killed part again; what was stored is there."""
-        self._programs[program].start()
-        if program == "kube-apiserver":
-            self._wait(self._is_serving, program)
+    def restart_apiserver(self) -> None:
+        """Start the killed API server again, and wait until it serves; what was stored is there."""
+        self._programs["kube-apiserver"].start()
+        self._wait(self._is_serving, "kube-apiserver")
 
     def freeze(self, program: str = "kube-apiserver") -> None:
         """Stop a part without closing its connections."""
@@ -173,12 +181,12 @@ class Plane:
         """Let a frozen part go on."""
         self._programs[program].signal(signal.SIGCONT)
 
-    def writes(self, since: datetime | None = None) -> Iterator[Request]:
-        """Yield the writing requests of the audit log; leases are left out."""
-        for line in (self.folder / "audit.log").read_text().splitlines():
-            request = _request(json.loads(line))
-            if since is None or request.at >= since:
-                yield request
+    def audit(self, since: datetime | None = None) -> list[AuditEntry]:
+        """Return the writing requests so far, oldest first; Leases are left out."""
+        text = (self.folder / "audit.log").read_text()
+        whole = text[: text.rfind("\n") + 1]  # the last line may be half written
+        entries = (_entry(json.loads(line)) for line in whole.splitlines())
+        return [entry for entry in entries if since is None or entry.time >= since]
 
     def _run(self, name: str, *arguments: str | Path, binary: str = "controlplane") -> None:
         head = [tools.ensure(binary)] if binary != "controlplane" else [tools.ensure(binary), name]
@@ -274,58 +282,53 @@ class Plane:
         file.write_text(json.dumps(value))
         file.chmod(0o600)
 
-    def _apply(self, *values: dict[str, Any]) -> None:
-        whole = {"apiVersion": "v1", "kind": "List", "items": list(values)}
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(whole), user="root")
+    def _call(self, path: str, body: dict[str, Any] | None = None) -> bytes:
+        """Ask the API server as root; kubectl would need a second for each of the first calls."""
+        headers = {"Authorization": f"Bearer {self._tokens['root']}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.server + path, data=data, headers=headers)
+        context = ssl.create_default_context(cafile=str(self.ca))
+        with urllib.request.urlopen(request, timeout=5, context=context) as answer:
+            content: bytes = answer.read()
+            return content
+
+    def _answers(self, path: str) -> bytes | None:
+        try:
+            return self._call(path)
+        except OSError:  # refused, not found, no certificate yet: all of it passes
+            return None
 
     def _is_serving(self) -> bool:
-        request = urllib.request.Request(
-            f"{self.server}/readyz", headers={"Authorization": f"Bearer {self._tokens['root']}"}
-        )
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        try:
-            with urllib.request.urlopen(request, timeout=2, context=context) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        return self._answers("/readyz") is not None
 
     def _is_node_ready(self) -> bool:
-        conditions = (self.get("node", NODE) or {}).get("status", {}).get("conditions", [])
+        node = json.loads(self._answers(f"/api/v1/nodes/{NODE}") or b"{}")
+        conditions = node.get("status", {}).get("conditions", [])
         return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
     def _has_default_account(self) -> bool:
-        return self.get("serviceaccount", "default", "-n", "default") is not None
+        return self._answers("/api/v1/namespaces/default/serviceaccounts/default") is not None
 
-    def _wait(self, is_done: Any, program: str) -> None:
+    def _wait(self, is_done: Callable[[], bool], program: str) -> None:
         until = time.monotonic() + READY_S
         while not is_done():
             if self._programs[program].exit_code() is not None or time.monotonic() > until:
                 raise PlaneFailed(f"plane {self.name}: {program}:\n{self._programs[program].tail()}")
-            time.sleep(0.1)
+            time.sleep(0.05)
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _request(event: dict[str, Any]) -> Request:
+def _entry(event: dict[str, Any]) -> AuditEntry:
     reference = event.get("objectRef") or {}
-    return Request(
+    return AuditEntry(
         verb=event["verb"],
         user=event["user"]["username"],
         resource=reference.get("resource", ""),
         namespace=reference.get("namespace", ""),
         name=reference.get("name", ""),
         subresource=reference.get("subresource", ""),
-        is_dry_run="dryRun=" in event["requestURI"],
+        dry_run="dryRun=" in event["requestURI"],
         code=(event.get("responseStatus") or {}).get("code", 0),
-        at=datetime.fromisoformat(event["stageTimestamp"].replace("Z", "+00:00")),
+        time=datetime.fromisoformat(event["stageTimestamp"].replace("Z", "+00:00")),
     )
 
 
@@ -348,11 +351,11 @@ def _node() -> dict[str, Any]:
     }
 
 
-def _restricted(user: str, namespace: str) -> tuple[dict[str, Any], ...]:
+def _restricted(user: str, namespace: str) -> list[dict[str, Any]]:
     group = "rbac.authorization.k8s.io"
     everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     here = {"namespace": namespace, "name": user}
-    return (
+    return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": here},
         {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": here, "rules": everything},
         {
@@ -362,4 +365,4 @@ def _restricted(user: str, namespace: str) -> tuple[dict[str, Any], ...]:
             "roleRef": {"apiGroup": group, "kind": "Role", "name": user},
             "subjects": [{"kind": "ServiceAccount", "name": user, "namespace": namespace}],
         },
-    )
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Program:
-    """One child process. It gets SIGKILL when the harness dies, however it dies."""
+    """One child process. The kernel kills it when the thread that started it ends, however that comes about."""
 
     def __init__(
         self, name: str, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
