@@ -50,7 +50,11 @@ test: check tools ## Everything that there is to run
 	@echo "==> tests"
 	@$(BIN)/python -m pytest -q tests
 
-lock: $(STAMP) ## Write the lock file anew after a change of dependencies
+PIN := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --strip-extras --allow-unsafe
+
+lock: $(STAMP) ## Write the lock files anew after a change of dependencies
 	@$(BIN)/pip install --quiet pip-tools
-	@$(BIN)/pip-compile --quiet --extra dev --extra hub --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host --strip-extras --allow-unsafe -o requirements/dev.lock pyproject.toml
+	@$(PIN) --extra dev --extra hub -o requirements/dev.lock pyproject.toml
+	@$(PIN) --constraint requirements/dev.lock --extra hub -o requirements/hub.lock pyproject.toml
+	@$(PIN) --constraint requirements/dev.lock -o requirements/agent.lock pyproject.toml
