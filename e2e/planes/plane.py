@@ -237,6 +237,8 @@ class Plane:
             "--leader-elect=false",
             "--namespace-sync-period=5s",
             "--concurrent-namespace-syncs=20",
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
         ]
 
     def _start_kwok(self, kubeconfig: Path) -> None:
