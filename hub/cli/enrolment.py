@@ -24,6 +24,7 @@ from hub.cli.manifests import (
     secret_object,
 )
 from hub.cli.progress import Progress, deployment_progress, wait
+from hub.cli.reaching import check_reach, pod
 from hub.cli.running import Run, settle
 from hub.model import installation, jointoken
 from hub.model.cluster import CONNECTED, ENROLLED, Cluster
@@ -49,6 +50,7 @@ class Enrolment:
     asked: Run
     only_namespace: str = ""
     valid_for: timedelta = timedelta(hours=24)
+    checks_reach: bool = True
 
     @property
     def name(self) -> str:
@@ -57,6 +59,15 @@ class Enrolment:
     @property
     def agent_namespace(self) -> str:
         return self.only_namespace or installation.NAMESPACE
+
+    def reach_pod(self, image: str) -> Object:
+        return pod(
+            self.agent_namespace,
+            image,
+            address=self.hub.address,
+            enrol_address=self.hub.enrol_address,
+            ca=self.hub.ca_certificate,
+        )
 
     def objects(self, token: str, run: Run) -> list[Object]:
         return agent_objects(
@@ -154,8 +165,11 @@ async def refuse_another_clusters_agent(remote: Api, agent_namespace: str, name:
         )
 
 
-async def place_agent(management: Api, remote: Api, enrolment: Enrolment, *, now: datetime) -> None:
+async def place_agent(
+    caller: Caller, management: Api, remote: Api, enrolment: Enrolment, *, deadline_s: float
+) -> None:
     """Apply the agent to its cluster, with the token that it has if that is still good."""
+    now = caller.clock.now()
     namespace = enrolment.agent_namespace
     bootstrap = await find(remote, SECRETS, namespace, installation.BOOTSTRAP_SECRET)
     identity = await find(remote, SECRETS, namespace, installation.IDENTITY_SECRET)
@@ -171,7 +185,12 @@ async def place_agent(management: Api, remote: Api, enrolment: Enrolment, *, now
         # It is of a Cluster of that name that is no more: its certificate opens nothing, and the agent would not ask for another.
         await remote.delete(SECRETS, namespace, installation.IDENTITY_SECRET, uid=identity["metadata"]["uid"])
     run = await settle(remote, namespace, installation.AGENT, enrolment.asked)
-    await apply(remote, enrolment.objects(token, run))
+    objects = enrolment.objects(token, run)
+    ground = [one for one in objects if one["kind"] in ("Namespace", "ServiceAccount")]
+    await apply(remote, ground)
+    if enrolment.checks_reach and not enrolment.cluster.conditions.is_true(CONNECTED):
+        await check_reach(caller, remote, enrolment.reach_pod(str(run.image)), deadline_s=deadline_s)
+    await apply(remote, [one for one in objects if one not in ground])
 
 
 def is_of(bootstrap: Object, cluster: Cluster) -> bool:
@@ -198,20 +217,22 @@ async def wait_connected(
         metadata = enrolment.cluster.metadata
         cluster = Cluster.parse(await management.get(CLUSTERS, metadata.namespace, metadata.name))
         agent = await deployment_progress(remote, enrolment.agent_namespace, installation.AGENT)
-        if not agent.done:
-            # Connected may still be said of the agent that this one takes the place of.
-            return agent
-        return Progress(done=cluster.conditions.is_true(CONNECTED), message=_describe(cluster))
+        # Connected may still be said of the agent that this one takes the place of.
+        done = agent.done and cluster.conditions.is_true(CONNECTED)
+        return Progress(
+            done=done, message="; ".join(part for part in (_describe(cluster), agent.message) if part)
+        )
 
     await wait(caller, look, deadline_s=deadline_s, subject=f"Cluster {enrolment.name} to be connected")
     output.success(f"Cluster {enrolment.name} is connected")
 
 
 def _describe(cluster: Cluster) -> str:
+    """Say how far the Cluster is, in the hub's words where it has some."""
     name = f"Cluster {cluster.metadata.namespace}/{cluster.metadata.name}"
     for type_, lack in ((ENROLLED, "is not enrolled yet"), (CONNECTED, "is enrolled, not connected yet")):
-        condition = cluster.conditions.get(type_)
-        if condition is None or not cluster.conditions.is_true(type_):
+        if not cluster.conditions.is_true(type_):
+            condition = cluster.conditions.get(type_)
             return f"{name} {lack}" + (f": {condition.message}" if condition and condition.message else "")
     return f"{name} is connected"
 

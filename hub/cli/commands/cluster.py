@@ -65,6 +65,9 @@ COMMAND = cluster
 @click.option(
     "--hub-enrol-address", metavar="HOST:PORT", help="Where it enrols (the hub address with the next port)."
 )
+@click.option(
+    "--skip-check", is_flag=True, help="Do not ask first, from a Pod there, whether the hub answers."
+)
 @click.option("--image", metavar="IMAGE", help="Image of the agent.")
 @click.option(
     "--env",
@@ -88,12 +91,14 @@ async def add(
     hub_enrol_address: str | None,
     image: str | None,
     env: tuple[str, ...],
+    skip_check: bool,
     valid_for: timedelta,
 ) -> None:
     """Add a cluster: register it, bring an agent there, wait until it is connected.
 
     The management cluster is the one of your current context (or `hub --context MGMT cluster add ...`); --context names the cluster
-    to add. The agent dials out to the hub; nothing dials into the cluster. The same command again repairs and upgrades.
+    to add. The agent dials out to the hub; nothing dials into the cluster. Before anything of it is there, a Pod asks whether the hub
+    answers from that cluster with the certificate of this fleet, and says which step fails if not. The same command again repairs and upgrades.
 
     \b
     hub cluster add eu-1 --context kind-eu-1 --label region=eu
@@ -110,6 +115,7 @@ async def add(
         asked=Run(image=image, env=read_env(env)),
         only_namespace=namespace_only,
         valid_for=valid_for,
+        checks_reach=not skip_check,
     )
     async with caller.management() as management:
         facts = _elsewhere(await hub_facts(management), hub_address, hub_enrol_address)
@@ -129,6 +135,7 @@ class Wanted:
     asked: Run
     only_namespace: str
     valid_for: timedelta
+    checks_reach: bool
 
     def enrolment(self, found: Cluster, facts: HubFacts) -> Enrolment:
         return Enrolment(
@@ -137,6 +144,7 @@ class Wanted:
             asked=self.asked,
             only_namespace=self.only_namespace,
             valid_for=self.valid_for,
+            checks_reach=self.checks_reach,
         )
 
 
@@ -155,7 +163,7 @@ async def _bring(caller: Caller, management: Api, remote: Api, facts: HubFacts, 
     await refuse_another_clusters_agent(remote, place, f"{caller.namespace}/{wanted.name}")
     found = await register(management, caller.namespace, wanted.name, wanted.labels)
     enrolment = wanted.enrolment(found, facts)
-    await place_agent(management, remote, enrolment, now=caller.clock.now())
+    await place_agent(caller, management, remote, enrolment, deadline_s=deadline_s)
     await wait_connected(caller, management, remote, enrolment, deadline_s=deadline_s)
 
 

@@ -149,7 +149,7 @@ async def _install(caller: Caller, api: Api, order: Order) -> None:
         await apply(api, [_namespace(caller.namespace)])
     cluster = await register(api, caller.namespace, installation.MANAGEMENT_CLUSTER, {})
     enrolment = Enrolment(cluster=cluster, hub=await hub_facts(api), asked=order.agent)
-    await place_agent(api, api, enrolment, now=caller.clock.now())
+    await place_agent(caller, api, api, enrolment, deadline_s=deadline_s)
     await wait_connected(caller, api, api, enrolment, deadline_s=deadline_s)
 
 

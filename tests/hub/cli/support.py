@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from agent.kube.api import Api
-from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS
+from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, PODS
 from hub.cli.applying import CLUSTERS
 from hub.cli.client import Caller
 from hub.cli.main import hub
@@ -77,6 +77,8 @@ class World:
                     established(one)
                 if plural == DEPLOYMENTS.plural:
                     available(one)
+                if plural == PODS.plural:
+                    one["status"] = {"containerStatuses": [{"ready": True, "state": {"running": {}}}]}
                 if plural == CLUSTERS.plural:
                     condition(one, "Enrolled")
                     condition(one, "Connected")

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agent.kube.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, SECRETS
+from agent.kube.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SECRETS
 from hub.cli.applying import CLUSTERS
 from hub.cli.enrolment import is_good
 from hub.cli.manifests import decoded, secret_object
@@ -214,7 +214,7 @@ def test_an_agent_that_does_not_connect_is_explained() -> None:
         condition(registered(world), "Enrolled", "False", "the join token was used already", "TokenUsed")
 
     world.clock.meanwhile.append(agent_runs_but_is_refused)
-    result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--timeout", "20s")
+    result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--timeout", "20s", "--skip-check")
     assert result.exit_code == 1
     assert "is not enrolled yet: the join token was used already" in result.stderr
 
@@ -301,3 +301,50 @@ def test_a_cluster_that_is_not_there_is_named(world: World, verb: str) -> None:
     result = world.run("cluster", verb, "nope")
     assert result.exit_code == 1
     assert "Cluster flux-system/nope not found" in result.stderr
+
+
+def test_nothing_of_the_agent_is_there_before_the_hub_was_reached_from_a_pod(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--hub-address", "10.1.1.1:30743")
+    writes = world.clusters["kind-eu-1"].writes
+    created, removed = (
+        writes.index("create pods/cartwheel-reach"),
+        writes.index("delete pods/cartwheel-reach"),
+    )
+    assert created < removed < writes.index("apply secrets/cartwheel-agent-bootstrap")
+    assert writes.index("apply serviceaccounts/cartwheel-agent") < created
+
+
+def test_a_hub_that_is_not_reached_is_told_with_the_failing_step_and_the_pod_goes() -> None:
+    world = World()
+    world.management.put(CONFIG_MAPS, CONFIG | {"metadata": dict(CONFIG["metadata"])})
+    remote = world.clusters["kind-eu-1"] = MemoryApi()
+    why = "enrol address hub.example:7555: the name does not resolve in this cluster"
+
+    def pod_ends() -> None:
+        pod = remote.find(PODS, "cartwheel-system", "cartwheel-reach")
+        if pod:
+            ended = {"terminated": {"exitCode": 1, "message": why}}
+            pod["status"] = {"containerStatuses": [{"ready": False, "state": ended}]}
+
+    world.clock.meanwhile.append(pod_ends)
+    result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    assert result.exit_code == 1
+    assert why in result.stderr
+    assert "--hub-address" in result.stderr
+    assert remote.find(PODS, "cartwheel-system", "cartwheel-reach") is None
+    assert remote.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent") is None
+
+
+def test_a_pod_that_an_interrupted_command_left_is_replaced(world: World) -> None:
+    metadata = {"name": "cartwheel-reach", "namespace": "cartwheel-system"}
+    world.clusters["kind-eu-1"].put(PODS, {"metadata": metadata, "spec": {"old": True}})
+    result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_connected_agent_needs_no_check(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    writes = world.clusters["kind-eu-1"].writes
+    before = writes.count("create pods/cartwheel-reach")
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    assert writes.count("create pods/cartwheel-reach") == before == 1
