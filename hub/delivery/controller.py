@@ -535,10 +535,16 @@ class Controller:
 
     def _target(self, placement: Placement, delivery: Kustomization, problem: Problem | None) -> Target:
         wish = self._boards.wishes.get(placement.key)
-        bundle = wish.bundle if isinstance(wish, Assigned) and _is_mine(wish, delivery) else None
+        mine = wish if isinstance(wish, Assigned) and _is_mine(wish, delivery) else None
         metadata = placement.cluster.metadata
-        name = ClusterName(namespace=metadata.namespace, name=metadata.name)
-        return Target(id=placement.id, home=placement.home, cluster=name, bundle=bundle, problem=problem)
+        return Target(
+            id=placement.id,
+            home=placement.home,
+            cluster=ClusterName(namespace=metadata.namespace, name=metadata.name),
+            bundle=mine.bundle if mine is not None else None,
+            revision=mine.revision if mine is not None else "",
+            problem=problem,
+        )
 
     # Deletion.
 

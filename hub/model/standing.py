@@ -23,12 +23,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One cluster of a delivery. Without a bundle the hub does not know yet what to wish for there."""
+    """One cluster of a delivery, the Bundle that is wished for there and the revision it is of; none when nothing is known yet."""
 
     id: ClusterId
     home: HomeName
     cluster: ClusterName
     bundle: Bundle | None = None
+    revision: str = ""
     problem: Problem | None = None
 
     @property

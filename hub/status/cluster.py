@@ -1,0 +1,191 @@
+"""A Cluster's status from what its agent says and how its deliveries stand. Pure, level-triggered.
+
+Enrolled is written where keys are registered, IdentityConflict where ids are given; both are left as they are.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from hub.model.cluster import (
+    CONNECTED,
+    ENROLLED,
+    IDENTITY_CONFLICT,
+    Cluster,
+    ClusterStatus,
+    Counts,
+    DeliveryRow,
+    Versions,
+)
+from hub.model.conditions import READY, Condition, Conditions, ConditionStatus
+from hub.model.durations import instant, timestamp
+from hub.model.fields import unsupported
+from hub.model.kinds import Kind
+from hub.model.wish import Presence
+from hub.status.delivery import PRUNE_HELD
+from hub.status.verdict import DISCONNECTED, Patience, State, Verdict
+
+MAX_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOutlook:
+    """Everything that the status of one Cluster follows from. Times are written at most every `seen_every`."""
+
+    cluster: Cluster
+    presence: Presence | None
+    verdicts: tuple[Verdict, ...]
+    patience: Patience
+    seen_every: timedelta
+    now: datetime
+
+    @property
+    def has_lapsed(self) -> bool:
+        return self.patience.has_lapsed(self.presence, self.now)
+
+
+def cluster_status_of(outlook: ClusterOutlook) -> ClusterStatus:
+    """Return the status to write."""
+    before, presence = outlook.cluster.status, outlook.presence
+    status = msgspec.structs.replace(
+        before,
+        conditions=_conditions(outlook).items,
+        observed_generation=outlook.cluster.metadata.generation,
+        last_seen=_last_seen(outlook),
+    )
+    if presence is not None:
+        status = msgspec.structs.replace(
+            status,
+            versions=Versions(
+                agent=presence.agent_version,
+                kubernetes=presence.kubernetes_version,
+                protocol=presence.protocol,
+            ),
+        )
+    if any(one.state is State.UNTOLD for one in outlook.verdicts):
+        # What was known before the hub began stays until it is known anew.
+        return status
+    return msgspec.structs.replace(status, counts=_counts(outlook), not_in_step=_rows(outlook))
+
+
+def _conditions(outlook: ClusterOutlook) -> Conditions:
+    found, now = outlook.cluster.conditions, outlook.now
+    if found.get(ENROLLED) is None:
+        found = found.mark_false(
+            ENROLLED, "NoAgent", "no agent has registered a key yet; hub cluster add brings one", now=now
+        )
+    connected = _connected(outlook)
+    if connected is not None:
+        found = found.set(connected, now=now)
+    return found.set(_ready(outlook, found), now=now)
+
+
+def _connected(outlook: ClusterOutlook) -> Condition | None:
+    """Return Connected, None while the agent may yet return."""
+    presence = outlook.presence
+    if outlook.has_lapsed:
+        last = presence.last_seen if presence is not None else _seen_before(outlook.cluster)
+        since = f"since {timestamp(last)}" if last is not None else "yet"
+        problem = f": {presence.problem}" if presence is not None and presence.problem else ""
+        return _condition(
+            CONNECTED, ConditionStatus.FALSE, DISCONNECTED, f"the agent was not heard of {since}{problem}"
+        )
+    if presence is None or not presence.connected:
+        return None
+    message = f"agent {presence.agent_version} is connected since {timestamp(presence.since)}"
+    return _condition(CONNECTED, ConditionStatus.TRUE, "SessionOpen", message)
+
+
+def _ready(outlook: ClusterOutlook, conditions: Conditions) -> Condition | None:
+    """Return Ready: connected, without a conflict, and every delivery in step; None when it stays as it is."""
+    cluster = outlook.cluster
+    refusal = unsupported(Kind.CLUSTER, cluster.raw_spec)
+    if refusal is not None:
+        return _condition(READY, ConditionStatus.FALSE, refusal.reason, refusal.message)
+    conflict = conditions.get(IDENTITY_CONFLICT)
+    if conflict is not None and conflict.status is ConditionStatus.TRUE:
+        return _condition(READY, ConditionStatus.FALSE, conflict.reason, conflict.message)
+    if cluster.metadata.is_being_deleted:
+        left = sum(1 for one in outlook.verdicts if one.report is not None)
+        return _condition(
+            READY, ConditionStatus.FALSE, "Removing", f"{left} deliveries are still in the cluster"
+        )
+    if outlook.has_lapsed:
+        return _condition(READY, ConditionStatus.UNKNOWN, DISCONNECTED, "the agent is not connected")
+    if not conditions.is_true(CONNECTED):
+        return None
+    counts = _counts(outlook)
+    bad = [one for one in outlook.verdicts if one.state is State.FAILED]
+    text = f"{counts.in_step}/{counts.assigned} deliveries in step"
+    if bad:
+        named = ", ".join(str(one.target.home) for one in bad[:5])
+        return _condition(
+            READY, ConditionStatus.FALSE, "DeliveriesFailed", f"{text}, {len(bad)} failed: {named}"
+        )
+    return _condition(READY, ConditionStatus.TRUE, "Succeeded", text)
+
+
+def _counts(outlook: ClusterOutlook) -> Counts:
+    verdicts = outlook.verdicts
+    return Counts(
+        assigned=len(verdicts),
+        in_step=sum(one.state is State.READY for one in verdicts),
+        failed=sum(one.state is State.FAILED for one in verdicts),
+        held=sum(one.target.bundle is None or _is_prune_held(one) for one in verdicts),
+        released=len(outlook.cluster.status.released),
+    )
+
+
+def _rows(outlook: ClusterOutlook) -> tuple[DeliveryRow, ...]:
+    """Return the deliveries that are not in step, the worst first, each since when its state is what it is."""
+    before = {(one.kind, one.namespace, one.name): one for one in outlook.cluster.status.not_in_step}
+    behind = [one for one in outlook.verdicts if one.state is not State.READY or _is_prune_held(one)]
+    rows = []
+    for one in sorted(behind, key=lambda one: (one.state is not State.FAILED, one.target.home))[:MAX_ROWS]:
+        row = _row(one, timestamp(outlook.now))
+        known = before.get((row.kind, row.namespace, row.name))
+        if known is not None and (known.state, known.reason) == (row.state, row.reason):
+            row = msgspec.structs.replace(row, since=known.since)
+        rows.append(row)
+    return tuple(rows)
+
+
+def _row(one: Verdict, now: str) -> DeliveryRow:
+    home, reason, message = one.target.home, one.reason, one.message
+    state = str(one.state)
+    if _is_prune_held(one) and one.report is not None:
+        state, reason = "PruneHeld", PRUNE_HELD
+        message = f"{len(one.report.prune_held)} objects would be deleted by build {one.report.bundle}"
+    return DeliveryRow(
+        kind=home.kind,
+        namespace=home.namespace,
+        name=home.name,
+        state=state,
+        since=now,
+        reason=reason,
+        message=message[:1024],
+        revision=one.target.revision,
+    )
+
+
+def _is_prune_held(one: Verdict) -> bool:
+    return one.report is not None and bool(one.report.prune_held)
+
+
+def _last_seen(outlook: ClusterOutlook) -> str:
+    """Return when the agent was last heard of, moved at a low rate while it is there."""
+    before, presence = _seen_before(outlook.cluster), outlook.presence
+    if presence is None:
+        return outlook.cluster.status.last_seen
+    is_due = before is None or presence.last_seen - before >= outlook.seen_every
+    ended = not presence.connected and before is not None and presence.last_seen > before
+    return timestamp(presence.last_seen) if is_due or ended else outlook.cluster.status.last_seen
+
+
+def _seen_before(cluster: Cluster) -> datetime | None:
+    return instant(cluster.status.last_seen) if cluster.status.last_seen else None
+
+
+def _condition(type_: str, status: ConditionStatus, reason: str, message: str) -> Condition:
+    return Condition(type=type_, status=status, reason=reason, message=message)

@@ -1,0 +1,129 @@
+"""What is known of one placement: how far it is, whether that can still be believed, and in which words. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from agent.model.report import Report, Stage
+from hub.model.standing import Problem, Target
+from hub.model.wish import Presence
+
+DISCONNECTED = "Disconnected"
+PROGRESSING = "Progressing"
+SUCCEEDED = "ReconciliationSucceeded"
+IN_PROGRESS = "Reconciliation in progress"
+
+
+class State(StrEnum):
+    """How a placement stands."""
+
+    READY = "Ready"
+    PROGRESSING = "Progressing"
+    WAITING = "Waiting"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+    DISCONNECTED = "Disconnected"
+    UNTOLD = "Untold"  # the hub began lately, and the agent may yet return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """For how long an agent that is away is believed: what was true when the hub began, and what it last said."""
+
+    began: datetime
+    unknown_after: timedelta
+
+    def has_lapsed(self, presence: Presence | None, now: datetime) -> bool:
+        """Tell whether an agent is not provably alive any more."""
+        if presence is not None and presence.connected:
+            return now - presence.last_seen > self.unknown_after
+        away_since = self.began if presence is None else max(presence.last_seen, self.began)
+        return now - away_since > self.unknown_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The word on one placement. `report` is the agent's, when it is about this delivery; `away_since` is set for one that is away."""
+
+    target: Target
+    state: State
+    reason: str
+    message: str
+    report: Report | None = None
+    away_since: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return self.target.cluster.name
+
+    @property
+    def is_connected(self) -> bool:
+        return self.away_since is None
+
+
+def judge(
+    target: Target,
+    uid: str,
+    report: Report | None,
+    presence: Presence | None,
+    *,
+    patience: Patience,
+    now: datetime,
+) -> Verdict:
+    """Weigh what the hub wishes against what the agent last said of the delivery with this UID. Of one that is away only a good word lapses."""
+    if report is not None and (report.uid != uid or report.stage is Stage.GONE):
+        report = None
+    problem = target.problem
+    state, reason, message = _said(target, report)
+    if problem is not None and state is not State.FAILED:
+        state, reason, message = _hindered(problem), problem.reason, problem.message
+    away_since = None
+    if patience.has_lapsed(presence, now):
+        away_since = presence.last_seen if presence is not None else patience.began
+        if state is State.READY or report is None:
+            state, reason = State.DISCONNECTED, DISCONNECTED
+            message = f"Cluster {target.cluster.name} is not connected since {away_since:%Y-%m-%dT%H:%M:%SZ}"
+    elif problem is None and (target.bundle is None or _may_yet_tell(report, presence, patience, now)):
+        state = State.UNTOLD
+    return Verdict(
+        target=target,
+        state=state,
+        reason=reason,
+        message=message,
+        report=report,
+        away_since=away_since,
+    )
+
+
+def is_current(target: Target, report: Report | None) -> bool:
+    """Tell whether a report is about exactly the Bundle that is wished for."""
+    return report is not None and target.bundle is not None and report.bundle == target.bundle.digest
+
+
+def _may_yet_tell(
+    report: Report | None, presence: Presence | None, patience: Patience, now: datetime
+) -> bool:
+    """Tell whether nothing was heard because the hub began, the agent came or the delivery was placed a moment ago."""
+    if report is not None:
+        return False
+    return presence is None or not presence.connected or now - presence.since <= patience.unknown_after
+
+
+def _said(target: Target, report: Report | None) -> tuple[State, str, str]:
+    if report is None or target.bundle is None or not is_current(target, report):
+        return State.PROGRESSING, PROGRESSING, IN_PROGRESS
+    match report.stage:
+        case Stage.READY:
+            return State.READY, SUCCEEDED, f"Applied revision: {target.revision}"
+        case Stage.FAILED:
+            return State.FAILED, report.reason, report.message
+        case Stage.WAITING:
+            return State.WAITING, report.reason, report.message
+        case Stage.SUSPENDED:
+            return State.SUSPENDED, report.reason, report.message
+        case Stage.APPLYING | Stage.CHECKING | Stage.GONE:
+            return State.PROGRESSING, report.reason or PROGRESSING, report.message or IN_PROGRESS
+
+
+def _hindered(problem: Problem) -> State:
+    return State.WAITING if problem.is_quiet else State.FAILED

@@ -1,0 +1,324 @@
+"""Writes the status of deliveries and Clusters, and their events, from what the boards say.
+
+State: which placement is whose, and when what was last written: each status is written at most once per interval, and never when it would
+be equal. Decides nothing: what is written follows from the pure parts beside it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from agent.kit.clock import Clock, Randomness
+from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
+from agent.kit.tasks import Tasks
+from agent.kube.watch import Key
+from agent.model.names import ClusterId
+from hub.model.cluster import Cluster, ClusterStatus
+from hub.model.events import COMMIT_STATUS, COMMIT_STATUS_UPDATE, REVISION, Severity, event
+from hub.model.kinds import TYPES, Kind
+from hub.model.kustomization import Kustomization, KustomizationStatus
+from hub.model.standing import Standing, Target
+from hub.model.wish import Boards, PlacementKey
+from hub.status.cluster import ClusterOutlook, cluster_status_of
+from hub.status.delivery import Outlook, status_of
+from hub.status.happenings import event_of
+from hub.status.summary import next_change_s
+from hub.status.verdict import Patience, Verdict, judge
+from hub.store import Store
+
+DELIVERY = "Kustomization"
+_MARGIN_S = 0.05
+
+HappeningKey = tuple[ClusterId, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusSettings:
+    """Times in seconds: least between two writes of a status, how long an agent that is away is believed, how often lastSeen moves."""
+
+    backoff: Backoff
+    interval_s: float = 1.0
+    unknown_after_s: float = 60.0
+    seen_every_s: float = 60.0
+    workers: int = 4
+
+
+class StatusWriter:
+    """Follows the boards. `run` until cancelled."""
+
+    def __init__(
+        self, settings: StatusSettings, *, store: Store, boards: Boards, clock: Clock, randomness: Randomness
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._boards = boards
+        self._clock = clock
+        self._targets: dict[Key, tuple[PlacementKey, ...]] = {}
+        self._deliveries: dict[PlacementKey, Key] = {}
+        self._placements: dict[ClusterId, set[PlacementKey]] = {}
+        self._sessions: dict[ClusterId, tuple[bool, int]] = {}
+        self._written_s: dict[tuple[str, Key], float] = {}
+        self._patience = Patience(
+            began=clock.now(), unknown_after=timedelta(seconds=settings.unknown_after_s)
+        )
+        self._delivery_loop: Loop[Key] = Loop(
+            "delivery-status",
+            self._write_delivery,
+            clock=clock,
+            randomness=randomness,
+            backoff=settings.backoff,
+            workers=settings.workers,
+        )
+        self._cluster_loop: Loop[Key] = Loop(
+            "cluster-status",
+            self._write_cluster,
+            clock=clock,
+            randomness=randomness,
+            backoff=settings.backoff,
+            workers=settings.workers,
+        )
+        self._event_loop: Loop[HappeningKey] = Loop(
+            "events",
+            self._tell_happening,
+            clock=clock,
+            randomness=randomness,
+            backoff=settings.backoff,
+            workers=settings.workers,
+        )
+
+    async def run(self) -> None:
+        """Write what is known, and what changes."""
+        await self._store.wait_until_complete()
+        self._store.kustomizations.listen(self._mark_delivery)
+        self._store.clusters.listen(self._mark_cluster)
+        for key in self._store.clusters.keys:
+            self._mark_cluster(key)
+        async with Tasks() as tasks:
+            for loop in (self._delivery_loop, self._cluster_loop, self._event_loop):
+                tasks.start(loop.run(), name="status")
+            tasks.start(self._follow_standings(), name="status-standings")
+            tasks.start(self._follow_reports(), name="status-reports")
+            tasks.start(self._follow_presence(), name="status-presence")
+            tasks.start(self._follow_happenings(), name="status-happenings")
+            await tasks.wait_for_failure()
+
+    async def _follow_standings(self) -> None:
+        with self._boards.standings.reader() as reader:
+            while True:
+                for (_, namespace, name), standing in (await reader.next()).items():
+                    key = (namespace, name)
+                    self._index(key, standing)
+                    self._mark_delivery(key)
+
+    def _index(self, key: Key, standing: Standing | None) -> None:
+        """Note which placements are the delivery's."""
+        for place in self._targets.pop(key, ()):
+            if self._deliveries.get(place) == key:
+                del self._deliveries[place]
+                self._placements.get(place[0], set()).discard(place)
+                self._mark_cluster_of(place[0])
+        if standing is None:
+            return
+        self._targets[key] = tuple(target.key for target in standing.targets)
+        for place in self._targets[key]:
+            self._deliveries[place] = key
+            self._placements.setdefault(place[0], set()).add(place)
+            self._mark_cluster_of(place[0])
+
+    async def _follow_reports(self) -> None:
+        with self._boards.reports.reader() as reader:
+            while True:
+                for place in await reader.next():
+                    if place in self._deliveries:
+                        self._mark_delivery(self._deliveries[place])
+                    self._mark_cluster_of(place[0])
+
+    async def _follow_presence(self) -> None:
+        with self._boards.presence.reader() as reader:
+            while True:
+                for id_, presence in (await reader.next()).items():
+                    self._mark_cluster_of(id_)
+                    session = (presence is not None and presence.connected, presence.term if presence else 0)
+                    if self._sessions.get(id_) == session:
+                        # A sign of life alone changes nothing for deliveries.
+                        continue
+                    self._sessions[id_] = session
+                    for place in self._placements.get(id_, ()):
+                        self._mark_delivery(self._deliveries[place])
+
+    async def _follow_happenings(self) -> None:
+        with self._boards.happenings.reader() as reader:
+            while True:
+                for key, happening in (await reader.next()).items():
+                    if happening is not None:
+                        self._event_loop.mark(key)
+
+    def _mark_delivery(self, key: Key) -> None:
+        self._delivery_loop.mark(key, after_s=self._due_in_s(DELIVERY, key))
+
+    def _mark_cluster(self, key: Key) -> None:
+        self._cluster_loop.mark(key, after_s=self._due_in_s("Cluster", key))
+
+    def _mark_cluster_of(self, id_: ClusterId) -> None:
+        for cluster in self._store.clusters:
+            if cluster.spec.id == id_:
+                self._mark_cluster((cluster.metadata.namespace, cluster.metadata.name))
+
+    def _due_in_s(self, kind: str, key: Key) -> float:
+        """Return how long to wait until the status of a resource may be written again."""
+        last = self._written_s.get((kind, key))
+        if last is None:
+            return 0.0
+        return max(last + self._settings.interval_s - self._clock.monotonic_s(), 0.0)
+
+    async def _write_delivery(self, key: Key) -> Outcome:
+        delivery = self._store.kustomizations.get(key)
+        standing = self._boards.standings.get((DELIVERY, *key))
+        if delivery is None:
+            self._written_s.pop((DELIVERY, key), None)
+            return Done()
+        metadata = delivery.metadata
+        if (
+            metadata.is_being_deleted
+            or standing is None
+            or (standing.uid, standing.generation) != (metadata.uid, metadata.generation)
+        ):
+            # A word on another generation is not for this one; the next comes soon.
+            return Done()
+        verdicts = self._verdicts(standing, standing.targets)
+        made: list[tuple[Kustomization, KustomizationStatus]] = []
+
+        def change(newest: Kustomization) -> KustomizationStatus:
+            outlook = Outlook(delivery=newest, standing=standing, verdicts=verdicts, now=self._clock.now())
+            made.append((newest, status_of(outlook)))
+            return made[-1][1]
+
+        if await self._store.update_status(self._store.kustomizations, key, change):
+            self._written_s[(DELIVERY, key)] = self._clock.monotonic_s()
+            await self._tell_of_delivery(*made[-1], standing)
+        return self._until_lapse(target.id for target in standing.targets)
+
+    async def _tell_of_delivery(
+        self, before: Kustomization, status: KustomizationStatus, standing: Standing
+    ) -> None:
+        """Record events for what this write says for the first time."""
+        problem = standing.problem or next((one.problem for one in standing.targets if one.problem), None)
+        old = {(one.reason, one.message) for one in before.status.conditions}
+        new = {(one.reason, one.message) for one in status.conditions}
+        if problem is not None and new != old and (problem.reason, problem.message) in new - old:
+            severity = Severity.INFO if problem.is_quiet else Severity.ERROR
+            await self._record(before, severity, problem.reason, problem.message, revision=standing.revision)
+        if status.history != before.status.history and status.last_applied_revision:
+            latest = status.history[0]
+            if latest.last_reconciled_status == "ReconciliationSucceeded":
+                message = f"Reconciliation finished in {latest.last_reconciled_duration}, next run in {before.spec.interval}"
+                await self._record(
+                    before,
+                    Severity.INFO,
+                    latest.last_reconciled_status,
+                    message,
+                    revision=status.last_applied_revision,
+                    more={COMMIT_STATUS: COMMIT_STATUS_UPDATE},
+                )
+
+    async def _record(
+        self,
+        delivery: Kustomization,
+        severity: Severity,
+        reason: str,
+        message: str,
+        *,
+        revision: str,
+        more: dict[str, str] | None = None,
+    ) -> None:
+        facts = {REVISION: revision} if revision else {}
+        await self._store.record_event(
+            event(
+                TYPES[Kind.KUSTOMIZATION].api_version,
+                str(Kind.KUSTOMIZATION),
+                delivery.metadata,
+                severity=severity,
+                reason=reason,
+                message=message,
+                facts=facts | (more or {}),
+            )
+        )
+
+    async def _write_cluster(self, key: Key) -> Outcome:
+        cluster = self._store.clusters.get(key)
+        if cluster is None:
+            self._written_s.pop(("Cluster", key), None)
+            return Done()
+        if cluster.spec.id is None:
+            return Done()
+        id_ = cluster.spec.id
+        verdicts = tuple(self._verdicts_in(id_))
+        presence = self._boards.presence.get(id_)
+
+        def change(newest: Cluster) -> ClusterStatus:
+            return cluster_status_of(
+                ClusterOutlook(
+                    cluster=newest,
+                    presence=presence,
+                    verdicts=verdicts,
+                    patience=self._patience,
+                    seen_every=timedelta(seconds=self._settings.seen_every_s),
+                    now=self._clock.now(),
+                )
+            )
+
+        if await self._store.update_status(self._store.clusters, key, change):
+            self._written_s[("Cluster", key)] = self._clock.monotonic_s()
+        return self._until_lapse((id_,))
+
+    def _verdicts(self, standing: Standing, targets: Iterable[Target]) -> tuple[Verdict, ...]:
+        now = self._clock.now()
+        return tuple(
+            judge(
+                target,
+                standing.uid,
+                self._boards.reports.get(target.key),
+                self._boards.presence.get(target.id),
+                patience=self._patience,
+                now=now,
+            )
+            for target in targets
+        )
+
+    def _verdicts_in(self, id_: ClusterId) -> Iterable[Verdict]:
+        for place in sorted(self._placements.get(id_, ())):
+            standing = self._boards.standings.get((DELIVERY, *self._deliveries[place]))
+            if standing is not None:
+                yield from self._verdicts(standing, [one for one in standing.targets if one.key == place])
+
+    def _until_lapse(self, ids: Iterable[ClusterId]) -> Outcome:
+        """Return when time alone changes what is to be said: an agent that is away is believed no more, or longer away."""
+        now = self._clock.now()
+        waits: list[float] = []
+        for id_ in ids:
+            presence = self._boards.presence.get(id_)
+            began = self._patience.began
+            seen = began if presence is None else max(presence.last_seen, began)
+            silent_s = (now - seen).total_seconds()
+            left_s = self._settings.unknown_after_s - silent_s
+            waits.append(left_s if left_s >= 0 else next_change_s(silent_s))
+        return Again(after_s=min(waits) + _MARGIN_S) if waits else Done()
+
+    async def _tell_happening(self, key: HappeningKey) -> Outcome:
+        """Record what an agent told, then forget it; what is about no delivery that is known is forgotten too."""
+        happening = self._boards.happenings.get(key)
+        if happening is None:
+            return Done()
+        place = (happening.cluster, happening.notice.home)
+        owner = self._deliveries.get(place)
+        if owner is None and any(
+            one.metadata.uid == happening.notice.uid for one in self._store.kustomizations
+        ):
+            return Again(after_s=self._settings.interval_s)
+        delivery = self._store.kustomizations.get(owner) if owner is not None else None
+        standing = self._boards.standings.get((DELIVERY, *owner)) if owner is not None else None
+        if delivery is not None and standing is not None and delivery.metadata.uid == happening.notice.uid:
+            target = next(one for one in standing.targets if one.key == place)
+            await self._store.record_event(event_of(happening.notice, delivery, standing, target))
+        self._boards.happenings.drop(key)
+        return Done()

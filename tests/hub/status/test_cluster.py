@@ -1,0 +1,115 @@
+"""The status of a Cluster: connected or since when not, how its deliveries stand, and which are behind."""
+
+from datetime import timedelta
+from typing import Any
+
+from hub.model.cluster import Cluster, ClusterStatus
+from hub.model.value import raw
+from hub.model.wish import Presence
+from hub.status.cluster import ClusterOutlook, cluster_status_of
+from hub.status.verdict import Verdict
+from tests.hub.status.samples import NOW, PATIENCE, away, connected, failed, ready, report, told, verdict
+
+ENROLLED: dict[str, Any] = {"type": "Enrolled", "status": "True", "reason": "KeyRegistered", "message": ""}
+
+
+def cluster(status: dict[str, Any] | None = None, **metadata: Any) -> Cluster:
+    return Cluster.parse(
+        {
+            "metadata": {"name": "eu-1", "namespace": "apps", "uid": "u", "generation": 3} | metadata,
+            "spec": {"id": "id-of-eu-1"},
+            "status": {"conditions": [ENROLLED]} | (status or {}),
+        }
+    )
+
+
+def status(
+    *verdicts: Verdict, presence: Presence | None = None, one: Cluster | None = None, later_s: float = 0
+) -> ClusterStatus:
+    return cluster_status_of(
+        ClusterOutlook(
+            cluster=one or cluster(),
+            presence=presence,
+            verdicts=verdicts,
+            patience=PATIENCE,
+            seen_every=timedelta(seconds=60),
+            now=NOW + timedelta(seconds=later_s),
+        )
+    )
+
+
+def conditions(found: ClusterStatus) -> dict[str, tuple[str, str]]:
+    return {one.type: (str(one.status), one.reason) for one in found.conditions}
+
+
+def test_a_connected_cluster_with_everything_in_step_is_ready() -> None:
+    found = status(ready(), presence=connected())
+    assert conditions(found)["Connected"] == ("True", "SessionOpen")
+    assert conditions(found)["Ready"] == ("True", "Succeeded")
+    assert (found.counts.assigned, found.counts.in_step, found.not_in_step) == (1, 1, ())
+    assert (found.versions.agent, found.last_seen, found.observed_generation) == ("1.0", told(NOW), 3)
+
+
+def test_a_cluster_that_is_away_is_not_connected_and_not_known_to_be_ready() -> None:
+    found = status(presence=away(120))
+    assert conditions(found)["Connected"] == ("False", "Disconnected")
+    assert conditions(found)["Ready"] == ("Unknown", "Disconnected")
+
+
+def test_a_short_absence_changes_nothing() -> None:
+    first = status(ready(), presence=connected())
+    found = status(ready(), presence=away(5), one=cluster(raw(first)))
+    assert conditions(found) == conditions(first)
+
+
+def test_a_cluster_without_an_agent_says_what_to_do() -> None:
+    found = status(one=cluster({"conditions": []}))
+    assert conditions(found)["Enrolled"] == ("False", "NoAgent")
+    assert conditions(found)["Connected"] == ("False", "Disconnected")
+
+
+def test_what_is_behind_has_a_row_with_the_time_it_began() -> None:
+    first = status(failed(), presence=connected())
+    (row,) = first.not_in_step
+    assert (row.name, row.state, row.reason, row.message) == (
+        "webapp",
+        "Failed",
+        "HealthCheckFailed",
+        "it broke",
+    )
+    again = status(failed(), presence=connected(), one=cluster(raw(first)), later_s=30)
+    assert again.not_in_step == first.not_in_step
+    assert conditions(first)["Ready"] == ("False", "DeliveriesFailed")
+
+
+def test_a_held_prune_is_a_row_that_names_the_build() -> None:
+    held = verdict("eu-1", report("eu-1", prune_held=("x",)), connected())
+    found = status(held, presence=connected())
+    (row,) = found.not_in_step
+    assert held.report is not None
+    assert row.reason == "PruneHeld"
+    assert held.report.bundle in row.message
+    assert found.counts.held == 1
+
+
+def test_last_seen_moves_at_a_low_rate() -> None:
+    seen = told(NOW - timedelta(seconds=59))
+    assert status(presence=connected(), one=cluster({"lastSeen": seen})).last_seen == seen
+    older = told(NOW - timedelta(seconds=60))
+    assert status(presence=connected(), one=cluster({"lastSeen": older})).last_seen == told(NOW)
+
+
+def test_the_same_words_again_change_nothing() -> None:
+    first = status(ready(), failed(), presence=connected())
+    assert status(ready(), failed(), presence=connected(), one=cluster(raw(first)), later_s=20) == first
+
+
+def test_an_identity_conflict_is_what_ready_says() -> None:
+    conflict = {
+        "type": "IdentityConflict",
+        "status": "True",
+        "reason": "IdentityConflict",
+        "message": "twice",
+    }
+    found = status(presence=connected(), one=cluster({"conditions": [ENROLLED, conflict]}))
+    assert conditions(found)["Ready"] == ("False", "IdentityConflict")

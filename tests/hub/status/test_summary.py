@@ -1,0 +1,124 @@
+"""How verdicts become Ready: one speaks for itself, several are counted, and being away never improves the result."""
+
+import pytest
+
+from agent.model.report import Stage
+from hub.model.standing import Problem
+from hub.status.summary import coarse_age, next_change_s, summarize
+from hub.status.verdict import State, Verdict
+from tests.hub.status.samples import (
+    NOW,
+    away,
+    bundle,
+    connected,
+    failed,
+    lost,
+    ready,
+    report,
+    verdict,
+)
+
+OTHER = bundle("c").digest
+
+
+def test_one_placement_says_what_flux_would() -> None:
+    found = summarize([ready()], NOW)
+    assert found is not None
+    assert (found.status, found.reason, found.message) == (
+        "True",
+        "ReconciliationSucceeded",
+        "Applied revision: main@sha1:1",
+    )
+
+
+def test_a_failure_is_told_in_the_agents_words() -> None:
+    found = summarize([failed(message="Deployment/apps/web is late")], NOW)
+    assert found is not None
+    assert (found.status, found.reason, found.message) == (
+        "False",
+        "HealthCheckFailed",
+        "Deployment/apps/web is late",
+    )
+
+
+def test_several_are_counted_and_the_bad_ones_named() -> None:
+    names = [f"ok-{number}" for number in range(7)]
+    found = summarize([*map(ready, names), failed("eu-2"), lost("us-1", 310)], NOW)
+    assert found is not None
+    assert found.message.splitlines()[0] == "7/9 ready, 1 failed (eu-2), 1 disconnected (us-1, 5m)"
+    assert (found.status, found.reason) == ("False", "HealthCheckFailed")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status", "reason"),
+    [
+        ([ready("a"), ready("b")], "True", "ReconciliationSucceeded"),
+        ([ready("a"), lost("b")], "True", "ReconciliationSucceeded"),
+        ([lost("a"), lost("b")], "Unknown", "Disconnected"),
+        ([lost("a"), failed("b")], "False", "HealthCheckFailed"),
+        (
+            [ready("a"), verdict("b", report("b", Stage.FAILED, reason="BuildFailed"), away(3600))],
+            "False",
+            "BuildFailed",
+        ),
+        ([ready("a"), verdict("b", report("b", Stage.APPLYING), away(3600))], "Unknown", "Progressing"),
+        ([ready("a"), verdict("b", report("b", bundle=OTHER), connected())], "Unknown", "Progressing"),
+        (
+            [ready("a"), verdict("b", report("b", Stage.WAITING, reason="DependencyNotReady"), connected())],
+            "False",
+            "DependencyNotReady",
+        ),
+        ([failed("a", reason="One"), failed("b", reason="Two")], "False", "ReconciliationFailed"),
+    ],
+    ids=[
+        "all ready",
+        "a good word lapses when its cluster is away",
+        "nobody is connected",
+        "one failed",
+        "a bad word stays when its cluster is away",
+        "an unproven one stays when its cluster is away",
+        "a report about another bundle proves nothing",
+        "one waits",
+        "different failures",
+    ],
+)
+def test_several_give(verdicts: list[Verdict], status: str, reason: str) -> None:
+    found = summarize(verdicts, NOW)
+    assert found is not None
+    assert (found.status, found.reason) == (status, reason)
+
+
+def test_an_agent_that_is_away_is_believed_for_a_while() -> None:
+    assert lost(for_s=59).state is State.READY
+    assert lost(for_s=61).state is State.DISCONNECTED
+
+
+def test_a_report_of_another_object_of_that_name_is_no_word_on_this_one() -> None:
+    found = verdict("eu-1", report("eu-1", uid="u-old"), connected())
+    assert found.state is State.PROGRESSING
+
+
+def test_what_was_known_stays_while_the_agent_may_yet_tell() -> None:
+    just_came = verdict("eu-1", None, connected(since_s=5))
+    assert just_came.state is State.UNTOLD
+    assert summarize([just_came], NOW) is None
+
+
+def test_an_agent_that_stays_silent_is_not_waited_for_forever() -> None:
+    assert verdict("eu-1", None, connected(since_s=61)).state is State.PROGRESSING
+
+
+def test_a_problem_of_one_cluster_is_its_own() -> None:
+    trouble = Problem(reason="BuildFailed", message="SIZE is not set")
+    found = summarize([ready("a"), verdict("b", report("b"), connected(), problem=trouble)], NOW)
+    assert found is not None
+    assert found.message == "1/2 ready, 1 failed (b)\nb: SIZE is not set"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(59, "<1m"), (60, "1m"), (299, "1m"), (1800, "30m"), (7200, "1h"), (90000, "1d"), (200000, "2d")],
+)
+def test_ages_move_in_growing_steps(seconds: float, text: str) -> None:
+    assert coarse_age(seconds) == text
+    assert coarse_age(seconds + next_change_s(seconds)) != text

@@ -1,0 +1,201 @@
+"""The writer: what the boards say arrives in the resources, at a bounded rate, and silence makes it unknown."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent.kit.reconcile import Backoff
+from agent.kit.tasks import Tasks
+from agent.model.report import Notice, NoticeKind, Report, Stage
+from hub.model.kinds import Kind
+from hub.model.metadata import Uid
+from hub.model.standing import Problem, Standing
+from hub.model.wish import Boards, Happening, Presence
+from hub.status.writer import StatusSettings, StatusWriter
+from hub.store import Store
+from tests.hub.memory import Hand, MemoryApi, Middle, settle
+from tests.hub.model.samples import kustomization
+from tests.hub.status.samples import HOME, report, standing, target
+
+ID = target().id
+
+
+@dataclass
+class Rig:
+    """A hub's status stage over an API server in memory."""
+
+    api: MemoryApi = field(default_factory=MemoryApi)
+    boards: Boards = field(default_factory=Boards)
+    clock: Hand = field(default_factory=Hand)
+
+    def stand(self, given: Standing | None = None) -> None:
+        found = given or standing()
+        self.boards.standings.put(
+            ("Kustomization", "apps", "webapp"), replace(found, uid=Uid("uid-webapp"), generation=1)
+        )
+
+    def say(self, stage: Stage, **more: Any) -> Report:
+        said = report("eu-1", stage, uid="uid-webapp", **more)
+        self.boards.reports.put((ID, HOME), said)
+        return said
+
+    def connect(self, *, is_there: bool = True) -> None:
+        now = self.clock.now()
+        seen = Presence(connected=is_there, since=now, last_seen=now, term=1, agent_version="1.0")
+        self.boards.presence.put(ID, seen)
+
+    async def stay_connected(self, seconds: int) -> None:
+        for _ in range(seconds // 10):
+            await self.clock.pass_(10)
+            presence = self.boards.presence.get(ID)
+            assert presence is not None
+            self.boards.presence.put(ID, replace(presence, last_seen=self.clock.now()))
+
+    def ready(self) -> tuple[str, str]:
+        status = self.api.find("kustomizations", "apps", "webapp")["status"]
+        (found,) = [one for one in status["conditions"] if one["type"] == "Ready"]
+        return found["status"], found["reason"]
+
+    def writes(self, plural: str) -> int:
+        return sum(f" {plural} " in one for one in self.api.writes)
+
+    def events(self) -> list[tuple[str, str, str]]:
+        return [(one["type"], one["reason"], one["message"]) for one in self.api.all("events")]
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Rig]:
+    rig = Rig()
+    rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization())
+    rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": str(ID)})
+    store = Store(rig.api, clock=rig.clock, randomness=Middle(), backoff=Backoff())
+    writer = StatusWriter(
+        StatusSettings(backoff=Backoff()),
+        store=store,
+        boards=rig.boards,
+        clock=rig.clock,
+        randomness=Middle(),
+    )
+    async with Tasks() as tasks:
+        tasks.start(store.run(), name="store")
+        tasks.start(writer.run(), name="status")
+        await rig.clock.pass_(0.1)
+        yield rig
+
+
+async def test_a_report_makes_the_delivery_ready_and_tells_it_once() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(2)
+        assert rig.ready() == ("True", "ReconciliationSucceeded")
+        assert [one[1] for one in rig.events()] == ["ReconciliationSucceeded"]
+        before = len(rig.api.writes)
+        rig.say(Stage.READY, as_of="2026-01-01T00:10:00Z")
+        await rig.clock.pass_(5)
+        assert len(rig.api.writes) == before
+
+
+async def test_a_burst_of_reports_is_written_at_a_bounded_rate() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.APPLYING)
+        await settle()
+        before = rig.writes("kustomizations")
+        for number in range(20):
+            rig.say(Stage.CHECKING, message=f"{number} of 20")
+            await settle()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(1.5)
+        assert rig.writes("kustomizations") - before <= 2
+        assert rig.ready()[0] == "True"
+
+
+async def test_silence_makes_ready_unknown_within_the_time() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(5)
+        rig.connect(is_there=False)
+        await rig.clock.pass_(50)
+        assert rig.ready()[0] == "True"
+        await rig.clock.pass_(12)
+        assert rig.ready() == ("Unknown", "Disconnected")
+        status = rig.api.find("clusters", "apps", "eu-1")["status"]
+        assert {"Connected": "False", "Ready": "Unknown"}.items() <= {
+            one["type"]: one["status"] for one in status["conditions"]
+        }.items()
+        rig.connect()
+        await rig.clock.pass_(2)
+        assert rig.ready()[0] == "True"
+
+
+async def test_an_agent_that_never_came_back_after_the_start_is_unknown() -> None:
+    async with running() as rig:
+        rig.stand()
+        await rig.clock.pass_(65)
+        assert rig.ready() == ("Unknown", "Disconnected")
+
+
+async def test_a_quiet_hour_writes_only_when_the_agent_was_seen() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(5)
+        before, clusters = rig.writes("kustomizations"), rig.writes("clusters")
+        await rig.stay_connected(600)
+        assert rig.writes("kustomizations") == before
+        assert rig.writes("clusters") - clusters <= 10
+
+
+async def test_a_failed_build_is_an_error_event_once() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(2)
+        rig.stand(standing(problem=Problem(reason="BuildFailed", message="no such file")))
+        await rig.clock.pass_(2)
+        rig.stand(
+            standing(problem=Problem(reason="BuildFailed", message="no such file"), revision="main@sha1:2")
+        )
+        await rig.clock.pass_(2)
+        assert rig.ready() == ("False", "BuildFailed")
+        assert rig.events()[1:] == [("Warning", "BuildFailed", "no such file")]
+
+
+async def test_what_an_agent_noticed_becomes_an_event_and_is_forgotten() -> None:
+    async with running() as rig:
+        notice = Notice(
+            seq=1,
+            home=HOME,
+            uid="uid-webapp",
+            kind=NoticeKind.DRIFT_CORRECTED,
+            reason="DriftCorrected",
+            message="ConfigMap/apps/a: .data.x was changed and is put back",
+            at="2026-01-01T00:00:00Z",
+        )
+        rig.boards.happenings.put((ID, 1, 1), Happening(cluster=ID, notice=notice))
+        await settle()
+        assert rig.events() == []
+        rig.stand()
+        await rig.clock.pass_(2)
+        assert rig.events() == [("Normal", "DriftCorrected", notice.message)]
+        (recorded,) = rig.api.all("events")
+        assert recorded["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/cluster"] == "eu-1"
+        assert rig.boards.happenings.snapshot() == {}
+
+
+async def test_a_word_on_an_older_generation_is_not_written() -> None:
+    async with running() as rig:
+        rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization(), generation=2)
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(2)
+        assert rig.writes("kustomizations") == 0
