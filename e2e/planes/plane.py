@@ -8,6 +8,7 @@
         plane.kill_apiserver(); plane.restart_apiserver()      # the data stays
         plane.freeze(); plane.thaw()
         plane.audit(since)                                     # who wrote what, dry runs marked
+        plane.pods                                             # Cartwheel's own Pods, run for real (podrunner.py)
 
 Ready about five seconds after `start`; several come up side by side by `begin` of each, then `finish` of each. Everything is below one
 folder and gone with `stop`. The processes die with the thread that started the plane: start planes on the main thread.
@@ -29,6 +30,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from e2e import tools
+from e2e.planes.podrunner import PodRunner, Server
 from e2e.planes.ports import free_port
 from e2e.planes.process import Program
 
@@ -82,6 +84,9 @@ class Plane:
         self._users = {"root": "system:masters", "admin": "cartwheel:admins"}
         self._tokens = {user: secrets.token_hex(16) for user in self._users}
         self._programs: dict[str, Program] = {}
+        self.pods = PodRunner(
+            Server(port=self.port, token=self._tokens["root"], ca=self.ca, folder=self.folder / "pods")
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -120,6 +125,7 @@ class Plane:
         self._call("/api/v1/nodes", _node())
         self._wait(self._is_node_ready, "kwok")
         self._wait(self._has_default_account, "kube-controller-manager")
+        self.pods.start()
 
     def start(self) -> None:
         """Start and wait."""
@@ -127,10 +133,13 @@ class Plane:
         self.finish()
 
     def stop(self) -> None:
-        """End all processes and remove the folder."""
-        for program in reversed(self._programs.values()):
-            program.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """End all processes and remove the folder. Raises RuntimeError when the Pods' runner broke."""
+        try:
+            self.pods.stop()
+        finally:
+            for program in reversed(self._programs.values()):
+                program.kill()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def kubeconfig(self, user: str = "admin") -> Path:
         """Return a kubeconfig; `admin` may do everything by RBAC, others are made by `restrict`."""

@@ -1,9 +1,10 @@
 """Programs of the harness as child processes that never outlive it."""
 
+import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 
@@ -38,7 +39,7 @@ class Program:
         return self._process.pid
 
     def exit_code(self) -> int | None:
-        """Return how it ended, None while it runs."""
+        """Return how it ended (the negative signal when one ended it), None while it runs."""
         return self._process.poll() if self._process is not None else None
 
     def signal(self, number: signal.Signals) -> None:
@@ -52,16 +53,14 @@ class Program:
         if self._process is not None:
             self._process.wait()
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """Ask it to end, and kill it when it does not."""
-        self.signal(signal.SIGCONT)
-        self.signal(signal.SIGTERM)
-        if self._process is not None:
-            try:
-                self._process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                self.kill()
-
     def tail(self, lines: int = 20) -> str:
         """Return the end of its output."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the processes below one, parents before their children."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child)
+            yield from descendants(int(child))
