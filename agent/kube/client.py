@@ -1,6 +1,6 @@
 """The thin client: `Api` over HTTP. Sends manifests' bytes as they are, reads JSON once, maps every refusal to `agent.kube.errors`.
 
-State: a pool of connections. Requests that may have taken effect are never sent twice; reads are, once, when a kept-alive connection turns
+State: a pool of connections for requests, and one connection per watch beside it, so that watches never keep requests waiting. Requests that may have taken effect are never sent twice; reads are, once, when a kept-alive connection turns
 out to be dead.
 """
 
@@ -74,6 +74,7 @@ class Client:
         self._connections = connections
         self._headers = {"User-Agent": user_agent, "Accept": "application/json"}
         self._session: aiohttp.ClientSession | None = None
+        self._watching: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -85,8 +86,10 @@ class Client:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._watching):
+            if session is not None:
+                await session.close()
+        self._session = self._watching = None
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
         return _object(await self._send("GET", resource.path(namespace, name)))
@@ -135,7 +138,11 @@ class Client:
         }
         path = resource.path(namespace)
         try:
-            async with self._request("GET", path, query, timeout=self._watch_timeout) as answer:
+            if self._watching is None:
+                self._watching = self._connected(limit=0)
+            async with self._request(
+                self._watching, "GET", path, query, timeout=self._watch_timeout
+            ) as answer:
                 if answer.status >= 400:
                     raise _refusal("watch", path, answer, await answer.read())
                 async for line in _lines(answer.content):
@@ -244,10 +251,18 @@ class Client:
         self, method: str, path: str, query: Mapping[str, str], body: bytes | None, content_type: str
     ) -> tuple[int, bytes]:
         again = method == "GET"
+        if self._session is None:
+            self._session = self._connected(limit=self._connections)
         while True:
             try:
                 async with self._request(
-                    method, path, query, body=body, content_type=content_type, timeout=self._timeout
+                    self._session,
+                    method,
+                    path,
+                    query,
+                    body=body,
+                    content_type=content_type,
+                    timeout=self._timeout,
                 ) as answer:
                     data = await answer.read()
                     if answer.status >= 400:
@@ -261,8 +276,14 @@ class Client:
             except (TimeoutError, aiohttp.ClientError, OSError) as problem:
                 raise Unreachable(f"{method} {path}: {_text(problem)}") from problem
 
+    def _connected(self, *, limit: int) -> aiohttp.ClientSession:
+        """Make a pool; only when it is needed, because it belongs to the running loop. Nothing of the environment is to come between."""
+        connector = aiohttp.TCPConnector(limit=limit, ssl=self._access.tls or True)
+        return aiohttp.ClientSession(connector=connector, trust_env=False)
+
     def _request(
         self,
+        session: aiohttp.ClientSession,
         method: str,
         path: str,
         query: Mapping[str, str],
@@ -271,16 +292,12 @@ class Client:
         content_type: str = "application/json",
         timeout: aiohttp.ClientTimeout,
     ) -> Any:
-        if self._session is None:
-            # Made here, because it belongs to the running loop. Nothing of the environment is to come between.
-            connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._access.tls or True)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
         headers = dict(self._headers)
         if authorization := self._access.authorization():
             headers["Authorization"] = authorization
         if body is not None:
             headers["Content-Type"] = content_type
-        return self._session.request(
+        return session.request(
             method, self._access.server + path, params=query, data=body, headers=headers, timeout=timeout
         )
 

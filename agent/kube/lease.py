@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.kit.clock import Clock
+from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Object
 from agent.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from agent.kube.resources import LEASES
@@ -48,7 +49,10 @@ class Leadership:
     @property
     def holds(self) -> bool:
         """Tell whether this process may act now."""
-        return self._clock.monotonic_s() - self._renewed_s < self._settings.deadline_s
+        return self._left_s() > 0
+
+    def _left_s(self) -> float:
+        return self._renewed_s + self._settings.deadline_s - self._clock.monotonic_s()
 
     async def acquire(self, waiting: Callable[[str], None] | None = None) -> None:
         """Wait until this process holds the lease; `waiting` is told who holds it meanwhile."""
@@ -58,12 +62,17 @@ class Leadership:
 
     async def keep(self) -> None:
         """Renew until the lease is lost, then return; the caller must stop acting at once."""
+        async with Tasks() as tasks:
+            # Renewing goes on beside, because a request that hangs must not keep this process from seeing that its time is over.
+            tasks.start(self._renew(), name=f"renew {self._name}")
+            while (left_s := self._left_s()) > 0:
+                await self._clock.sleep(min(left_s, self._settings.retry_s))
+        _LOG.warning("lease lost", extra={"lease": self._name, "identity": self._identity})
+
+    async def _renew(self) -> None:
         while True:
             await self._clock.sleep(self._settings.retry_s)
             await self._try(None)
-            if not self.holds:
-                break
-        _LOG.warning("lease lost", extra={"lease": self._name, "identity": self._identity})
 
     async def release(self) -> None:
         """Give the lease back, so that the next need not wait."""

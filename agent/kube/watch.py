@@ -14,6 +14,9 @@ from agent.kube.errors import ApiError, Expired
 
 _LOG = logging.getLogger(__name__)
 
+SHORTEST_WATCH_S = 1.0
+"""A watch that ends sooner is taken as failed, though the server ended it in good order."""
+
 Key = tuple[str, str]
 """Namespace (empty for cluster scope) and name."""
 
@@ -65,36 +68,49 @@ class Follower:
         self._backoff = backoff
         self._known: dict[Key, str] = {}
         self._position = ""
+        self._failures = 0
         self.problem = ""
         """What hinders following, empty when nothing does."""
 
     async def run(self) -> None:
-        failures = 0
         while True:
+            began_s = self._clock.monotonic_s()
             try:
                 if not self._position:
                     await self._list()
-                self.problem = ""
                 await self._watch()
-                failures = 0
+                if self._clock.monotonic_s() - began_s < SHORTEST_WATCH_S:
+                    # Something between ends watches at once; asking again at once would never stop.
+                    self._failures += 1
+                else:
+                    self._works()
             except Expired:
                 self._position = ""
+                self._failures += 1
             except ApiError as problem:
-                failures += 1
-                self.problem = str(problem)
-                if failures > 1:
-                    # A watch that is cut off is usual; one that cannot be begun again is not.
-                    _LOG.warning(
-                        "watch failed",
-                        extra={
-                            "resource": self._resource.plural,
-                            "reason": problem.reason,
-                            "error": str(problem),
-                        },
-                    )
-                if problem.status in (403, 404):
-                    self._position = ""
-                await self._clock.sleep(self._backoff.delay_s(failures, self._randomness))
+                self._note(problem)
+            if self._failures:
+                await self._clock.sleep(self._backoff.delay_s(self._failures, self._randomness))
+
+    def _note(self, problem: ApiError) -> None:
+        self._failures += 1
+        self.problem = str(problem)
+        if self._failures > 1:
+            # A watch that is cut off is usual; one that cannot be begun again is not.
+            _LOG.warning(
+                "watch failed",
+                extra={
+                    "resource": self._resource.plural,
+                    "reason": problem.reason,
+                    "error": str(problem),
+                },
+            )
+        if problem.status in (403, 404):
+            self._position = ""
+
+    def _works(self) -> None:
+        self.problem = ""
+        self._failures = 0
 
     async def _list(self) -> None:
         listing = await self._api.list(self._resource, self._namespace, label_selector=self._label_selector)
@@ -107,6 +123,7 @@ class Follower:
         for key in before:
             self._sink.removed(key)
         self._position = listing.resource_version
+        self.problem = ""
         self._sink.listed()
 
     async def _watch(self) -> None:
@@ -117,6 +134,8 @@ class Follower:
             label_selector=self._label_selector,
         )
         async for event in stream:
+            # Only what a watch brings shows that it works: one that was cut off after hours is a first failure again.
+            self._works()
             version = event.object["metadata"]["resourceVersion"]
             match event.change:
                 case Change.ADDED | Change.MODIFIED:

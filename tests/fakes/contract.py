@@ -357,16 +357,28 @@ class ApiServerContract:
         with pytest.raises(BadRequest):
             await world.api.apply(CONFIG_MAPS, world.namespace, "settings", body, field_manager="applier")
 
-    async def test_an_apply_with_an_old_version_or_a_foreign_uid_conflicts(self, world: World) -> None:
+    async def test_an_apply_with_an_old_version_conflicts(self, world: World) -> None:
         first = await world.apply("applier", config_map(a="1"))
         await world.apply("applier", config_map(a="2"))
-        late, foreign, nobody = config_map(a="3"), config_map(a="3"), config_map("absent")
+        late = config_map(a="3")
         late["metadata"]["resourceVersion"] = first.object["metadata"]["resourceVersion"]
-        foreign["metadata"]["uid"] = nobody["metadata"]["uid"] = "b9bb1f6a-0000-4000-8000-000000000000"
-        for value in (late, foreign, nobody):
-            with pytest.raises(Conflict):
-                await world.apply("applier", value)
+        with pytest.raises(Conflict):
+            await world.apply("applier", late)
         assert (await world.get("settings"))["data"] == {"a": "2"}
+
+    async def test_a_write_under_a_foreign_uid_is_refused(self, world: World) -> None:
+        foreign, absent = config_map(a="3"), config_map("absent")
+        foreign["metadata"]["uid"] = absent["metadata"]["uid"] = "b9bb1f6a-0000-4000-8000-000000000000"
+        await world.create(config_map(a="1"))
+        with pytest.raises(Invalid, match=r"metadata\.uid"):
+            await world.apply("applier", foreign)
+        with pytest.raises(Invalid, match=r"metadata\.uid"):
+            await world.merge("settings", foreign)
+        with pytest.raises(Conflict):
+            await world.api.replace(CONFIG_MAPS, world.namespace, foreign, field_manager="writer")
+        with pytest.raises(Conflict):
+            await world.apply("applier", absent)
+        assert (await world.get("settings"))["data"] == {"a": "1"}
 
     async def test_secrets_take_plain_texts(self, world: World) -> None:
         value = {
@@ -541,7 +553,9 @@ class ApiServerContract:
         with pytest.raises(Forbidden):
             await world.restricted.list(CONFIG_MAPS)
         with pytest.raises(Forbidden):
-            await world.restricted.get(NAMESPACES, "", world.namespace)
+            await world.restricted.get(NAMESPACES, "", "kube-system")
+        own = await world.restricted.get(NAMESPACES, "", world.namespace)
+        assert own["status"]["phase"] == "Active"
 
     async def test_kinds_are_discovered_when_they_are_defined(self, world: World) -> None:
         assert await world.discovery.resolve("apps", "v1", "Deployment") == DEPLOYMENTS

@@ -219,7 +219,7 @@ class FakeApi:
             await between.before(call)
         await asyncio.sleep(0)
         self.cluster.calls.append(call)
-        if resource is not None and not self.cluster.may(self.user, resource, call.namespace):
+        if resource is not None and not self.cluster.may(call, resource):
             name = f' "{call.name}"' if call.name else ""
             raise Forbidden(
                 f'{told(resource)}{name} is forbidden: User "{self.user}" cannot {call.verb} resource "{resource.plural}"',

@@ -50,6 +50,7 @@ from tests.fakes.rules import (
     check_form,
     check_immutable,
     check_preconditions,
+    check_uid,
     content,
     copied,
     invalid,
@@ -158,10 +159,11 @@ class FakeCluster:
             raise NotFound("the server could not find the requested resource", status=404, reason="NotFound")
         return found
 
-    def may(self, user: str, resource: Resource, namespace: str) -> bool:
-        """Tell whether a user may do something to a kind in a namespace (empty: all of them, or cluster scope)."""
-        home = self._restricted.get(user)
-        return home is None or (resource.namespaced and namespace == home)
+    def may(self, call: Call, resource: Resource) -> bool:
+        """Tell whether the caller may do that. A namespace itself counts as lying within itself."""
+        home = self._restricted.get(call.user)
+        place = call.namespace if resource.namespaced else call.name * (resource == NAMESPACES)
+        return home is None or place == home
 
     # What follows are the verbs at their instant.
 
@@ -249,6 +251,7 @@ class FakeCluster:
         change = json_patched if kind is PatchType.JSON else merge_patched
         new = copied(change(seen, copied(patch)))
         check_form(resource, namespace, new)
+        check_uid(resource, before, new["metadata"])
         return self._update(served, before, new, manager=manager, subresource=subresource)
 
     def apply(
@@ -296,6 +299,7 @@ class FakeCluster:
             return Applied(
                 object=as_version(self._store(key, None, new, dry_run=dry_run), resource), created=True
             )
+        check_uid(resource, before, metadata)
         check_preconditions(resource, before, metadata)
         live = as_version(before, resource)
         merged, entries = applied(live, asked, entry, force=force, custom=served.is_custom)

@@ -93,6 +93,13 @@ def check_preconditions(resource: Resource, value: Object, wanted: Mapping[str, 
         raise Conflict(head + text, status=409, reason="Conflict")
 
 
+def check_uid(resource: Resource, value: Object, wanted: Mapping[str, Any]) -> None:
+    """Check the UID that a patch or an apply names; unlike in a replacement it counts as a field there."""
+    if wanted.get("uid") and wanted["uid"] != value["metadata"]["uid"]:
+        text = f'Invalid value: "{wanted["uid"]}": field is immutable'
+        raise invalid(resource, value["metadata"]["name"], "metadata.uid", text)
+
+
 def check_immutable(served: Served, before: Object, new: Object) -> None:
     """Check that no field changes that may not."""
     name = before["metadata"]["name"]
