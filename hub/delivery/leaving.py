@@ -111,6 +111,8 @@ class Leaving:
     async def settle(self, key: Key) -> None:
         """Bring the wishes of a cluster in line with its entries, and forget entries that are done with."""
         cluster = self._store.clusters.get(key)
+        if cluster is None:
+            self._forget_unknown()
         if cluster is None or cluster.spec.id is None:
             return
         if cluster.metadata.is_being_deleted:
@@ -125,6 +127,19 @@ class Leaving:
             self._hold(cluster.spec.id, released)
         if done:
             await self._store.update_status(self._store.clusters, key, _without(done))
+
+    def _forget_unknown(self) -> None:
+        """Drop what is kept for clusters that are no more; not while one cannot be read, for it may be that one."""
+        if self._store.clusters.malformed:
+            return
+        known = {one.spec.id for one in self._store.clusters}
+        for key in self._boards.wishes.snapshot():
+            if key[0] not in known:
+                self._boards.wishes.drop(key)
+                self._blobs.release(key)
+        for key in self._boards.reports.snapshot():
+            if key[0] not in known:
+                self._boards.reports.drop(key)
 
     def _settle_tombstone(self, id_: ClusterId, entry: Tombstone) -> bool:
         """Say a tombstone when its time has come; tell whether it is done with."""

@@ -94,13 +94,11 @@ class ClusterRegistry:
         self._renewed[peer.fingerprint] = issued.not_after
 
     def _find(self, cluster_id: ClusterId) -> Cluster | None:
-        found = [
-            one
-            for one in self._store.clusters
-            if one.spec.id == cluster_id and not one.metadata.is_being_deleted
-        ]
+        found = [one for one in self._store.clusters if one.spec.id == cluster_id]
+        # One that is being removed speaks until its finalizer goes: its agent has to be told what leaves, and to say when it has.
+        staying = [one for one in found if not one.metadata.is_being_deleted] or found
         # Two Clusters of one id are a conflict that a person has to settle; neither may speak.
-        return found[0] if len(found) == 1 else None
+        return staying[0] if len(staying) == 1 else None
 
 
 def _key(cluster: Cluster) -> Key:

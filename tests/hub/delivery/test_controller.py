@@ -532,6 +532,18 @@ async def test_everything_leaves_a_cluster_that_is_removed() -> None:
         assert found.delete_objects
 
 
+async def test_nothing_is_kept_for_a_cluster_that_is_gone() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        rig.report("eu-1", Stage.READY)
+        rig.api.remove("clusters", "apps", "eu-1")
+        await settle()
+        assert rig.wish("eu-1") is None
+        assert isinstance(rig.wish("us-1"), Assigned)
+        assert rig.boards.reports.snapshot() == {}
+
+
 async def test_a_dependency_that_is_not_on_the_cluster_is_waited_for() -> None:
     rig = prod_fleet()
     rig.cluster("management")
