@@ -38,6 +38,7 @@ class Options:
     context: str | None = None
     namespace: str | None = None
     timeout: timedelta | None = None
+    verbose: bool | None = None
 
 
 @dataclass(slots=True)
@@ -100,6 +101,9 @@ def options_without_context(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
             "--timeout", type=GoDuration(), metavar="DURATION", help="How long to wait (5m).", **_SHARED
+        ),
+        click.option(
+            "--verbose", is_flag=True, default=None, help="Say of a failure where it came from.", **_SHARED
         ),
         click.option("-n", "--namespace", metavar="NS", help="Namespace (flux-system).", **_SHARED),
         click.option("--kubeconfig", metavar="FILE", help="Kubeconfig of the management cluster.", **_SHARED),

@@ -1,6 +1,7 @@
 """The command `hub`: finds the commands, each a file of `commands/`, and turns failures into a line that says what to do."""
 
 import sys
+import traceback
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -11,7 +12,7 @@ from agent.kit.errors import CartwheelError
 from agent.kube.errors import Forbidden, Unauthorized, Unreachable
 from agent.version import VERSION
 from hub.cli import commands, output
-from hub.cli.client import caller_of_this_process, common_options
+from hub.cli.client import Caller, caller_of_this_process, common_options
 
 
 class Hub(click.Group):
@@ -21,6 +22,9 @@ class Hub(click.Group):
         try:
             return super().invoke(ctx)
         except CartwheelError as problem:
+            caller = ctx.find_object(Caller)
+            if caller is not None and caller.options.verbose:
+                click.echo("".join(traceback.format_exception(problem)), err=True, nl=False)
             output.failure(explain(problem))
             ctx.exit(1)
 

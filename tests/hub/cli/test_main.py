@@ -52,3 +52,11 @@ def test_what_is_no_duration_is_refused_with_the_form_to_write(text: str) -> Non
     result = World().run("status", "--timeout", text)
     assert result.exit_code == 2
     assert "30s, 10m or 1h30m" in result.output
+
+
+@pytest.mark.parametrize(("options", "told"), [((), False), (("--verbose",), True)])
+def test_where_a_failure_came_from_is_told_when_asked_for(options: tuple[str, ...], told: bool) -> None:
+    result = World().run("get", "kustomizations", *options)
+    assert result.exit_code == 1
+    assert ("Traceback" in result.stderr) is told
+    assert result.stderr.splitlines()[-1] == '✗ no Kustomization objects found in "flux-system" namespace'
