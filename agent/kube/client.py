@@ -336,7 +336,14 @@ def _watch_event(path: str, line: bytes) -> WatchEvent:
         status = event.get("object") or {}
         code = int(status.get("code") or 500)
         raise _error(f"watch {path}", code, status)
-    return WatchEvent(change=Change(event["type"]), object=event["object"])
+    try:
+        return WatchEvent(change=Change(event["type"]), object=event["object"])
+    except (KeyError, ValueError) as problem:
+        raise ServerFailed(
+            f"watch {path}: the API server sent what is no event: {line[:100]!r}",
+            status=200,
+            reason="Malformed",
+        ) from problem
 
 
 def _refusal(doing: str, path: str, answer: aiohttp.ClientResponse, data: bytes) -> ApiError:
@@ -362,7 +369,8 @@ def _error(doing: str, code: int, status: Mapping[str, Any]) -> ApiError:
     kind = _BY_STATUS.get(code, ServerFailed if code >= 500 else ApiError)
     if code == 409 and reason == "AlreadyExists":
         kind = AlreadyExists
-    if code >= 500 or not status.get("reason"):
+    if code >= 500 or not (details.get("name") or causes):
+        # The server's words alone do not say what was asked of which object.
         message = f"{doing}: {message}"
     return kind(message, status=code, reason=reason, causes=causes)
 

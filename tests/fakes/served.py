@@ -1,5 +1,6 @@
 """Which kinds an API server in memory serves, and what is particular to each."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -112,12 +113,18 @@ def discovery(kinds: Mapping[tuple[str, str, str], Served], path: str) -> dict[s
 
 
 def _group(resources: list[Resource], group: str) -> dict[str, Any]:
-    versions = sorted(
-        {one.version for one in resources if one.group == group},
-        key=lambda version: ("a" in version, version),
-    )
+    versions = sorted({one.version for one in resources if one.group == group}, key=_rank)
     entries = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
     return {"name": group, "versions": entries, "preferredVersion": entries[0]}
+
+
+def _rank(version: str) -> tuple[int, int, int]:
+    """Return where a version stands: stable ones first, then beta, then alpha, the highest number before the others."""
+    found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
+    if found is None:
+        return (3, 0, 0)
+    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
+    return (stage, -int(found[1]), -int(found[3] or 0))
 
 
 def _resources(
