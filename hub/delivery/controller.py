@@ -23,22 +23,21 @@ from hub.delivery.assigning import assigned
 from hub.delivery.builds import Builds, TreeMissing, Trees
 from hub.delivery.bundle import Assembly
 from hub.delivery.candidate import Candidate, candidate_of
-from hub.delivery.dependencies import Judgement, depends_on, judge
+from hub.delivery.dependencies import Judgement, judge
 from hub.delivery.inputs import read_cluster, read_delivery
 from hub.delivery.leaving import Leaving
 from hub.delivery.placement import KIND, NotPlaced, Placed, Placement, place, remembered
 from hub.delivery.places import Places
 from hub.delivery.rollout import next_candidates
 from hub.delivery.variables import Layers, Values, variables_of
+from hub.delivery.waking import Waking
 from hub.model import annotations as names
 from hub.model.cluster import Cluster, ClusterName
-from hub.model.conditions import READY
 from hub.model.fields import unsupported
 from hub.model.fleet import OnLeave
 from hub.model.gitrepository import Artifact
 from hub.model.kinds import Kind
-from hub.model.kustomization import DeletionPolicy, Kustomization, VariablesKind
-from hub.model.metadata import Metadata
+from hub.model.kustomization import DeletionPolicy, Kustomization
 from hub.model.standing import Problem, Standing, Target
 from hub.model.wish import Assigned, Boards, DeliveryKey, PlacementKey, Wish
 from hub.store import Store
@@ -98,7 +97,6 @@ class Controller:
             store, boards, blobs, self._places, clock=clock, rename_window_s=settings.rename_window_s
         )
         self._owned: dict[Key, set[PlacementKey]] = {}
-        self._seen: dict[tuple[str, Key], object] = {}
         self._loop: Loop[Key] = Loop(
             "deliveries",
             self._reconcile,
@@ -115,6 +113,9 @@ class Controller:
             backoff=settings.backoff,
             workers=2,
         )
+        self._waking = Waking(
+            store, boards, self._places, delivery=self._loop.mark, cluster=self._clusters.mark
+        )
 
     @property
     def depth(self) -> int:
@@ -128,117 +129,13 @@ class Controller:
 
     async def run(self) -> None:
         """Work on all deliveries once everything is known, then on what changes."""
-        store = self._store
-        await store.wait_until_complete()
-        store.kustomizations.listen(self._delivery_changed)
-        store.git_repositories.listen(self._source_changed)
-        store.clusters.listen(self._cluster_changed)
-        store.fleets.listen(self._fleet_changed)
-        store.namespaces.listen(self._namespace_changed)
-        store.listen_to_variables(self._variables_changed)
-        self._world_changed()
-        for key in store.clusters.keys:
-            self._clusters.mark(key)
+        await self._store.wait_until_complete()
+        self._waking.begin()
         async with Tasks() as tasks:
             tasks.start(self._loop.run(), name="deliveries")
             tasks.start(self._clusters.run(), name="leaving")
-            tasks.start(self._follow_reports(), name="delivery-reports")
+            tasks.start(self._waking.follow_reports(), name="delivery-reports")
             await tasks.wait_for_failure()
-
-    # What wakes whom.
-
-    def _is_news(self, kind: str, key: Key, now: object) -> bool:
-        """Tell whether what matters of a resource differs from what it was."""
-        before = self._seen.get((kind, key))
-        self._seen[(kind, key)] = now
-        return before != now
-
-    def _world_changed(self) -> None:
-        self._places.world_changed()
-        for key in self._store.kustomizations.keys:
-            self._loop.mark(key)
-
-    def _delivery_changed(self, key: Key) -> None:
-        if key in self._store.kustomizations.malformed:
-            self._loop.mark(key)
-            return
-        delivery = self._store.kustomizations.get(key)
-        self._places.refresh(key)
-        metadata = delivery.metadata if delivery is not None else None
-        if self._is_news("delivery", key, metadata and _what_matters(metadata.generation, metadata)):
-            self._loop.mark(key)
-        status = delivery.status if delivery is not None else None
-        told = delivery and (status and status.observed_generation, delivery.conditions.get(READY))
-        applied = status.last_applied_revision if status is not None else ""
-        if self._is_news("status", key, (told, applied, metadata and metadata.uid)):
-            for other in self._store.kustomizations:
-                if depends_on(other, key):
-                    self._loop.mark((other.metadata.namespace, other.metadata.name))
-
-    def _source_changed(self, key: Key) -> None:
-        source = (
-            None if key in self._store.git_repositories.malformed else self._store.git_repositories.get(key)
-        )
-        artifact = source.status.artifact if source is not None else None
-        if not self._is_news("source", key, artifact and (artifact.revision, artifact.digest)):
-            return
-        for delivery in self._store.kustomizations:
-            if (delivery.source_namespace, delivery.spec.source_ref.name) == key:
-                self._loop.mark((delivery.metadata.namespace, delivery.metadata.name))
-
-    def _cluster_changed(self, key: Key) -> None:
-        self._clusters.mark(key)
-        cluster = None if key in self._store.clusters.malformed else self._store.clusters.get(key)
-        now = cluster and (cluster.raw_spec, _what_matters(0, cluster.metadata), cluster.metadata.labels)
-        if self._is_news("cluster", key, now):
-            self._world_changed()
-
-    def _fleet_changed(self, key: Key) -> None:
-        fleet = None if key in self._store.fleets.malformed else self._store.fleets.get(key)
-        if self._is_news("fleet", key, fleet and fleet.raw_spec):
-            self._world_changed()
-
-    def _namespace_changed(self, key: Key) -> None:
-        namespace = self._store.namespaces.get(key)
-        relevant = (names.CLUSTER, names.HOME_NAMESPACE)
-        now = namespace and tuple(namespace.metadata.label_or_annotation(name) for name in relevant)
-        if self._is_news("namespace", key, now):
-            self._world_changed()
-
-    def _variables_changed(self, kind: VariablesKind, key: Key) -> None:
-        users = {
-            cluster.metadata.namespace
-            for cluster in self._store.clusters
-            if cluster.metadata.namespace == key[0]
-            and any((one.kind, one.name) == (kind, key[1]) for one in cluster.spec.variables_from)
-        }
-        for delivery in self._store.kustomizations:
-            named = any(
-                (one.kind, one.name) == (kind, key[1]) for one in delivery.spec.post_build.substitute_from
-            )
-            if users or (named and delivery.metadata.namespace == key[0]):
-                self._loop.mark((delivery.metadata.namespace, delivery.metadata.name))
-
-    async def _follow_reports(self) -> None:
-        """Look at what leaves when agents report, and at what runs where it is not placed."""
-        with self._boards.reports.reader() as reader:
-            while True:
-                changed = await reader.next()
-                owners: dict[str, Key] = {}
-                if any(self._boards.wishes.get(key) is None for key in changed):
-                    owners = {
-                        one.metadata.uid: (one.metadata.namespace, one.metadata.name)
-                        for one in self._store.kustomizations
-                    }
-                ids = {id_ for id_, _ in changed}
-                for cluster in self._store.clusters:
-                    if cluster.spec.id in ids and (
-                        cluster.status.tombstones or cluster.metadata.is_being_deleted
-                    ):
-                        self._clusters.mark((cluster.metadata.namespace, cluster.metadata.name))
-                for key, report in changed.items():
-                    if report is not None and self._boards.wishes.get(key) is None and report.uid in owners:
-                        self._loop.mark(owners[report.uid])
 
     async def _settle_cluster(self, key: Key) -> Outcome:
         await self._leaving.settle(key)
@@ -272,8 +169,7 @@ class Controller:
         self._owned.pop(key, None)
         self._builds.forget(key)
         self._boards.standings.drop((KIND, *key))
-        for kind in ("delivery", "status"):
-            self._seen.pop((kind, key), None)
+        self._waking.forget(key)
 
     async def _converge(self, key: Key, delivery: Kustomization) -> Outcome:
         if (refusal := unsupported(Kind.KUSTOMIZATION, delivery.raw_spec)) is not None:
@@ -594,20 +490,6 @@ class Controller:
 
 class _Failed(Waiting):
     """It was tried and failed; tried again after a time, or at once when an input changes."""
-
-
-def _what_matters(generation: int, metadata: Metadata) -> object:
-    """Return what of a resource's metadata changes what is wished for."""
-    relevant = (
-        names.VARIABLES,
-        names.PLACED,
-        names.RECONCILE_REQUESTED_AT,
-        names.APPROVE_PRUNE,
-        names.REMOVE,
-    )
-    annotations = tuple(metadata.annotations.get(name) for name in relevant)
-    fleet = metadata.label_or_annotation(names.FLEET)
-    return (metadata.uid, generation, metadata.is_being_deleted, fleet, annotations)
 
 
 def _problem(error: CartwheelError) -> Problem:

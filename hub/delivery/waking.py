@@ -1,0 +1,157 @@
+"""What wakes the work on which delivery: changes of resources that matter for what is wished for, and reports of what runs where it should not.
+
+State: of every resource the part that matters as it was last, so that a status that is written wakes nobody for nothing.
+"""
+
+from collections.abc import Callable
+
+from agent.kube.watch import Key
+from hub.delivery.dependencies import depends_on
+from hub.delivery.places import Places
+from hub.model import annotations as names
+from hub.model.conditions import READY
+from hub.model.kustomization import VariablesKind
+from hub.model.metadata import Metadata
+from hub.model.wish import Boards
+from hub.store import Store
+
+Mark = Callable[[Key], None]
+
+
+class Waking:
+    """Listens to the store and to reports; `delivery` and `cluster` mark what is to be worked on."""
+
+    def __init__(
+        self, store: Store, boards: Boards, places: Places, *, delivery: Mark, cluster: Mark
+    ) -> None:
+        self._store = store
+        self._boards = boards
+        self._places = places
+        self._mark_delivery = delivery
+        self._mark_cluster = cluster
+        self._seen: dict[tuple[str, Key], object] = {}
+
+    def begin(self) -> None:
+        """Mark everything, and from now on what changes."""
+        store = self._store
+        store.kustomizations.listen(self._delivery_changed)
+        store.git_repositories.listen(self._source_changed)
+        store.clusters.listen(self._cluster_changed)
+        store.fleets.listen(self._fleet_changed)
+        store.namespaces.listen(self._namespace_changed)
+        store.listen_to_variables(self._variables_changed)
+        self._world_changed()
+        for key in store.clusters.keys:
+            self._mark_cluster(key)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a delivery that is gone."""
+        for kind in ("delivery", "status"):
+            self._seen.pop((kind, key), None)
+
+    def _is_news(self, kind: str, key: Key, now: object) -> bool:
+        """Tell whether what matters of a resource differs from what it was."""
+        before = self._seen.get((kind, key))
+        self._seen[(kind, key)] = now
+        return before != now
+
+    def _world_changed(self) -> None:
+        self._places.world_changed()
+        for key in self._store.kustomizations.keys:
+            self._mark_delivery(key)
+
+    def _delivery_changed(self, key: Key) -> None:
+        if key in self._store.kustomizations.malformed:
+            self._mark_delivery(key)
+            return
+        delivery = self._store.kustomizations.get(key)
+        self._places.refresh(key)
+        metadata = delivery.metadata if delivery is not None else None
+        if self._is_news("delivery", key, metadata and _what_matters(metadata.generation, metadata)):
+            self._mark_delivery(key)
+        status = delivery.status if delivery is not None else None
+        told = delivery and (status and status.observed_generation, delivery.conditions.get(READY))
+        applied = status.last_applied_revision if status is not None else ""
+        if self._is_news("status", key, (told, applied, metadata and metadata.uid)):
+            for other in self._store.kustomizations:
+                if depends_on(other, key):
+                    self._mark_delivery((other.metadata.namespace, other.metadata.name))
+
+    def _source_changed(self, key: Key) -> None:
+        source = (
+            None if key in self._store.git_repositories.malformed else self._store.git_repositories.get(key)
+        )
+        artifact = source.status.artifact if source is not None else None
+        if not self._is_news("source", key, artifact and (artifact.revision, artifact.digest)):
+            return
+        for delivery in self._store.kustomizations:
+            if (delivery.source_namespace, delivery.spec.source_ref.name) == key:
+                self._mark_delivery((delivery.metadata.namespace, delivery.metadata.name))
+
+    def _cluster_changed(self, key: Key) -> None:
+        self._mark_cluster(key)
+        cluster = None if key in self._store.clusters.malformed else self._store.clusters.get(key)
+        now = cluster and (cluster.raw_spec, _what_matters(0, cluster.metadata), cluster.metadata.labels)
+        if self._is_news("cluster", key, now):
+            self._world_changed()
+
+    def _fleet_changed(self, key: Key) -> None:
+        fleet = None if key in self._store.fleets.malformed else self._store.fleets.get(key)
+        if self._is_news("fleet", key, fleet and fleet.raw_spec):
+            self._world_changed()
+
+    def _namespace_changed(self, key: Key) -> None:
+        namespace = self._store.namespaces.get(key)
+        relevant = (names.CLUSTER, names.HOME_NAMESPACE)
+        now = namespace and tuple(namespace.metadata.label_or_annotation(name) for name in relevant)
+        if self._is_news("namespace", key, now):
+            self._world_changed()
+
+    def _variables_changed(self, kind: VariablesKind, key: Key) -> None:
+        users = {
+            cluster.metadata.namespace
+            for cluster in self._store.clusters
+            if cluster.metadata.namespace == key[0]
+            and any((one.kind, one.name) == (kind, key[1]) for one in cluster.spec.variables_from)
+        }
+        for delivery in self._store.kustomizations:
+            named = any(
+                (one.kind, one.name) == (kind, key[1]) for one in delivery.spec.post_build.substitute_from
+            )
+            if users or (named and delivery.metadata.namespace == key[0]):
+                self._mark_delivery((delivery.metadata.namespace, delivery.metadata.name))
+
+    async def follow_reports(self) -> None:
+        """Look at what leaves when agents report, and at what runs where it is not placed."""
+        with self._boards.reports.reader() as reader:
+            while True:
+                changed = await reader.next()
+                owners: dict[str, Key] = {}
+                if any(self._boards.wishes.get(key) is None for key in changed):
+                    owners = {
+                        one.metadata.uid: (one.metadata.namespace, one.metadata.name)
+                        for one in self._store.kustomizations
+                    }
+                ids = {id_ for id_, _ in changed}
+                for cluster in self._store.clusters:
+                    if cluster.spec.id in ids and (
+                        cluster.status.tombstones or cluster.metadata.is_being_deleted
+                    ):
+                        self._mark_cluster((cluster.metadata.namespace, cluster.metadata.name))
+                for key, report in changed.items():
+                    if report is not None and self._boards.wishes.get(key) is None and report.uid in owners:
+                        self._mark_delivery(owners[report.uid])
+
+
+def _what_matters(generation: int, metadata: Metadata) -> object:
+    """Return what of a resource's metadata changes what is wished for."""
+    relevant = (
+        names.VARIABLES,
+        names.PLACED,
+        names.RECONCILE_REQUESTED_AT,
+        names.APPROVE_PRUNE,
+        names.REMOVE,
+    )
+    annotations = tuple(metadata.annotations.get(name) for name in relevant)
+    fleet = metadata.label_or_annotation(names.FLEET)
+    return (metadata.uid, generation, metadata.is_being_deleted, fleet, annotations)
