@@ -139,21 +139,27 @@ def hub_objects(choices: HubChoices) -> list[Object]:
     return objects
 
 
-def agent_objects(choices: AgentChoices) -> list[Object]:
-    """Return everything of an agent, the Secret with its join token included, in the order to apply."""
+def agent_frame(only_namespace: str) -> list[Object]:
+    """Return an agent's namespace (unless it is somebody else's), rights and Deployment."""
     objects = _base("agent_files")
-    if choices.only_namespace:
+    if only_namespace:
         objects = [*_read("agent_files", "rights-namespace.yaml"), *_of_kind(objects, "Deployment")]
     for one in objects:
         if "namespace" in one["metadata"]:
-            one["metadata"]["namespace"] = choices.namespace
+            one["metadata"]["namespace"] = only_namespace or installation.NAMESPACE
         for subject in one.get("subjects", ()):
-            subject["namespace"] = choices.namespace
-        if one["kind"] == "Deployment":
-            limit = {WATCH_NAMESPACE: choices.only_namespace} if choices.only_namespace else {}
-            _run(one, choices.image, {**choices.env, **limit})
-            # A new token is a new Pod: a mounted Secret arrives late, and an agent reads it once.
-            _template(one)["metadata"]["annotations"][BOOTSTRAP_TOKEN] = choices.token.partition(".")[0]
+            subject["namespace"] = only_namespace or installation.NAMESPACE
+    return objects
+
+
+def agent_objects(choices: AgentChoices) -> list[Object]:
+    """Return everything of an agent, the Secret with its join token included, in the order to apply."""
+    objects = agent_frame(choices.only_namespace)
+    limit = {WATCH_NAMESPACE: choices.only_namespace} if choices.only_namespace else {}
+    for one in _of_kind(objects, "Deployment"):
+        _run(one, choices.image, {**choices.env, **limit})
+        # A new token is a new Pod: a mounted Secret arrives late, and an agent reads it once.
+        _template(one)["metadata"]["annotations"][BOOTSTRAP_TOKEN] = choices.token.partition(".")[0]
     secret = _named(
         "Secret",
         installation.BOOTSTRAP_SECRET,

@@ -20,6 +20,8 @@ AGENT = "cartwheel-agent"
 """The name of the agent's Deployment, ServiceAccount and roles."""
 BOOTSTRAP_SECRET = "cartwheel-agent-bootstrap"  # noqa: S105  (a name)
 IDENTITY_SECRET = "cartwheel-agent-identity"  # noqa: S105  (a name)
+DESK_LABEL = "fleet.cartwheel.dev/desk"
+"""On every Secret of an agent's desk."""
 TOKEN_KEY = "token"  # noqa: S105  (a name)
 CLUSTER_KEY = "cluster"
 

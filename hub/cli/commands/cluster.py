@@ -1,5 +1,6 @@
 """`hub cluster`: the clusters of the fleet, from enrolment to removal."""
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ import click
 from agent.kube.api import Api, PatchType
 from agent.kube.errors import NotFound
 from hub.cli import output, views
-from hub.cli.applying import CLUSTERS
+from hub.cli.applying import CLUSTERS, find
 from hub.cli.client import (
     Caller,
     Failed,
@@ -17,6 +18,7 @@ from hub.cli.client import (
     common_options,
     options_without_context,
 )
+from hub.cli.departing import take_agent_away
 from hub.cli.enrolment import (
     Enrolment,
     HubFacts,
@@ -244,34 +246,72 @@ async def token(caller: Caller, *, name: str, valid_for: timedelta) -> None:
 @cluster.command("remove")
 @click.argument("name")
 @click.option("--prune", is_flag=True, help="Delete from the cluster what its deliveries brought there.")
-@click.option("--wait/--no-wait", "waits", default=True, help="Wait until the Cluster is gone (yes).")
-@common_options
+@click.option(
+    "--context",
+    "remote_context",
+    metavar="CTX",
+    help="Kubeconfig context of the cluster: its agent goes too.",
+)
+@click.option(
+    "--cluster-kubeconfig", metavar="FILE", help="Kubeconfig that has CTX, when it is another file."
+)
+@click.option(
+    "--namespace-only", default="", metavar="NS", help="The namespace of an agent that was added so."
+)
+@options_without_context
 @asynchronous
-async def remove(caller: Caller, *, name: str, prune: bool, waits: bool) -> None:
+async def remove(
+    caller: Caller,
+    *,
+    name: str,
+    prune: bool,
+    remote_context: str | None,
+    cluster_kubeconfig: str | None,
+    namespace_only: str,
+) -> None:
     """Remove a cluster from the fleet.
 
-    Its agent goes, with its rights and its desk; workloads stay and go on running, unless --prune. The agent of a cluster that is
-    not connected is revoked at once; when it comes back, it stops guarding.
+    Workloads stay and go on running, unless --prune. The agent lets go of everything, and its certificate opens nothing any more; with
+    --context it is deleted too, with its rights and its desk. An agent that is not connected is revoked at once and stops
+    guarding when it comes back. The same command again finishes what was interrupted.
     """
     choice = "prune" if prune else "keep"
-    async with caller.management() as api:
-        found = await _cluster(api, caller.namespace, name)
-        # The choice before the deletion: the hub acts as soon as it sees the latter.
-        patch = {
-            "metadata": {
-                "uid": found.metadata.uid,
-                "annotations": {annotations.REMOVE: choice},
-            }
-        }
-        await _patch(api, caller.namespace, name, patch)
-        await api.delete(CLUSTERS, caller.namespace, name, uid=found.metadata.uid)
-        output.action(f"removing Cluster {caller.namespace}/{name} ({choice} its workloads)")
-        if waits:
-            await _wait_gone(caller, api, found)
-            output.success(f"Cluster {caller.namespace}/{name} removed")
+    place = namespace_only or installation.NAMESPACE
+    deadline_s = caller.deadline_s()
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(caller.management())
+        remote: Api | None = None
+        if remote_context is not None:
+            kubeconfig = cluster_kubeconfig or caller.options.kubeconfig
+            remote = await stack.enter_async_context(caller.connect(kubeconfig, remote_context))
+            await refuse_another_clusters_agent(remote, place, f"{caller.namespace}/{name}")
+        raw = await find(api, CLUSTERS, caller.namespace, name)
+        if raw is None and remote is None:
+            raise _no_cluster(caller.namespace, name)
+        if raw is not None:
+            await _let_go(caller, api, Cluster.parse(raw), choice, deadline_s=deadline_s)
+        if remote is None:
+            output.warning(
+                f"the agent stays in cluster {name}, without a fleet; `hub cluster remove {name} --context CTX` deletes it"
+            )
+        else:
+            await take_agent_away(caller, remote, namespace_only, deadline_s=deadline_s)
 
 
-async def _wait_gone(caller: Caller, api: Api, found: Cluster) -> None:
+async def _let_go(caller: Caller, api: Api, found: Cluster, choice: str, *, deadline_s: float) -> None:
+    """Delete the Cluster and wait until the hub is done with it."""
+    metadata = found.metadata
+    # The choice before the deletion: the hub acts as soon as it sees the latter.
+    annotation = {annotations.REMOVE: choice}
+    patch = {"metadata": {"uid": metadata.uid, "annotations": annotation}}
+    await _patch(api, metadata.namespace, metadata.name, patch)
+    await api.delete(CLUSTERS, metadata.namespace, metadata.name, uid=metadata.uid)
+    output.action(f"removing Cluster {metadata.namespace}/{metadata.name} ({choice} its workloads)")
+    await _wait_gone(caller, api, found, deadline_s=deadline_s)
+    output.success(f"Cluster {metadata.namespace}/{metadata.name} removed")
+
+
+async def _wait_gone(caller: Caller, api: Api, found: Cluster, *, deadline_s: float) -> None:
     namespace, name = found.metadata.namespace, found.metadata.name
 
     async def look() -> Progress:
@@ -286,7 +326,7 @@ async def _wait_gone(caller: Caller, api: Api, found: Cluster) -> None:
             message=f"Cluster {namespace}/{name} is being removed{detail}",
         )
 
-    await wait(caller, look, deadline_s=caller.deadline_s(), subject=f"Cluster {namespace}/{name} to go")
+    await wait(caller, look, deadline_s=deadline_s, subject=f"Cluster {namespace}/{name} to go")
 
 
 async def _suspend(caller: Caller, name: str, value: bool | None) -> None:

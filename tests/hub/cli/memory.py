@@ -58,7 +58,9 @@ class MemoryApi:
         if resource.plural in self.missing:
             raise NotFound(f"no {resource.plural}", status=404, reason="NotFound")
         name = field_selector.removeprefix("metadata.name=")
-        wanted = dict(part.split("=", 1) for part in label_selector.split(",") if part)
+        terms = [part.partition("=") for part in label_selector.split(",") if part]
+        wanted = {key: value for key, equals, value in terms if equals}
+        present = {key for key, equals, _ in terms if not equals}
         items = [
             copy.deepcopy(one)
             for (group, plural, place, _), one in sorted(self.objects.items())
@@ -66,6 +68,7 @@ class MemoryApi:
             and namespace in ("", place)
             and name in ("", one["metadata"]["name"])
             and wanted.items() <= (one["metadata"].get("labels") or {}).items()
+            and present <= (one["metadata"].get("labels") or {}).keys()
         ]
         return Listing(items=items, resource_version="1")
 

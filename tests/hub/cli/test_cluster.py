@@ -274,11 +274,46 @@ def test_the_hub_is_told_what_becomes_of_the_workloads_of_a_removed_cluster(
 ) -> None:
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     registered(world)["metadata"]["finalizers"] = ["finalizers.fluxcd.io"]
-    result = world.run("cluster", "remove", "eu-1", "--no-wait", *options)
-    assert result.exit_code == 0, result.output
+    result = world.run("cluster", "remove", "eu-1", "--timeout", "10s", *options)
+    assert result.exit_code == 1
+    assert "timeout waiting for Cluster flux-system/eu-1 to go" in result.stderr
     metadata = registered(world)["metadata"]
     assert metadata["annotations"]["fleet.cartwheel.dev/remove"] == choice
     assert metadata["deletionTimestamp"]
+
+
+def test_with_its_context_the_agent_goes_with_its_rights_and_its_desk_and_nothing_else(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    remote = world.clusters["kind-eu-1"]
+    labels = {"fleet.cartwheel.dev/desk": "head"}
+    remote.put(SECRETS, secret_object("cartwheel-desk-1", {"head": "x"}, labels=labels))
+    remote.put(SECRETS, secret_object("cartwheel-agent-identity", {"tls.key": "KEY"}))
+    remote.put(SECRETS, secret_object("mine", {"a": "b"}))
+    result = world.run("cluster", "remove", "eu-1", "--context", "kind-eu-1")
+    assert result.exit_code == 0, result.output
+    assert {(plural, name) for _, plural, _, name in remote.objects} == {
+        ("namespaces", "cartwheel-system"),
+        ("secrets", "mine"),
+    }
+    assert world.management.find(CLUSTERS, "flux-system", "eu-1") is None
+
+
+def test_an_agent_whose_cluster_is_gone_already_can_still_be_taken_away(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--namespace-only", "shop")
+    world.run("cluster", "remove", "eu-1")
+    remote = world.clusters["kind-eu-1"]
+    assert remote.find(DEPLOYMENTS, "shop", "cartwheel-agent")
+    result = world.run("cluster", "remove", "eu-1", "--context", "kind-eu-1", "--namespace-only", "shop")
+    assert result.exit_code == 0, result.output
+    assert remote.objects == {}
+
+
+def test_another_clusters_agent_is_not_taken_away(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    result = world.run("cluster", "remove", "eu-2", "--context", "kind-eu-1")
+    assert result.exit_code == 1
+    assert "belongs to Cluster flux-system/eu-1" in result.stderr
+    assert world.clusters["kind-eu-1"].find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent")
 
 
 def test_removal_waits_until_the_cluster_is_gone(world: World) -> None:
