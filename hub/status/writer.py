@@ -1,4 +1,4 @@
-"""Writes the status of deliveries and Clusters, and their events, from what the boards say.
+"""Writes the status of deliveries, Clusters and Fleets, and their events, from what the boards say.
 
 State: which placement is whose, and when what was last written: each status is written at most once per interval, and never when it would
 be equal. Decides nothing: what is written follows from the pure parts beside it.
@@ -15,12 +15,14 @@ from agent.kube.watch import Key
 from agent.model.names import ClusterId
 from hub.model.cluster import Cluster, ClusterStatus
 from hub.model.events import COMMIT_STATUS, COMMIT_STATUS_UPDATE, REVISION, Severity, event
+from hub.model.fleet import Fleet, FleetStatus
 from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import Kustomization, KustomizationStatus
 from hub.model.standing import Standing, Target
 from hub.model.wish import Boards, PlacementKey
 from hub.status.cluster import ClusterOutlook, cluster_status_of
 from hub.status.delivery import Outlook, status_of
+from hub.status.fleet import FleetOutlook, fleet_status_of, selected
 from hub.status.happenings import event_of
 from hub.status.summary import next_change_s
 from hub.status.verdict import Patience, Verdict, judge
@@ -77,6 +79,14 @@ class StatusWriter:
             backoff=settings.backoff,
             workers=settings.workers,
         )
+        self._fleet_loop: Loop[Key] = Loop(
+            "fleet-status",
+            self._write_fleet,
+            clock=clock,
+            randomness=randomness,
+            backoff=settings.backoff,
+            workers=settings.workers,
+        )
         self._event_loop: Loop[HappeningKey] = Loop(
             "events",
             self._tell_happening,
@@ -91,10 +101,13 @@ class StatusWriter:
         await self._store.wait_until_complete()
         self._store.kustomizations.listen(self._mark_delivery)
         self._store.clusters.listen(self._mark_cluster)
+        self._store.fleets.listen(self._mark_fleet)
         for key in self._store.clusters.keys:
             self._mark_cluster(key)
+        for key in self._store.fleets.keys:
+            self._mark_fleet(key)
         async with Tasks() as tasks:
-            for loop in (self._delivery_loop, self._cluster_loop, self._event_loop):
+            for loop in (self._delivery_loop, self._cluster_loop, self._fleet_loop, self._event_loop):
                 tasks.start(loop.run(), name="status")
             tasks.start(self._follow_standings(), name="status-standings")
             tasks.start(self._follow_reports(), name="status-reports")
@@ -158,6 +171,13 @@ class StatusWriter:
 
     def _mark_cluster(self, key: Key) -> None:
         self._cluster_loop.mark(key, after_s=self._due_in_s("Cluster", key))
+        for fleet in self._store.fleets:
+            # Whatever a Cluster says anew may count in the Fleets of its namespace.
+            if fleet.metadata.namespace == key[0]:
+                self._mark_fleet((fleet.metadata.namespace, fleet.metadata.name))
+
+    def _mark_fleet(self, key: Key) -> None:
+        self._fleet_loop.mark(key, after_s=max(self._due_in_s("Fleet", key), self._settings.interval_s))
 
     def _mark_cluster_of(self, id_: ClusterId) -> None:
         for cluster in self._store.clusters:
@@ -270,6 +290,28 @@ class StatusWriter:
         if await self._store.update_status(self._store.clusters, key, change):
             self._written_s[("Cluster", key)] = self._clock.monotonic_s()
         return self._until_lapse((id_,))
+
+    async def _write_fleet(self, key: Key) -> Outcome:
+        fleet = self._store.fleets.get(key)
+        if fleet is None:
+            self._written_s.pop(("Fleet", key), None)
+            return Done()
+        clusters = selected(fleet, tuple(self._store.clusters))
+        verdicts: dict[ClusterId, list[Verdict]] = {}
+        for delivery in self._store.kustomizations:
+            place = (delivery.metadata.namespace, delivery.metadata.name)
+            standing = self._boards.standings.get((DELIVERY, *place))
+            if standing is not None and (delivery.metadata.namespace, delivery.fleet) == key:
+                for one in self._verdicts(standing, standing.targets):
+                    verdicts.setdefault(one.target.id, []).append(one)
+
+        def change(newest: Fleet) -> FleetStatus:
+            outlook = FleetOutlook(fleet=newest, clusters=clusters, verdicts=verdicts, now=self._clock.now())
+            return fleet_status_of(outlook)
+
+        if await self._store.update_status(self._store.fleets, key, change):
+            self._written_s[("Fleet", key)] = self._clock.monotonic_s()
+        return self._until_lapse(one.spec.id for one in clusters if one.spec.id is not None)
 
     def _verdicts(self, standing: Standing, targets: Iterable[Target]) -> tuple[Verdict, ...]:
         now = self._clock.now()
