@@ -29,14 +29,15 @@ from hub.delivery.leaving import Leaving
 from hub.delivery.placement import KIND, NotPlaced, Placed, Placement, place, remembered
 from hub.delivery.places import Places
 from hub.delivery.rollout import next_candidates
-from hub.delivery.variables import Layers, Values, variables_of
+from hub.delivery.variables import Layers, Values, built_ins, variables_of
 from hub.delivery.waking import Waking
 from hub.model import annotations as names
 from hub.model.cluster import Cluster, ClusterName
+from hub.model.events import Severity, event
 from hub.model.fields import unsupported
 from hub.model.fleet import OnLeave
 from hub.model.gitrepository import Artifact
-from hub.model.kinds import Kind
+from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import DeletionPolicy, Kustomization
 from hub.model.standing import Problem, Standing, Target
 from hub.model.wish import Assigned, Boards, DeliveryKey, PlacementKey, Wish
@@ -55,7 +56,7 @@ class DeliverySettings:
     backoff: Backoff
     tools: Mapping[str, str]
     dependency_retry_s: float = 30.0
-    rename_window_s: float = 3600.0
+    rename_window_s: float = 300.0
     workers: int = 8
     scale: float = 1.0
 
@@ -94,9 +95,15 @@ class Controller:
         self._builds = Builds(renderer, trees)
         self._places = Places(store, settings.management)
         self._leaving = Leaving(
-            store, boards, blobs, self._places, clock=clock, rename_window_s=settings.rename_window_s
+            store,
+            boards,
+            blobs,
+            self._places,
+            clock=clock,
+            rename_window_s=settings.rename_window_s * settings.scale,
         )
         self._owned: dict[Key, set[PlacementKey]] = {}
+        self._collisions: dict[Key, tuple[str, ...]] = {}
         self._loop: Loop[Key] = Loop(
             "deliveries",
             self._reconcile,
@@ -196,6 +203,7 @@ class Controller:
 
     async def _settle_places(self, key: Key, delivery: Kustomization, placed: Placed) -> None:
         """Remember where the delivery is placed, and release it where it was and is placed no more."""
+        left = remembered(delivery, self._places.world).fleet or placed.fleet
         is_elsewhere = placed.by != f"cluster/{self._settings.management}"
         if is_elsewhere and placed.placements:
             await self._store.annotate(self._store.kustomizations, key, {names.PLACED: placed.by})
@@ -208,7 +216,7 @@ class Controller:
             cluster = by_id.get(id_)
             if cluster is None or cluster.metadata.is_being_deleted:
                 continue
-            if placed.fleet is not None and placed.fleet.spec.on_leave is OnLeave.PRUNE:
+            if left is not None and left.spec.on_leave is OnLeave.PRUNE:
                 await self._leaving.bury(_name(cluster), home, uid, deletes=True, reason="it left the Fleet")
             else:
                 reason = f"{placed.by} no longer places it here"
@@ -345,6 +353,7 @@ class Controller:
                 reason=judgement.reason,
                 after_s=self._settings.dependency_retry_s * self._settings.scale,
             )
+        await self._tell_collisions(placement.cluster)
         try:
             layers = Layers(
                 delivery=plan.layers, cluster_from=await read_cluster(self._store, placement.cluster)
@@ -365,6 +374,24 @@ class Controller:
             by_agent=judgement.by_agent,
         )
 
+    async def _tell_collisions(self, cluster: Cluster) -> None:
+        """Say once which labels of a cluster give no variable because their names become the same."""
+        _, dropped = built_ins(cluster)
+        if self._collisions.get(_name(cluster), ()) == dropped:
+            return
+        self._collisions[_name(cluster)] = dropped
+        if dropped:
+            await self._store.record_event(
+                event(
+                    TYPES[Kind.CLUSTER].api_version,
+                    str(Kind.CLUSTER),
+                    cluster.metadata,
+                    severity=Severity.ERROR,
+                    reason="VariablesCollide",
+                    message=f"labels {', '.join(dropped)} would become the same variables and give none; rename all but one",
+                )
+            )
+
     def _hold(
         self,
         key: Key,
@@ -376,8 +403,8 @@ class Controller:
         """Keep what was wished for; where nothing was since this hub began, say that nothing is known yet."""
         held = {one.key for one in placements} or self._owned.get(key, set())
         for place_ in held:
-            wish = self._boards.wishes.get(place_)
-            if not _is_mine(wish, delivery):
+            # Even one for an earlier delivery of this name, or for the one that has the name now, is better than none.
+            if not isinstance(self._boards.wishes.get(place_), Assigned):
                 self._boards.wishes.put(place_, Hold(reason=reason, message=message))
 
     def _note_attempt(self, delivery: Kustomization, placed: Placed, artifact: Artifact) -> None:

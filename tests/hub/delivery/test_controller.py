@@ -544,6 +544,53 @@ async def test_nothing_is_kept_for_a_cluster_that_is_gone() -> None:
         assert rig.boards.reports.snapshot() == {}
 
 
+async def test_the_fleet_that_is_left_says_what_becomes_of_the_objects() -> None:
+    rig = prod_fleet(onLeave="Prune")
+    rig.cluster("dev-1", tier="dev")
+    rig.api.put_resource(Kind.FLEET, "dev", {"clusterSelector": {"matchLabels": {"tier": "dev"}}})
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        rig.relabel("kustomizations", "webapp", labels={"fleet.cartwheel.dev/fleet": "dev"})
+        await settle()
+        assert isinstance(rig.wish("eu-1"), Tombstone)
+        assert isinstance(rig.wish("dev-1"), Assigned)
+
+
+async def test_a_second_claimant_does_not_disturb_the_first() -> None:
+    rig = one_cluster()
+    home = {"fleet.cartwheel.dev/home-namespace": "apps"}
+    rig.api.put("namespaces", {"metadata": {"name": "team", "uid": "n", "labels": home}})
+    rig.deliver(creationTimestamp="2026-01-01T00:00:00Z")
+    async with running(rig):
+        spec = kustomization(sourceRef={"kind": "GitRepository", "name": "webapp", "namespace": "apps"})
+        rig.api.put_resource(
+            Kind.KUSTOMIZATION,
+            "webapp",
+            spec,
+            namespace="team",
+            uid="uid-second",
+            creationTimestamp="2026-01-02T00:00:00Z",
+        )
+        await settle()
+        second = rig.boards.standings.get(("Kustomization", "team", "webapp"))
+        assert second is not None
+        assert second.problem is not None
+        assert second.problem.reason == "PlacementConflict"
+        assert rig.assigned("management").assignment.uid == "uid-webapp"
+
+
+async def test_labels_that_collide_as_variables_are_told_once() -> None:
+    rig = Rig()
+    odd: Any = {"a-b": "1", "a.b": "2"}
+    rig.cluster("management", **odd)
+    rig.commit("main@sha1:1", a=config_map("a"))
+    rig.deliver()
+    async with running(rig):
+        rig.commit("main@sha1:2", a=config_map("a", x="1"))
+        await settle()
+        assert [one["reason"] for one in rig.api.all("events")] == ["VariablesCollide"]
+
+
 async def test_a_dependency_that_is_not_on_the_cluster_is_waited_for() -> None:
     rig = prod_fleet()
     rig.cluster("management")
