@@ -54,6 +54,7 @@ class Rig:
     clock: Hand = field(default_factory=Hand)
     trees: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     controller: Controller = field(init=False)
+    store: Store = field(init=False)
 
     def tree(self, digest: TreeDigest) -> Mapping[str, bytes] | None:
         return self.trees.get(digest)
@@ -127,6 +128,7 @@ class Rig:
 @asynccontextmanager
 async def running(rig: Rig) -> AsyncIterator[Rig]:
     store = Store(rig.api, clock=rig.clock, randomness=Middle(), backoff=Backoff())
+    rig.store = store
     rig.controller = Controller(
         DeliverySettings(
             management=ClusterName(namespace="apps", name="management"),
