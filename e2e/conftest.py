@@ -1,26 +1,24 @@
 """Real planes, once per run: one management cluster and two workload clusters, and a namespace of its own for every test."""
 
 import re
-import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from e2e.planes.memory import memory_folder
 from e2e.planes.plane import Plane
+from e2e.servers.git_http import GitHttp
 
-_MEMORY = Path("/dev/shm")
 _NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
 def memory() -> Iterator[Path]:
     """A folder in memory: planes and repositories write many small files."""
-    with tempfile.TemporaryDirectory(
-        prefix="cartwheel-", dir=_MEMORY if _MEMORY.is_dir() else None
-    ) as folder:
-        yield Path(folder)
+    with memory_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +49,13 @@ def east(planes: dict[str, Plane]) -> Plane:
 @pytest.fixture(scope="session")
 def west(planes: dict[str, Plane]) -> Plane:
     return planes["west"]
+
+
+@pytest.fixture(scope="session")
+def git_server(memory: Path) -> Iterator[GitHttp]:
+    """A Git server over HTTP that anybody may read; tests make repositories of their own on it."""
+    with GitHttp(memory / "git") as server:
+        yield server
 
 
 @pytest.fixture
