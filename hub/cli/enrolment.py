@@ -18,6 +18,7 @@ from hub.cli.manifests import (
     CLUSTER_UID,
     Address,
     AgentChoices,
+    agent_frame,
     agent_objects,
     decoded,
     default_image,
@@ -30,6 +31,9 @@ from hub.model import installation, jointoken
 from hub.model.cluster import CONNECTED, ENROLLED, Cluster
 from hub.model.durations import Duration, instant
 from hub.model.jointoken import JoinToken
+
+_GROUND = ("Namespace", "ServiceAccount")
+"""What a Pod of the agent's image needs before anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,28 +173,35 @@ async def place_agent(
     caller: Caller, management: Api, remote: Api, enrolment: Enrolment, *, deadline_s: float
 ) -> None:
     """Apply the agent to its cluster, with the token that it has if that is still good."""
-    now = caller.clock.now()
+    namespace = enrolment.agent_namespace
+    run = await settle(remote, namespace, installation.AGENT, enrolment.asked)
+    frame = agent_frame(enrolment.only_namespace)
+    await apply(remote, [one for one in frame if one["kind"] in _GROUND])
+    # 1. An agent that cannot reach the hub would only be silent, and its token would be made for nothing.
+    if enrolment.checks_reach and not enrolment.cluster.conditions.is_true(CONNECTED):
+        await check_reach(caller, remote, enrolment.reach_pod(str(run.image)), deadline_s=deadline_s)
+    # 2. The token is in the hub before the agent that shows it is there.
+    token = await _token(management, remote, enrolment, now=caller.clock.now())
+    objects = enrolment.objects(token, run)
+    await apply(remote, [one for one in objects if one["kind"] not in _GROUND])
+
+
+async def _token(management: Api, remote: Api, enrolment: Enrolment, *, now: datetime) -> str:
+    """Return the token that the agent has, or a new one when that opens nothing."""
     namespace = enrolment.agent_namespace
     bootstrap = await find(remote, SECRETS, namespace, installation.BOOTSTRAP_SECRET)
     identity = await find(remote, SECRETS, namespace, installation.IDENTITY_SECRET)
     token = decoded(bootstrap).get(installation.TOKEN_KEY, "") if bootstrap else ""
     stored = await _stored(management, token) if token else None
     same = bootstrap is not None and is_of(bootstrap, enrolment.cluster)
-    if not (same and is_good(stored, has_identity=identity is not None, now=now)):
-        token = await issue_token(management, enrolment.cluster, now=now, valid_for=enrolment.valid_for)
-        output.generated(
-            f"join token for Cluster {enrolment.name}, good for {Duration.of(enrolment.valid_for)}"
-        )
+    if same and is_good(stored, has_identity=identity is not None, now=now):
+        return token
     if bootstrap is not None and not same and identity is not None:
         # It is of a Cluster of that name that is no more: its certificate opens nothing, and the agent would not ask for another.
         await remote.delete(SECRETS, namespace, installation.IDENTITY_SECRET, uid=identity["metadata"]["uid"])
-    run = await settle(remote, namespace, installation.AGENT, enrolment.asked)
-    objects = enrolment.objects(token, run)
-    ground = [one for one in objects if one["kind"] in ("Namespace", "ServiceAccount")]
-    await apply(remote, ground)
-    if enrolment.checks_reach and not enrolment.cluster.conditions.is_true(CONNECTED):
-        await check_reach(caller, remote, enrolment.reach_pod(str(run.image)), deadline_s=deadline_s)
-    await apply(remote, [one for one in objects if one not in ground])
+    token = await issue_token(management, enrolment.cluster, now=now, valid_for=enrolment.valid_for)
+    output.generated(f"join token for Cluster {enrolment.name}, good for {Duration.of(enrolment.valid_for)}")
+    return token
 
 
 def is_of(bootstrap: Object, cluster: Cluster) -> bool:

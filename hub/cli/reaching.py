@@ -14,6 +14,14 @@ from hub.model import installation
 from hub.model.annotations import PART_OF
 
 POD = "cartwheel-reach"
+_STEPS = {
+    11: "the hub's name does not resolve there",
+    12: "no connection to the hub's address; is a firewall or a network policy between?",
+    13: "what answers at the hub's address has no certificate of this hub's CA for it",
+    14: "what answers at the hub's address does not speak TLS 1.3",
+}
+"""What deploy/agent/reach.py ends with, for where its words do not get into the Pod's status."""
+_UNKNOWN = "the Pod that was to try failed"
 
 
 def pod(namespace: str, image: str, *, address: Address, enrol_address: Address, ca: str) -> Object:
@@ -82,9 +90,10 @@ def verdict(one: Object) -> Progress:
     """Say what a Pod's status tells. Raises Failed when the hub was not reached."""
     status = one.get("status", {})
     for container in status.get("containerStatuses", ()):
-        ended = container.get("state", {}).get("terminated")
+        ended: Object = container.get("state", {}).get("terminated") or {}
         if ended or container.get("restartCount"):
-            why = (ended or {}).get("message", "").strip() or "its log says why"
+            words = str(ended.get("message") or "").strip()
+            why = words or _STEPS.get(int(ended.get("exitCode") or 0), _UNKNOWN)
             raise Failed(
                 f"the hub cannot be reached from that cluster: {why}; give the address that this cluster can dial with"
                 " --hub-address, or leave the check out with --skip-check"

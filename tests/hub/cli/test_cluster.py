@@ -349,23 +349,35 @@ def test_nothing_of_the_agent_is_there_before_the_hub_was_reached_from_a_pod(wor
     assert writes.index("apply serviceaccounts/cartwheel-agent") < created
 
 
-def test_a_hub_that_is_not_reached_is_told_with_the_failing_step_and_the_pod_goes() -> None:
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        pytest.param(
+            {"exitCode": 12, "message": "enrol address h:1: no connection"}, "enrol address h:1", id="words"
+        ),
+        pytest.param({"exitCode": 11}, "the hub's name does not resolve there", id="status alone"),
+        pytest.param({"exitCode": 137}, "the Pod that was to try failed", id="neither"),
+    ],
+)
+def test_a_hub_that_is_not_reached_is_told_with_the_failing_step_and_the_pod_goes(
+    ended: dict[str, Any], told: str
+) -> None:
     world = World()
     world.management.put(CONFIG_MAPS, CONFIG | {"metadata": dict(CONFIG["metadata"])})
     remote = world.clusters["kind-eu-1"] = MemoryApi()
-    why = "enrol address hub.example:7555: the name does not resolve in this cluster"
 
     def pod_ends() -> None:
         pod = remote.find(PODS, "cartwheel-system", "cartwheel-reach")
         if pod:
-            ended = {"terminated": {"exitCode": 1, "message": why}}
-            pod["status"] = {"containerStatuses": [{"ready": False, "state": ended}]}
+            state = {"terminated": ended}
+            pod["status"] = {"containerStatuses": [{"ready": False, "state": state}]}
 
     world.clock.meanwhile.append(pod_ends)
     result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     assert result.exit_code == 1
-    assert why in result.stderr
+    assert told in result.stderr
     assert "--hub-address" in result.stderr
+    assert tokens(world) == {}
     assert remote.find(PODS, "cartwheel-system", "cartwheel-reach") is None
     assert remote.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent") is None
 
