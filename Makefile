@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup check format protos unit conformance tools test lock
+.PHONY: help preflight setup check format protos unit conformance renderer tools planes e2e test lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,8 +30,18 @@ protos: setup ## Generate the protocol's code anew after a change of its sources
 	@$(BIN)/python -m grpc_tools.protoc -I . --python_out=. protos/v1/*.proto
 	@$(BIN)/python -m grpc_tools.protoc -I . --grpc_python_out=. protos/v1/link.proto
 
-tools: setup ## Build the Go tools the tests run (2 minutes once per machine, kept in the user's cache folder)
+renderer: setup ## Build the renderer alone (2 minutes once per machine)
 	@$(BIN)/python -m e2e.tools ensure render
+
+tools: setup ## Build the Go tools the tests run (9 minutes once per machine, kept in the user's cache folder)
+	@$(BIN)/python -m e2e.tools ensure render controlplane kwok
+
+planes: tools ## Start three real control planes to try things on, until Ctrl-C
+	@$(BIN)/python -m e2e.planes
+
+e2e: tools ## Tests on real control planes and servers (as root; 3 minutes)
+	@echo "==> end to end"
+	@$(BIN)/python -m pytest -q e2e
 
 check: setup ## Format, lint, types, import contracts
 	@echo "==> static checks"
@@ -40,13 +50,13 @@ check: setup ## Format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-unit: tools ## Unit tests
+unit: renderer ## Unit tests
 	@$(BIN)/python -m pytest -q tests --ignore=tests/conformance
 
 conformance: setup ## Every wired conformance file, a test per case (CONFORMANCE_DIR names the folder)
 	@$(BIN)/python -m pytest -q tests/conformance
 
-test: check tools ## Everything that there is to run
+test: check renderer ## Everything that there is to run
 	@echo "==> tests"
 	@$(BIN)/python -m pytest -q tests
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -173,6 +174,16 @@ def test_an_api_server_that_is_killed_comes_back_with_its_data(west: Plane, east
     assert east.get("configmap", "kept", "-n", shop) is not None
     east.kubectl("create", "deployment", "web", "--image=web:1", "-n", shop)
     east.kubectl("wait", "deployment/web", "-n", shop, "--for=condition=Available", "--timeout=30s")
+
+
+def test_a_part_that_a_short_lived_thread_started_again_lives_on(west: Plane) -> None:
+    west.kill_apiserver()
+    thread = threading.Thread(target=west.restart_apiserver)
+    thread.start()
+    thread.join()
+
+    time.sleep(0.5)
+    west.kubectl("get", "namespaces")
 
 
 def test_a_frozen_api_server_hangs_until_it_is_thawed(east: Plane) -> None:

@@ -11,7 +11,7 @@
         plane.pods                                             # Cartwheel's own Pods, run for real (podrunner.py)
 
 Ready about five seconds after `start`; several come up side by side by `begin` of each, then `finish` of each. Everything is below one
-folder and gone with `stop`. The processes die with the thread that started the plane: start planes on the main thread.
+folder and gone with `stop`. No process outlives the harness, however that ends.
 """
 
 import json

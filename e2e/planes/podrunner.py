@@ -45,7 +45,7 @@ class Server:
 
 
 class PodRunner:
-    """Runs one plane's own Pods from `start` to `stop`, in a thread of its own: the processes end with it."""
+    """Runs one plane's own Pods from `start` to `stop`, in a thread of its own."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

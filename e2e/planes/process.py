@@ -5,11 +5,16 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+# The kernel tells a child of its parent's death when the thread that started it ends: this one ends with the harness, while a test's
+# own threads may end long before.
+_STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
 
 
 class Program:
-    """One child process. The kernel kills it when the thread that started it ends, however that comes about."""
+    """One child process. The kernel kills it when the harness dies, however that comes about."""
 
     def __init__(
         self, name: str, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
@@ -22,8 +27,11 @@ class Program:
 
     def start(self) -> None:
         """Start it, its output appended to the log."""
+        self._process = _STARTER.submit(self._start).result()
+
+    def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
