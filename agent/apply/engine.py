@@ -17,6 +17,7 @@ from agent.apply import prune
 from agent.apply.drift import changed_fields, changers
 from agent.apply.order import order_key
 from agent.apply.policy import FORCED, is_skipped, says
+from agent.apply.refusal import apply_refused, dry_run_refused, is_immutable
 from agent.apply.stages import Stage, split
 from agent.kit.clock import Clock
 from agent.kit.errors import CartwheelError
@@ -26,7 +27,6 @@ from agent.kube.errors import (
     ApiError,
     Conflict,
     Forbidden,
-    Invalid,
     NotFound,
     ServerFailed,
     TooManyRequests,
@@ -282,7 +282,7 @@ class _Run:
         plans = await all_of([self._plan(one) for one in stage.manifests], at_once=self._settings.dry_runs)
         blocking = [plan for plan in plans if plan.blocks]
         if blocking:
-            self._problems += [plan.message for plan in blocking]
+            self._problems += [plan.message for plan in plans if plan.action is Action.FAILED]
             why = f"held back by {blocking[0].manifest.ref}"
             for plan in plans:
                 if plan.is_write:
@@ -331,10 +331,10 @@ class _Run:
             raise
         except (Forbidden, UnknownKind) as problem:
             plan.action, plan.reason = Action.FAILED, problem.reason
-            plan.message = _refused(ref, "dry-run failed", problem)
+            plan.message = dry_run_refused(ref, problem)
         except ApiError as problem:
             plan.action, plan.reason, plan.blocks = Action.FAILED, problem.reason, True
-            plan.message = _refused(ref, "dry-run failed", problem)
+            plan.message = dry_run_refused(ref, problem)
         return plan
 
     async def _read(self, resource: Resource, ref: ObjectRef, is_held: bool) -> Object | None:
@@ -355,11 +355,16 @@ class _Run:
             return
         try:
             wished = await self._dry_run(plan)
-        except (Conflict, Invalid):
-            if not (self._task.force or says(desired, FORCED) or says(plan.live, FORCED)):
+        except ApiError as problem:
+            if not is_immutable(problem):
                 raise
+            # Only now is it worth a request to know what is there: it may be opted out, or to be made anew.
             plan.live = plan.live or await self._read(resource, ref, is_held=True)
-            if plan.live is None:
+            if is_skipped(desired, plan.live):
+                plan.action = Action.SKIPPED
+                return
+            is_forced = self._task.force or says(desired, FORCED) or says(plan.live, FORCED)
+            if plan.live is None or not is_forced:
                 raise
             plan.action, plan.recreate = Action.CREATED, True
             return
@@ -401,7 +406,7 @@ class _Run:
             raise
         except ApiError as problem:
             plan.action, plan.reason = Action.FAILED, problem.reason
-            plan.message = _refused(ref, "apply failed", problem)
+            plan.message = apply_refused(ref, problem)
             self._problems.append(plan.message)
             return f"held back by {ref}"
         plan.action = Action.CREATED if applied.created else Action.CONFIGURED
@@ -519,16 +524,3 @@ def _is_known(known: Known, live: Object, manifest: Manifest) -> bool:
 
 def _version(value: Object) -> str:
     return str((value.get("metadata") or {}).get("resourceVersion", ""))
-
-
-def _refused(ref: ObjectRef, doing: str, problem: CartwheelError) -> str:
-    """Return the sentence as Flux words it."""
-    if isinstance(problem, NotFound):
-        return f"{ref} {'not found' if ref.namespace else 'namespace not specified'}: {problem}"
-    causes = problem.causes if isinstance(problem, ApiError) else ()
-    reason = problem.reason
-    if any(cause.get("reason") == "FieldManagerConflict" for cause in causes):
-        reason = "FieldManagerConflict"
-    return (
-        f"{ref} dry-run failed ({reason}): {problem}" if "dry-run" in doing else f"{ref} {doing}: {problem}"
-    )

@@ -1,0 +1,151 @@
+"""A delivery and a cluster in memory to converge."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.apply.engine import Action, ChangeSet, Convergence, Engine, EngineSettings, Known
+from agent.health.assess import assess
+from agent.kube.api import Object, Resource
+from agent.kube.discovery import Discovery
+from agent.kube.errors import NotFound
+from agent.model.content import Manifest
+from agent.model.names import HomeName, ObjectRef, group_of
+from tests.fakes.clock import FakeClock
+from tests.fakes.door import Call
+from tests.fakes.kube import FakeCluster
+
+OWNER = HomeName("Kustomization", "flux-system", "web")
+LABELS = {
+    "kustomize.toolkit.fluxcd.io/name": OWNER.name,
+    "kustomize.toolkit.fluxcd.io/namespace": OWNER.namespace,
+}
+CONFIG_MAPS = Resource(group="", version="v1", plural="configmaps", kind="ConfigMap", namespaced=True)
+
+
+def manifest(
+    kind: str = "ConfigMap",
+    name: str = "one",
+    *,
+    api_version: str = "v1",
+    namespace: str = "default",
+    marks: Mapping[str, str] | None = None,
+    **body: Any,
+) -> Manifest:
+    metadata: dict[str, Any] = {"name": name, "labels": LABELS}
+    if namespace:
+        metadata["namespace"] = namespace
+    if marks:
+        metadata["annotations"] = {f"kustomize.toolkit.fluxcd.io/{key}": text for key, text in marks.items()}
+    value = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+    ref = ObjectRef(group=group_of(api_version), kind=kind, namespace=namespace, name=name)
+    return Manifest.of(value, ref)
+
+
+def definition() -> Manifest:
+    return manifest(
+        "CustomResourceDefinition",
+        "gadgets.example.org",
+        api_version="apiextensions.k8s.io/v1",
+        namespace="",
+        spec={
+            "group": "example.org",
+            "scope": "Namespaced",
+            "names": {"plural": "gadgets", "kind": "Gadget"},
+            "versions": [{"name": "v1", "served": True, "storage": True}],
+        },
+    )
+
+
+@dataclass
+class Notes:
+    """A journal that outlives what writes in it, as the desk does."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+
+    async def enter(self, ids: Mapping[str, str]) -> None:
+        self.ids.update(ids)
+
+
+class Delivery:
+    """One delivery in a cluster; remembers between convergences what the desk and the watches would."""
+
+    def __init__(self, *, user: str = "agent", namespace: str = "") -> None:
+        self.cluster = FakeCluster(FakeClock())
+        self.api = self.cluster.restrict(user, namespace) if namespace else self.cluster.api(user)
+        self.inventory: Mapping[str, str] = {}
+        self.known: Mapping[ObjectRef, Known] = {}
+        self.notes = Notes()
+        self.kept_elsewhere: frozenset[ObjectRef] = frozenset()
+
+    def live(self, ref: ObjectRef, version: str) -> Object | None:
+        """Return what a watch that is up to date would know of an object."""
+        kinds = self.cluster.kinds.values()
+        found = [
+            one.resource
+            for one in kinds
+            if (one.resource.group, one.resource.version, one.resource.kind) == (ref.group, version, ref.kind)
+        ]
+        try:
+            return self.cluster.get(found[0], ref.namespace, ref.name) if found else None
+        except NotFound:
+            return None
+
+    def engine(self) -> Engine:
+        clock = self.cluster.clock
+        return Engine(
+            self.api,
+            Discovery(self.api, clock=clock),
+            self,
+            assess=assess,
+            settings=EngineSettings(),
+            clock=clock,
+        )
+
+    async def converge(self, *manifests: Manifest, **wishes: Any) -> ChangeSet:
+        """Converge and save what came of it, by the rules of the desk."""
+        task = Convergence(
+            owner=OWNER,
+            manifests=manifests,
+            inventory=self.inventory,
+            ahead=dict(self.notes.ids),
+            known=self.known,
+            kept_elsewhere=self.kept_elsewhere,
+            **{"prune": True, **wishes},
+        )
+        changes = await self.engine().converge(task, self.notes)
+        self.inventory, self.known = changes.inventory, changes.known
+        if not changes.problem:
+            self.notes.ids.clear()
+        return changes
+
+    def put(self, one: Manifest, *, manager: str = "somebody", **labels: str) -> None:
+        """Have an object there that another made."""
+        value = json.loads(one.body)
+        value["metadata"]["labels"] = labels
+        self.cluster.create(CONFIG_MAPS, one.ref.namespace, value, manager=manager)
+
+    def names(self) -> set[str]:
+        """Return the names of the ConfigMaps in the default namespace."""
+        return {one["metadata"]["name"] for one in self.cluster.list(CONFIG_MAPS, "default").items}
+
+    def writes(self) -> list[Call]:
+        return [call for call in self.cluster.writes if call.user == self.api.user]
+
+    def requests(self) -> list[Call]:
+        """Return the requests for objects; discovery is asked once for many."""
+        return [call for call in self.cluster.calls if call.user == self.api.user and call.verb != "read"]
+
+    def forget_requests(self) -> None:
+        self.cluster.calls.clear()
+
+
+def actions(changes: ChangeSet) -> dict[str, Action]:
+    """Return what became of each object, by name."""
+    return {change.ref.name: change.action for change in changes.changes}
+
+
+def names_of(ids: Iterable[str]) -> set[str]:
+    """Return the names in inventory ids."""
+    return {id_.split("_")[1] for id_ in ids}

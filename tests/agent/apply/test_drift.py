@@ -1,0 +1,51 @@
+from typing import Any
+
+import pytest
+
+from agent.apply.drift import MAX_FIELDS, changed_fields, changers
+
+
+@pytest.mark.parametrize(
+    ("live", "wished", "expected"),
+    [
+        ({"data": {"a": "1"}}, {"data": {"a": "1"}}, ()),
+        ({"data": {"a": "1"}}, {"data": {"a": "2", "b": "3"}}, ("data.a", "data.b")),
+        ({"metadata": {"labels": None}}, {"metadata": {"labels": {}}}, ()),
+        ({"metadata": {"labels": {"a": "1"}}}, {"metadata": {}}, ("metadata.labels.a",)),
+        (
+            {"metadata": {"annotations": {}}},
+            {"metadata": {"annotations": {"x": "y"}}},
+            ("metadata.annotations.x",),
+        ),
+        ({"metadata": {"generation": 1}}, {"metadata": {"generation": 2}}, ()),
+        ({"status": {"phase": "A"}}, {"status": {"phase": "B"}}, ()),
+        ({"rules": [{"verbs": ["get"]}]}, {"rules": [{"verbs": ["list"]}]}, ("rules[0].verbs[0]",)),
+        ({"rules": [1]}, {"rules": [1, 2]}, ("rules",)),
+    ],
+)
+def test_fields_that_an_apply_would_change(
+    live: dict[str, Any], wished: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    assert changed_fields(live, wished) == expected
+
+
+def test_a_list_of_fields_ends_somewhere() -> None:
+    many = {"data": {f"k{n}": "1" for n in range(100)}}
+    assert len(changed_fields({"data": {}}, many)) == MAX_FIELDS
+
+
+def entry(manager: str, fields: dict[str, Any], time: str) -> dict[str, Any]:
+    return {"manager": manager, "operation": "Update", "fieldsV1": fields, "time": time}
+
+
+def test_who_holds_a_field_changed_it() -> None:
+    held: dict[str, Any] = {"f:data": {"f:a": {}}}
+    entries = [
+        entry("editor", held, "2026-01-01T00:00:00Z"),
+        entry("last", {"f:data": {"f:z": {}}}, "2026-01-02T00:00:00Z"),
+        entry("ours", held, "2026-01-03T00:00:00Z"),
+    ]
+    live = {"metadata": {"managedFields": entries}}
+    assert changers(live, ["data.a"], "ours") == ("editor",)
+    assert changers(live, ["data.other"], "ours") == ("last",)
+    assert changers({}, ["data.a"], "ours") == ()

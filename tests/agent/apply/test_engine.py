@@ -1,0 +1,278 @@
+"""What a convergence writes, in which order, and what stops it."""
+
+from agent.apply.engine import PRUNE_FAILED, RECONCILIATION_FAILED, Action
+from agent.kube.api import PatchType
+from agent.model.content import Manifest
+from tests.agent.apply.cluster import (
+    CONFIG_MAPS,
+    OWNER,
+    Delivery,
+    actions,
+    definition,
+    manifest,
+    names_of,
+)
+from tests.fakes.clock import in_virtual_time
+
+HEAD = {"apiVersion": "v1", "kind": "ConfigMap"}
+
+
+def deployment(app: str, **marks: str) -> Manifest:
+    selector = {"matchLabels": {"app": app}}
+    return manifest(
+        "Deployment", "app", api_version="apps/v1", marks=marks or None, spec={"selector": selector}
+    )
+
+
+@in_virtual_time
+async def test_new_objects_are_tried_and_then_applied_and_nothing_more() -> None:
+    delivery = Delivery()
+    changes = await delivery.converge(*(manifest(name=f"m{n}", data={"a": "1"}) for n in range(5)))
+    assert set(actions(changes).values()) == {Action.CREATED}
+    assert (changes.reason, changes.problem) == ("", "")
+    assert list(changes.inventory) == [f"default_m{n}__ConfigMap" for n in range(5)]
+    assert [call.verb for call in delivery.requests()] == ["apply"] * 10
+    assert len(delivery.writes()) == 5
+
+
+@in_virtual_time
+async def test_a_pass_over_what_is_known_makes_no_request() -> None:
+    delivery = Delivery()
+    wished = (manifest("Namespace", "apps", namespace=""), manifest(data={"a": "1"}))
+    await delivery.converge(*wished)
+    delivery.forget_requests()
+    changes = await delivery.converge(*wished)
+    assert delivery.cluster.calls == []
+    assert set(actions(changes).values()) == {Action.UNCHANGED}
+
+
+@in_virtual_time
+async def test_a_changed_line_is_one_dry_run_and_one_write() -> None:
+    delivery = Delivery()
+    other = manifest(name="other", data={"a": "1"})
+    await delivery.converge(manifest(data={"a": "1"}), other)
+    delivery.forget_requests()
+    changes = await delivery.converge(manifest(data={"a": "2"}), other)
+    assert actions(changes) == {"one": Action.CONFIGURED, "other": Action.UNCHANGED}
+    assert [(call.verb, call.is_dry_run) for call in delivery.requests()] == [
+        ("apply", True),
+        ("apply", False),
+    ]
+
+
+@in_virtual_time
+async def test_drift_is_put_back_and_names_fields_and_who_changed_them() -> None:
+    delivery = Delivery()
+    wished = manifest(data={"a": "1"})
+    await delivery.converge(wished)
+    patch = {"data": {"a": "2", "b": "theirs"}}
+    delivery.cluster.patch(
+        CONFIG_MAPS, "default", "one", patch, kind=PatchType.MERGE, manager="kubectl-edit", subresource=""
+    )
+    changes = await delivery.converge(wished)
+    assert changes.changes[0].fields == ("data.a",)
+    assert changes.changes[0].managers == ("kubectl-edit",)
+    live = delivery.cluster.get(CONFIG_MAPS, "default", "one")
+    assert live["data"] == {"a": "1", "b": "theirs"}
+
+
+@in_virtual_time
+async def test_what_is_gone_from_the_cluster_is_made_anew() -> None:
+    delivery = Delivery()
+    await delivery.converge(manifest())
+    delivery.cluster.delete(CONFIG_MAPS, "default", "one")
+    assert actions(await delivery.converge(manifest())) == {"one": Action.CREATED}
+
+
+@in_virtual_time
+async def test_objects_in_a_namespace_and_of_a_kind_that_come_with_them() -> None:
+    delivery = Delivery()
+    gadget = manifest("Gadget", "g", api_version="example.org/v1", namespace="apps")
+    changes = await delivery.converge(gadget, manifest("Namespace", "apps", namespace=""), definition())
+    assert changes.problem == ""
+    assert [call.resource for call in delivery.writes()] == [
+        "customresourcedefinitions",
+        "namespaces",
+        "gadgets",
+    ]
+
+
+@in_virtual_time
+async def test_a_namespace_that_never_becomes_active_holds_back_what_follows() -> None:
+    delivery = Delivery()
+    namespace = manifest("Namespace", "apps", namespace="")
+    await delivery.converge(namespace)
+    inside = manifest(name="kept", namespace="apps")
+    delivery.cluster.create(
+        CONFIG_MAPS, "apps", {"metadata": {"name": "stays", "finalizers": ["x/y"]}} | HEAD, manager="somebody"
+    )
+    delivery.cluster.delete(delivery.cluster.kinds[("", "v1", "namespaces")].resource, "", "apps")
+    changes = await delivery.converge(namespace, inside)
+    assert actions(changes)["kept"] is Action.HELD_BACK
+    assert changes.problem == "timeout waiting for: [Namespace/apps]"
+
+
+@in_virtual_time
+async def test_one_invalid_object_stops_its_stage_before_the_first_write() -> None:
+    delivery = Delivery()
+    await delivery.converge(deployment("a"))
+    delivery.forget_requests()
+    changes = await delivery.converge(deployment("b"), manifest())
+    assert delivery.writes() == []
+    assert actions(changes) == {"app": Action.FAILED, "one": Action.HELD_BACK}
+    assert changes.reason == RECONCILIATION_FAILED
+    assert changes.problem.startswith("Deployment/default/app dry-run failed (Invalid): ")
+    held = next(change for change in changes.changes if change.action is Action.HELD_BACK)
+    assert held.message == "held back by Deployment/default/app"
+
+
+@in_virtual_time
+async def test_nothing_is_deleted_while_a_stage_is_stopped() -> None:
+    delivery = Delivery()
+    await delivery.converge(deployment("a"), manifest(name="old"))
+    changes = await delivery.converge(deployment("b"))
+    assert "old" in delivery.names()
+    assert names_of(changes.inventory) == {"app", "old"}
+
+
+@in_virtual_time
+async def test_forbidden_and_unknown_objects_do_not_hold_back_the_others() -> None:
+    delivery = Delivery(namespace="default")
+    changes = await delivery.converge(
+        manifest(),
+        manifest(name="far", namespace="kube-system"),
+        manifest("Gadget", "strange", api_version="example.org/v1"),
+    )
+    assert actions(changes) == {
+        "one": Action.CREATED,
+        "far": Action.FAILED,
+        "strange": Action.FAILED,
+    }
+    assert "ConfigMap/kube-system/far dry-run failed (Forbidden)" in changes.problem
+    assert "Gadget/default/strange dry-run failed (UnknownKind)" in changes.problem
+    assert names_of(changes.inventory) == {"one"}
+
+
+@in_virtual_time
+async def test_a_stopped_stage_still_names_what_is_forbidden() -> None:
+    delivery = Delivery(namespace="default")
+    await delivery.converge(deployment("a"))
+    changes = await delivery.converge(deployment("b"), manifest(name="far", namespace="kube-system"))
+    assert "Deployment/default/app" in changes.problem
+    assert "ConfigMap/kube-system/far" in changes.problem
+
+
+@in_virtual_time
+async def test_a_missing_namespace_is_told_as_not_found() -> None:
+    changes = await Delivery().converge(manifest(namespace="absent"))
+    assert changes.problem == 'ConfigMap/absent/one not found: namespaces "absent" not found'
+
+
+@in_virtual_time
+async def test_an_immutable_change_makes_the_object_anew_when_forced() -> None:
+    for marks, wishes in (({"force": "Enabled"}, {}), ({}, {"force": True})):
+        delivery = Delivery()
+        await delivery.converge(deployment("a"))
+        changes = await delivery.converge(deployment("b", **marks), **wishes)
+        assert actions(changes) == {"app": Action.CREATED}
+        assert [call.verb for call in delivery.writes()] == ["apply", "delete", "apply"]
+
+
+@in_virtual_time
+async def test_opted_out_objects_are_left_as_they_are() -> None:
+    for key, value in (("reconcile", "disabled"), ("ssa", "ignore"), ("ssa", "IfNotPresent")):
+        delivery = Delivery()
+        delivery.put(manifest(data={"a": "theirs"}))
+        wished = manifest(marks={key: value}, data={"a": "ours"})
+        assert actions(await delivery.converge(wished)) == {"one": Action.SKIPPED}
+        assert delivery.writes() == []
+
+
+@in_virtual_time
+async def test_what_is_wanted_only_if_absent_is_created() -> None:
+    delivery = Delivery()
+    assert actions(await delivery.converge(manifest(marks={"ssa": "IfNotPresent"}))) == {
+        "one": Action.CREATED
+    }
+
+
+@in_virtual_time
+async def test_an_opted_out_live_object_does_not_stop_its_stage() -> None:
+    delivery = Delivery()
+    await delivery.converge(deployment("a"))
+    live = delivery.cluster.kinds[("apps", "v1", "deployments")].resource
+    patch = {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}}}
+    delivery.cluster.patch(
+        live, "default", "app", patch, kind=PatchType.MERGE, manager="somebody", subresource=""
+    )
+    delivery.inventory = {}
+    changes = await delivery.converge(deployment("b"), manifest())
+    assert actions(changes) == {"app": Action.SKIPPED, "one": Action.CREATED}
+
+
+@in_virtual_time
+async def test_what_left_is_deleted_in_reverse_order_after_the_apply() -> None:
+    delivery = Delivery()
+    await delivery.converge(manifest(name="a"), manifest(name="b"), manifest("Secret", "c"))
+    delivery.forget_requests()
+    changes = await delivery.converge(manifest(name="new"))
+    assert [(call.verb, call.name) for call in delivery.writes()] == [
+        ("apply", "new"),
+        ("delete", "c"),
+        ("delete", "b"),
+        ("delete", "a"),
+    ]
+    assert names_of(changes.inventory) == {"new"}
+
+
+@in_virtual_time
+async def test_kept_objects_leave_the_inventory_but_not_the_cluster() -> None:
+    delivery = Delivery()
+    await delivery.converge(manifest(name="optout", marks={"prune": "disabled"}), manifest(name="moved"))
+    delivery.put(manifest(name="foreign"), app="x")
+    delivery.inventory = {**delivery.inventory, "default_foreign__ConfigMap": "v1"}
+    delivery.kept_elsewhere = frozenset({manifest(name="moved").ref})
+    changes = await delivery.converge()
+    assert set(actions(changes).values()) == {Action.SKIPPED}
+    assert delivery.names() >= {"optout", "moved", "foreign"}
+    assert changes.inventory == {}
+
+
+@in_virtual_time
+async def test_a_held_prune_applies_and_deletes_nothing() -> None:
+    delivery = Delivery()
+    await delivery.converge(manifest(name="old"))
+    changes = await delivery.converge(manifest(name="new"), prune_held=True)
+    assert delivery.names() >= {"old", "new"}
+    assert names_of(changes.inventory) == {"old", "new"}
+
+
+@in_virtual_time
+async def test_without_prune_what_left_is_forgotten() -> None:
+    delivery = Delivery()
+    await delivery.converge(manifest(name="old"))
+    changes = await delivery.converge(prune=False)
+    assert "old" in delivery.names()
+    assert changes.inventory == {}
+
+
+@in_virtual_time
+async def test_an_object_that_cannot_be_deleted_stays_in_the_inventory_and_the_others_go() -> None:
+    delivery = Delivery(namespace="default")
+    await delivery.converge(manifest(name="a"), manifest(name="b"))
+    delivery.inventory = {**delivery.inventory, "kube-system_far__ConfigMap": "v1"}
+    changes = await delivery.converge()
+    assert changes.reason == PRUNE_FAILED
+    assert changes.problem.startswith("delete failed, errors: ConfigMap/kube-system/far delete failed: ")
+    assert names_of(changes.inventory) == {"far"}
+    assert not {"a", "b"} & delivery.names()
+
+
+@in_virtual_time
+async def test_removing_a_delivery_deletes_what_it_owns() -> None:
+    delivery = Delivery()
+    await delivery.converge(manifest())
+    delivery.put(manifest(name="foreign"))
+    held = {**delivery.inventory, "default_foreign__ConfigMap": "v1"}
+    changes = await delivery.engine().remove(OWNER, held, frozenset(), delivery.notes)
+    assert actions(changes) == {"one": Action.DELETED, "foreign": Action.SKIPPED}
