@@ -100,8 +100,9 @@ class World:
 
 
 def config_map(name: str = "settings", **data: str) -> Object:
-    """Return a ConfigMap."""
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+    """Return a ConfigMap. Without data it has no such field: the server drops empty ones."""
+    value: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+    return value | ({"data": data} if data else {})
 
 
 def deployment(*containers: Object, **spec: Any) -> Object:
@@ -278,9 +279,7 @@ class ApiServerContract:
 
     async def test_the_last_owner_takes_the_map_along(self, world: World) -> None:
         await world.apply("applier", config_map(a="1"))
-        bare = config_map()
-        del bare["data"]
-        after = await world.apply("applier", bare)
+        after = await world.apply("applier", config_map())
         assert "data" not in after.object
 
     async def test_applying_what_another_set_differently_conflicts_unless_forced(self, world: World) -> None:
@@ -338,6 +337,79 @@ class ApiServerContract:
         assert [one["name"] for one in containers] == ["web"]
         assert containers[0]["image"] == "web:2"
         assert {one["name"]: one["value"] for one in containers[0]["env"]} == {"A": "1", "B": "2"}
+
+    async def test_an_item_goes_with_its_only_owner_and_stays_with_another(self, world: World) -> None:
+        web, side = {"name": "web", "image": "web:1"}, {"name": "side", "image": "side:1"}
+        third = {"name": "third", "image": "third:1"}
+        await world.apply("applier", deployment(web, side, third), resource=DEPLOYMENTS)
+        patch = deployment({"name": "side", "image": "side:1"})
+        del patch["spec"]["selector"], patch["spec"]["template"]["metadata"]
+        await world.apply("other", patch, resource=DEPLOYMENTS)
+        after = await world.apply("applier", deployment(web), resource=DEPLOYMENTS)
+        names = [one["name"] for one in after.object["spec"]["template"]["spec"]["containers"]]
+        assert sorted(names) == ["side", "web"]
+
+    async def test_applied_items_keep_the_order_of_the_manifest(self, world: World) -> None:
+        a, b, c = ({"name": name, "image": f"{name}:1"} for name in "abc")
+        await world.apply("applier", deployment(c, a), resource=DEPLOYMENTS)
+        after = await world.apply("applier", deployment(a, b, c), resource=DEPLOYMENTS)
+        names = [one["name"] for one in after.object["spec"]["template"]["spec"]["containers"]]
+        assert names == ["a", "b", "c"]
+
+    async def test_what_was_never_tracked_belongs_to_nobody_one_can_take_it_from(self, world: World) -> None:
+        made = await world.create(config_map(a="1", b="2"))
+        steps = [{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]
+        after = await world.api.patch(
+            CONFIG_MAPS, world.namespace, "settings", steps, kind=PatchType.JSON, field_manager="x"
+        )
+        assert managers(made)
+        assert not managers(after)
+        with pytest.raises(Conflict, match="before-first-apply"):
+            await world.apply("applier", config_map(a="9"), force=False)
+        taken = await world.apply("applier", config_map(a="9"))
+        assert taken.object["data"] == {"a": "9", "b": "2"}
+        assert managers(taken.object) == {("applier", "Apply"), ("before-first-apply", "Update")}
+
+    async def test_sharing_a_field_is_a_change_of_owners(self, world: World) -> None:
+        first = await world.apply("first", config_map(a="1"))
+        second = await world.apply("second", config_map(a="1"), force=False)
+        assert managers(second.object) == {("first", "Apply"), ("second", "Apply")}
+        assert second.object["metadata"]["resourceVersion"] != first.object["metadata"]["resourceVersion"]
+
+    async def test_taking_a_field_away_by_an_update_ends_its_ownership(self, world: World) -> None:
+        await world.apply("applier", config_map(a="1", b="2"))
+        after = await world.merge("settings", {"data": {"a": None}})
+        assert owned(after, "applier") == {"f:data": {"f:b": {}}}
+        again = await world.apply("applier", config_map(a="1", b="2"))
+        assert again.object["data"] == {"a": "1", "b": "2"}
+
+    async def test_labels_and_finalizers_are_owned_one_by_one(self, world: World) -> None:
+        value, other = config_map(), config_map()
+        value["metadata"] |= {"labels": {"a": "1"}, "finalizers": ["contract.test/a"]}
+        other["metadata"] |= {"labels": {"b": "2"}, "finalizers": ["contract.test/b"]}
+        await world.apply("first", value)
+        after = await world.apply("second", other, force=False)
+        assert after.object["metadata"]["labels"] == {"a": "1", "b": "2"}
+        assert set(after.object["metadata"]["finalizers"]) == {"contract.test/a", "contract.test/b"}
+        after = await world.apply("first", config_map())
+        assert after.object["metadata"]["labels"] == {"b": "2"}
+        assert after.object["metadata"]["finalizers"] == ["contract.test/b"]
+        await world.merge("settings", {"metadata": {"finalizers": None}})
+
+    async def test_a_dry_run_of_what_is_already_so_keeps_the_version(self, world: World) -> None:
+        made = await world.apply("applier", config_map(a="1"))
+        told = await world.apply("applier", config_map(a="1"), dry_run=True)
+        assert told.object == made.object
+
+    async def test_the_owner_of_created_fields_is_the_creator(self, world: World) -> None:
+        value = config_map(a="1")
+        value["metadata"]["labels"] = {"x": "y"}
+        made = await world.create(value)
+        assert managers(made) == {("creator", "Update")}
+        assert owned(made, "creator") == {
+            "f:data": {".": {}, "f:a": {}},
+            "f:metadata": {"f:labels": {".": {}, "f:x": {}}},
+        }
 
     async def test_a_dry_run_tells_and_keeps_nothing(self, world: World) -> None:
         told = await world.apply("applier", config_map(a="1"), dry_run=True)
@@ -545,6 +617,25 @@ class ApiServerContract:
             CONFIG_MAPS, world.namespace, resource_version=listing.resource_version, label_selector="tier=x"
         )
         assert await changes(stream, 2) == [(Change.ADDED, "settings"), (Change.DELETED, "settings")]
+
+    async def test_a_watch_without_a_version_begins_with_what_is_there(self, world: World) -> None:
+        await world.create(config_map())
+        stream = world.api.watch(
+            CONFIG_MAPS, world.namespace, resource_version="", field_selector="metadata.name=settings"
+        )
+        assert await changes(stream, 1) == [(Change.ADDED, "settings")]
+
+    async def test_the_end_of_an_object_has_a_version_of_its_own(self, world: World) -> None:
+        made = await world.create(config_map(a="1"))
+        version = made["metadata"]["resourceVersion"]
+        await world.api.delete(CONFIG_MAPS, world.namespace, "settings")
+        async with asyncio.timeout(PATIENCE_S):
+            async for event in world.api.watch(CONFIG_MAPS, world.namespace, resource_version=version):
+                if event.object["metadata"].get("name") == "settings":
+                    break
+        assert event.change is Change.DELETED
+        assert int(event.object["metadata"]["resourceVersion"]) > int(version)
+        assert event.object["data"] == {"a": "1"}
 
     async def test_somebody_restricted_is_refused_elsewhere(self, world: World) -> None:
         await world.restricted.create(CONFIG_MAPS, world.namespace, config_map(), field_manager="creator")
