@@ -51,12 +51,14 @@ def assigned(
 
 
 def tokens(delivery: Kustomization, placement: Placement, bundle: Digest) -> dict[str, str]:
-    """Return the requests that are open for the delivery there; an approval is for one Bundle."""
-    approved = delivery.metadata.annotations.get(names.APPROVE_PRUNE, "").split(",")
+    """Return the requests that are open for the delivery there; an approval is for one Bundle, in every cluster or in one."""
+    approved = {one.strip() for one in delivery.metadata.annotations.get(names.APPROVE_PRUNE, "").split(",")}
+    metadata = placement.cluster.metadata
+    here = {bundle, f"{bundle}@{metadata.namespace}/{metadata.name}"}
     found = {
         RECONCILE: delivery.metadata.requested_at,
         RECONCILE_CLUSTER: placement.cluster.metadata.requested_at,
-        APPROVE_PRUNE: bundle if bundle in (one.strip() for one in approved) else None,
+        APPROVE_PRUNE: bundle if approved & here else None,
     }
     return {name: text for name, text in found.items() if text}
 

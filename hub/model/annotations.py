@@ -4,7 +4,7 @@ FINALIZER = "finalizers.fluxcd.io"
 
 # Tokens: the newest value wins, "handled" is said by copying it to the status.
 RECONCILE_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
-# Digests of Bundles whose prune may go on, separated by commas.
+# Digests of Bundles whose prune may go on, separated by commas; `DIGEST@NAMESPACE/NAME` is for that Cluster alone.
 APPROVE_PRUNE = "fleet.cartwheel.dev/approve-prune"
 
 # A label on ConfigMaps and Secrets: a change of their data reconciles what names them.

@@ -41,17 +41,21 @@ async def prune(caller: Caller, *, name: str, cluster: str) -> None:
     target = Target(view=views.KUSTOMIZATIONS, namespace=caller.namespace, name=name.rpartition("/")[2])
     async with caller.management() as api:
         found = await fetch(api, target)
-        digests = await _held_in(api, target, cluster) if cluster else held_digests(found)
-        if not digests:
+        wanted = await _held_in(api, target, cluster) if cluster else held_digests(found)
+        if not wanted:
             place = f" in cluster {cluster}" if cluster else ""
             raise Failed(f"{target} has no held prune{place}; `hub status` shows what is held")
         given = found["metadata"].get("annotations", {}).get(APPROVE_PRUNE, "")
-        approved = ",".join(sorted({*_DIGEST.findall(given), *digests} if cluster else digests))
+        # In one cluster after the other: what was approved for another one stays.
+        kept = {one for one in given.split(",") if one} if cluster else set()
         version = found["metadata"]["resourceVersion"]
-        metadata = {"resourceVersion": version, "annotations": {APPROVE_PRUNE: approved}}
-        await change(api, target, {"metadata": metadata})
-    for digest in sorted(digests):
-        output.success(f"prune of {target} approved for build {digest}")
+        approval = {APPROVE_PRUNE: ",".join(sorted(kept | wanted))}
+        await change(api, target, {"metadata": {"resourceVersion": version, "annotations": approval}})
+    for one in sorted(wanted):
+        digest, _, where = one.partition("@")
+        output.success(
+            f"prune of {target} approved for build {digest}" + (f" in Cluster {where}" if where else "")
+        )
 
 
 def held_digests(one: Object) -> set[str]:
@@ -63,10 +67,10 @@ def held_digests(one: Object) -> set[str]:
 
 
 async def _held_in(api: Api, target: Target, cluster: str) -> set[str]:
-    """Return what one cluster's rows say, by the delivery's name: its namespace there may be another."""
+    """Return approvals for one cluster by its rows, by the delivery's name: its namespace there may be another."""
     raw = await fetch(api, Target(view=views.CLUSTERS, namespace=target.namespace, name=cluster))
     return {
-        digest
+        f"{digest}@{target.namespace}/{cluster}"
         for row in Cluster.parse(raw).status.not_in_step
         if row.kind == Kind.KUSTOMIZATION and row.name == target.name and row.reason == PRUNE_HELD
         for digest in _DIGEST.findall(row.message)

@@ -117,7 +117,15 @@ def test_a_held_prune_is_approved_for_the_builds_that_are_held(world: World) -> 
 def test_in_one_cluster_alone_only_its_build_is_approved(world: World) -> None:
     result = world.run("approve", "prune", "kustomization/web", "--cluster", "eu-1")
     assert result.exit_code == 0, result.output
-    assert approved(world) == ONE
+    assert approved(world) == f"{ONE}@flux-system/eu-1"
+
+
+def test_approvals_for_one_cluster_after_the_other_add_up(world: World) -> None:
+    there = condition(cluster("eu-2", notInStep=[row(f"12 of 12 in {TWO}")]), "Connected")
+    world.management.put(CLUSTERS.resource, there)
+    for name in ("eu-1", "eu-2"):
+        world.run("approve", "prune", "web", "--cluster", name)
+    assert approved(world) == f"{ONE}@flux-system/eu-1,{TWO}@flux-system/eu-2"
 
 
 @pytest.mark.parametrize("options", [("--cluster", "eu-2"), ("other",)])

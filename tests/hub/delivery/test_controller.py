@@ -333,6 +333,21 @@ async def test_a_request_to_reconcile_is_passed_on() -> None:
         assert rig.assigned("management").assignment.tokens == {"reconcile": "now"}
 
 
+@pytest.mark.parametrize(
+    ("where", "passed"), [("flux-system/management", True), ("flux-system/other", False)]
+)
+async def test_an_approval_for_one_cluster_is_passed_on_to_it_alone(where: str, passed: bool) -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        digest = rig.assigned("management").bundle.digest
+        approval = {"fleet.cartwheel.dev/approve-prune": f"{digest}@{where}"}
+        rig.relabel("kustomizations", "webapp", annotations=approval)
+        await settle()
+        tokens = rig.assigned("management").assignment.tokens
+        assert tokens == ({"approve-prune": digest} if passed else {})
+
+
 async def test_an_approval_is_passed_on_for_its_bundle_alone() -> None:
     rig = one_cluster()
     rig.deliver()
