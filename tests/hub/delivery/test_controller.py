@@ -334,9 +334,7 @@ async def test_a_request_to_reconcile_is_passed_on() -> None:
         assert rig.assigned("management").assignment.tokens == {"reconcile": "now"}
 
 
-@pytest.mark.parametrize(
-    ("where", "passed"), [("flux-system/management", True), ("flux-system/other", False)]
-)
+@pytest.mark.parametrize(("where", "passed"), [("apps/management", True), ("apps/other", False)])
 async def test_an_approval_for_one_cluster_is_passed_on_to_it_alone(where: str, passed: bool) -> None:
     rig = one_cluster()
     rig.deliver()
