@@ -119,17 +119,15 @@ def with_parents(fields: Iterable[Path]) -> Fields:
 def values_at(value: Any, fields: Iterable[Path], *, custom: bool) -> dict[Path, Any]:
     """Return what an object has at leaves; what it does not have is absent. Items and maps count as being there."""
     found: dict[Path, Any] = {}
-    for path in fields:
-        part, seen = value, True
-        for depth, name in enumerate(path):
-            parts = children(part, path[:depth], custom=custom)
-            if parts is None or name not in parts:
-                seen = False
-                break
-            part = parts[name]
-        if seen:
-            found[path] = "there" if children(part, path, custom=custom) else part
-    return found
+
+    def walk(part: Any, path: Path) -> None:
+        parts = children(part, path, custom=custom)
+        found[path] = "there" if parts else part
+        for name, inner in (parts or {}).items():
+            walk(inner, (*path, name))
+
+    walk(value, ())
+    return {path: found[path] for path in fields if path in found}
 
 
 def to_v1(fields: Fields) -> dict[str, Any]:
