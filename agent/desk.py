@@ -4,7 +4,8 @@ State: Secrets in the agent's own namespace. One *head* per delivery, and immuta
 of writes is safety: packs, then the head (which is the acknowledgement), then the work; what nobody names is collected last. A head that
 cannot be read is told of and never overwritten: it may be all that is known of objects that exist.
 
-Every write is conditional on the head being as this process knows it, so that of two agents one fails.
+Every write is conditional on the head being as this process knows it, so that of two agents one fails. A write whose answer was lost may
+have taken effect; what it would have written is remembered, and counts as known when it is found there.
 """
 
 import base64
@@ -19,17 +20,18 @@ import zstandard
 
 from agent.kit.errors import Stalled, Transient
 from agent.kube.api import Api, Object
-from agent.kube.errors import AlreadyExists, NotFound
+from agent.kube.errors import AlreadyExists, ApiError, NotFound, ServerFailed, Unreachable
 from agent.kube.resources import SECRETS
 from agent.model.assignment import root_of
 from agent.model.content import digest_of
 from agent.model.head import Head
 from agent.model.inventory import format_id
-from agent.model.names import Digest, HomeName
+from agent.model.names import Digest, HomeName, ObjectRef
 
 _LOG = logging.getLogger(__name__)
 
 FIELD_MANAGER = "cartwheel-agent"
+TERM_SECRET = "cartwheel-desk"  # noqa: S105  (a name)
 PART_LABEL = "fleet.cartwheel.dev/desk"
 HOME_ANNOTATION = "fleet.cartwheel.dev/home"
 MAX_INLINE_BYTES = 128 << 10
@@ -47,16 +49,25 @@ class DeskUnreadable(Stalled):
 
 
 class ContentMissing(Transient):
-    """A blob that a head names is in none of its packs."""
+    """Blobs that a head names are in none of its packs, and were not given."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, reason="ContentMissing")
+    def __init__(self, home: HomeName, digests: Iterable[Digest]) -> None:
+        self.digests = tuple(sorted(digests))
+        super().__init__(
+            f"{home}: {len(self.digests)} manifests are not on the desk, first {self.digests[0]}; they are fetched from the hub again",
+            reason="ContentMissing",
+        )
 
 
 @dataclass(slots=True)
 class _Saved:
     head: Head
     resource_version: str
+    refs: frozenset[ObjectRef]
+
+    @classmethod
+    def of(cls, head: Head, resource_version: str) -> "_Saved":
+        return cls(head, resource_version, frozenset(entry.ref for entry in head.entries))
 
 
 class Desk:
@@ -67,6 +78,8 @@ class Desk:
         self._namespace = namespace
         self._saved: dict[HomeName, _Saved] = {}
         self._unreadable: dict[str, str] = {}
+        self._unanswered: dict[str, set[Digest]] = {}
+        self._damaged: set[HomeName] = set()
         self._term = 0
         self._term_version = ""
 
@@ -86,15 +99,28 @@ class Desk:
 
     @property
     def root(self) -> Digest:
-        """Return the digest over all assignments, equal on both ends when they agree."""
-        return root_of({home: saved.head.assignment.substance for home, saved in self._saved.items()})
+        """Return the digest over all assignments that count as held, equal on both ends when they agree."""
+        return root_of({head.home: head.assignment.substance for head in self.held})
+
+    @property
+    def held(self) -> tuple[Head, ...]:
+        """Return the heads that the hub need not send again: not those that leave, were released, or whose content is damaged."""
+        return tuple(
+            saved.head
+            for home, saved in self._saved.items()
+            if not (saved.head.leaving or saved.head.released or home in self._damaged)
+        )
+
+    def names(self, ref: ObjectRef) -> bool:
+        """Tell whether any assignment that stays names an object."""
+        return any(ref in saved.refs for saved in self._saved.values() if not saved.head.leaving)
 
     def get(self, home: HomeName) -> Head | None:
         saved = self._saved.get(home)
         return saved.head if saved else None
 
     async def load(self) -> None:
-        """Read every head."""
+        """Read every head, and collect packs that an interrupted write left behind."""
         listing = await self._api.list(SECRETS, self._namespace, label_selector=f"{PART_LABEL}=head")
         saved: dict[HomeName, _Saved] = {}
         self._unreadable = {}
@@ -107,16 +133,23 @@ class Desk:
                 self._unreadable[name] = str(problem)
                 _LOG.error("desk unreadable", extra={"secret": name, "error": str(problem)})
                 continue
-            saved[home] = _Saved(head, value["metadata"]["resourceVersion"])
+            saved[home] = _Saved.of(head, value["metadata"]["resourceVersion"])
         self._saved = saved
+        self._unanswered.clear()
+        self._damaged.clear()
         await self._load_term()
+        if not self._unreadable:
+            # Nobody knows which packs an unreadable head names.
+            packs = await self._api.list(SECRETS, self._namespace, label_selector=f"{PART_LABEL}=pack")
+            await self._collect(value["metadata"]["name"] for value in packs.items)
 
     async def save_term(self, term: int) -> None:
         """Remember a session's term; a lower one than the known is a defect of the caller."""
         if term <= self._term:
             raise ValueError(f"term {term} is not newer than {self._term}")
-        body = self._secret("cartwheel-desk", "term", "term", str(term).encode(), self._term_version)
-        self._term_version = await self._write(body, is_new=not self._term_version)
+        version = await self._found_version(TERM_SECRET, "term", self._term_version)
+        body = self._secret(TERM_SECRET, "term", "term", str(term).encode(), version)
+        self._term_version = await self._write(body)
         self._term = term
 
     async def save(self, head: Head, blobs: Mapping[Digest, bytes] | None = None) -> Head:
@@ -131,17 +164,20 @@ class Desk:
                 f"Secret {self._namespace}/{name} holds {home} in a form that this version cannot read "
                 f"({self._unreadable[name]}); run the newer agent, or delete the Secret to forget what it holds"
             )
+        # The head follows from what is known now: whatever is saved while packs are written makes this write fail.
+        saved = self._saved.get(home)
+        version = await self._found_version(name, "head", saved.resource_version if saved else "")
         if blobs is not None:
             head = await self._place(head, blobs)
-        saved = self._saved.get(home)
         if saved is not None and saved.head == head:
             return head
-        version = saved.resource_version if saved else ""
         data = _pack(head.encode())
         body = self._secret(name, "head", "head", data, version)
         body["metadata"]["annotations"] = {HOME_ANNOTATION: str(home)}
-        written = await self._write(body, is_new=saved is None)
-        self._saved[home] = _Saved(head, written)
+        written = await self._write(body)
+        self._saved[home] = _Saved.of(head, written)
+        if blobs is not None:
+            self._damaged.discard(home)
         if saved is not None:
             await self._collect(set(saved.head.packs) - set(head.packs))
         return head
@@ -151,8 +187,11 @@ class Desk:
         saved = self._saved.get(home)
         if saved is None:
             return
-        await self._delete(head_name(home), saved.resource_version)
+        name = head_name(home)
+        await self._delete(name, await self._found_version(name, "head", saved.resource_version))
         del self._saved[home]
+        self._unanswered.pop(name, None)
+        self._damaged.discard(home)
         await self._collect(saved.head.packs)
 
     async def blobs(self, head: Head, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
@@ -166,9 +205,8 @@ class Desk:
             found.update({digest: data for digest, data in pack.items() if digest in wanted})
         missing = wanted - found.keys()
         if missing:
-            raise ContentMissing(
-                f"{head.home}: {len(missing)} manifests are not on the desk, first {min(missing)}"
-            )
+            self._damaged.add(head.home)
+            raise ContentMissing(head.home, missing)
         return found
 
     async def _place(self, head: Head, blobs: Mapping[Digest, bytes]) -> Head:
@@ -184,9 +222,7 @@ class Desk:
         loose = {digest: known[digest] for digest in sorted(needed & known.keys()) if digest not in packed}
         missing = needed - known.keys() - packed.keys()
         if missing:
-            raise ContentMissing(
-                f"{head.home}: {len(missing)} manifests were not given, first {min(missing)}"
-            )
+            raise ContentMissing(head.home, missing)
         packs = tuple(sorted({name for digest, name in packed.items() if digest in needed}))
         if sum(map(len, loose.values())) <= MAX_INLINE_BYTES:
             return head.with_blobs(loose, packs)
@@ -215,7 +251,8 @@ class Desk:
         except NotFound:
             return {}
         except (ValueError, msgspec.MsgspecError) as problem:
-            raise ContentMissing(f"Secret {self._namespace}/{name} is damaged: {problem}") from problem
+            _LOG.error("pack damaged", extra={"secret": name, "error": str(problem)})
+            return {}
         return {Digest(digest): data for digest, data in pack.items() if digest_of(data) == digest}
 
     async def _collect(self, names: Iterable[str]) -> None:
@@ -232,18 +269,44 @@ class Desk:
 
     async def _load_term(self) -> None:
         try:
-            value = await self._api.get(SECRETS, self._namespace, "cartwheel-desk")
+            value = await self._api.get(SECRETS, self._namespace, TERM_SECRET)
         except NotFound:
             self._term, self._term_version = 0, ""
             return
-        self._term = int(_data(value, "term"))
+        try:
+            self._term = int(_data(value, "term"))
+        except ValueError as problem:
+            raise DeskUnreadable(
+                f"Secret {self._namespace}/{TERM_SECRET} holds no term ({problem}); delete it, and the hub's next session sets it anew"
+            ) from problem
         self._term_version = value["metadata"]["resourceVersion"]
 
-    async def _write(self, body: Object, *, is_new: bool) -> str:
-        if is_new:
-            written = await self._api.create(SECRETS, self._namespace, body, field_manager=FIELD_MANAGER)
-        else:
-            written = await self._api.replace(SECRETS, self._namespace, body, field_manager=FIELD_MANAGER)
+    async def _found_version(self, name: str, key: str, known: str) -> str:
+        """Return the resourceVersion to write over: the known one, or that of our own write whose answer was lost."""
+        if name not in self._unanswered:
+            return known
+        try:
+            value = await self._api.get(SECRETS, self._namespace, name)
+            data = _data(value, key)
+        except (NotFound, ValueError):
+            return known
+        return (
+            str(value["metadata"]["resourceVersion"]) if digest_of(data) in self._unanswered[name] else known
+        )
+
+    async def _write(self, body: Object) -> str:
+        """Create a Secret, or replace the one whose resourceVersion the body names."""
+        name = body["metadata"]["name"]
+        change = self._api.replace if "resourceVersion" in body["metadata"] else self._api.create
+        try:
+            written = await change(SECRETS, self._namespace, body, field_manager=FIELD_MANAGER)
+        except BaseException as problem:
+            # Cancelled, too: a session that ends while a write is under way does not call it back.
+            if not isinstance(problem, ApiError) or isinstance(problem, Unreachable | ServerFailed):
+                (data,) = body["data"].values()
+                self._unanswered.setdefault(name, set()).add(digest_of(base64.b64decode(data)))
+            raise
+        self._unanswered.pop(name, None)
         return str(written["metadata"]["resourceVersion"])
 
     def _secret(self, name: str, part: str, key: str, data: bytes, resource_version: str) -> Object:

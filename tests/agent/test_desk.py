@@ -1,0 +1,383 @@
+"""The desk saves packs before heads, writes only over what it knows, and never loses what it cannot read."""
+
+import asyncio
+import base64
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.desk import (
+    MAX_INLINE_BYTES,
+    MAX_PACKS,
+    PART_LABEL,
+    TERM_SECRET,
+    ContentMissing,
+    Desk,
+    DeskUnreadable,
+    head_name,
+    replace_assignment,
+)
+from agent.kube.api import Object
+from agent.kube.errors import Conflict, Unreachable
+from agent.kube.resources import SECRETS
+from agent.model.assignment import Order
+from agent.model.content import Manifest
+from tests.agent.wishes import OTHER, WEB, blobs, config_map, head, reordered
+from tests.fakes.clock import FakeClock, in_virtual_time
+from tests.fakes.door import Call
+from tests.fakes.interference import Network
+from tests.fakes.kube import FakeCluster
+
+NAMESPACE = "cartwheel-system"
+
+
+class Place:
+    """A cluster with the agent's namespace."""
+
+    def __init__(self) -> None:
+        self.cluster = FakeCluster(FakeClock())
+        self.cluster.add_namespace(NAMESPACE)
+        self.network = Network()
+        self.cluster.interference = self.network
+
+    def desk(self) -> Desk:
+        return Desk(self.cluster.api("agent"), NAMESPACE)
+
+    async def loaded(self) -> Desk:
+        desk = self.desk()
+        await desk.load()
+        return desk
+
+    def secrets(self, part: str) -> list[Object]:
+        return self.cluster.list(SECRETS, NAMESPACE, label_selector=f"{PART_LABEL}={part}").items
+
+    def put_data(self, name: str, key: str, data: bytes) -> None:
+        value = self.cluster.get(SECRETS, NAMESPACE, name)
+        value["data"] = {key: base64.b64encode(data).decode()}
+        self.cluster.replace(SECRETS, NAMESPACE, value, manager="somebody", subresource="")
+
+
+def large(count: int, seed: int = 0) -> list[Manifest]:
+    """Manifests of 100 KiB each that do not compress."""
+    chance = random.Random(seed)
+    return [
+        config_map(f"large-{seed}-{number}", base64.b64encode(chance.randbytes(75 << 10)).decode())
+        for number in range(count)
+    ]
+
+
+@in_virtual_time
+async def test_a_small_delivery_is_one_secret_and_comes_back() -> None:
+    place, manifests = Place(), [config_map("a"), config_map("b")]
+    saved = await (await place.loaded()).save(head(manifests), blobs(manifests))
+    assert not place.secrets("pack")
+    again = await place.loaded()
+    assert again.get(WEB) == saved
+    assert await again.blobs(saved, blobs(manifests)) == blobs(manifests)
+
+
+@in_virtual_time
+async def test_large_content_goes_into_packs_before_the_head() -> None:
+    place, manifests = Place(), large(3)
+    await (await place.loaded()).save(head(manifests), blobs(manifests))
+    writes = [call.name for call in place.cluster.writes if call.user == "agent"]
+    assert all(name.startswith("cartwheel-pack-") for name in writes[:-1])
+    assert writes[-1] == head_name(WEB)
+    assert all(pack["immutable"] for pack in place.secrets("pack"))
+    again = await place.loaded()
+    assert await again.blobs(again.heads[WEB], blobs(manifests)) == blobs(manifests)
+
+
+@in_virtual_time
+async def test_a_head_is_not_written_when_a_manifest_is_neither_given_nor_saved() -> None:
+    place, manifests = Place(), [config_map("a"), config_map("b")]
+    desk = await place.loaded()
+    with pytest.raises(ContentMissing) as missing:
+        await desk.save(head(manifests), blobs(manifests[:1]))
+    assert missing.value.digests == (manifests[1].digest,)
+    assert desk.get(WEB) is None
+    assert not place.secrets("head")
+
+
+@in_virtual_time
+async def test_an_equal_head_is_not_written_again() -> None:
+    place, manifests = Place(), [config_map("a")]
+    desk = await place.loaded()
+    saved = await desk.save(head(manifests), blobs(manifests))
+    count = len(place.cluster.writes)
+    await desk.save(saved)
+    await desk.save(head(manifests), blobs(manifests))
+    assert len(place.cluster.writes) == count
+
+
+@in_virtual_time
+async def test_content_that_nobody_names_any_more_is_deleted_after_the_head() -> None:
+    place, before, after = Place(), large(3), [config_map("small")]
+    desk = await place.loaded()
+    await desk.save(head(before), blobs(before))
+    place.cluster.calls.clear()
+    await desk.save(head(after), blobs(after))
+    assert [call.verb for call in place.cluster.writes] == ["replace", "delete"]
+    assert not place.secrets("pack")
+
+
+@in_virtual_time
+async def test_the_last_healthy_bundle_keeps_its_content() -> None:
+    place, before, after = Place(), large(2, 1), large(2, 2)
+    desk = await place.loaded()
+    old = await desk.save(head(before), blobs(before))
+    new = replace_assignment(old, head(after, order=Order(1, 2)), was_healthy=True)
+    saved = await desk.save(new, blobs(after))
+    assert await desk.blobs(saved, blobs(before)) == blobs(before)
+
+
+@in_virtual_time
+async def test_many_packs_are_made_into_few() -> None:
+    place, manifests = Place(), large(2)
+    desk = await place.loaded()
+    for number in range(MAX_PACKS + 2):
+        manifests += large(2, number + 1)
+        saved = await desk.save(head(manifests, order=Order(1, number + 2)), blobs(manifests))
+    assert len(saved.packs) <= MAX_PACKS
+    assert {pack["metadata"]["name"] for pack in place.secrets("pack")} == set(saved.packs)
+    assert await desk.blobs(saved, blobs(manifests)) == blobs(manifests)
+
+
+@in_virtual_time
+async def test_packs_of_an_interrupted_write_are_collected_at_the_next_start() -> None:
+    place, manifests = Place(), large(3)
+    desk = await place.loaded()
+    place.network.cuts = lambda call: call.name == head_name(WEB)
+    with pytest.raises(Unreachable):
+        await desk.save(head(manifests), blobs(manifests))
+    place.network.cuts = lambda call: False
+    assert place.secrets("pack")
+    await place.loaded()
+    assert not place.secrets("pack")
+
+
+@in_virtual_time
+async def test_of_two_agents_one_fails() -> None:
+    place, manifests = Place(), [config_map("a")]
+    one, other = await place.loaded(), await place.loaded()
+    saved = await one.save(head(manifests), blobs(manifests))
+    with pytest.raises(Conflict):
+        await other.save(head(manifests), blobs(manifests))
+    late = await place.loaded()
+    await one.save(replace(saved, revision="newer"))
+    with pytest.raises(Conflict):
+        await late.save(replace(saved, revision="older"))
+    assert (await place.loaded()).heads[WEB].revision == "newer"
+
+
+@in_virtual_time
+async def test_a_save_that_was_overtaken_while_it_wrote_packs_fails() -> None:
+    place, before, after = Place(), large(2, 1), large(2, 2)
+    desk = await place.loaded()
+    old = await desk.save(head(before), blobs(before))
+    new = replace_assignment(old, head(after, order=Order(1, 2)), was_healthy=False)
+    overtaken = asyncio.ensure_future(desk.save(new, blobs(after)))
+    await asyncio.sleep(0)
+    await desk.save(replace(old, ahead={"apps_made_meanwhile__ConfigMap": "v1"}))
+    with pytest.raises(Conflict):
+        await overtaken
+    assert "apps_made_meanwhile__ConfigMap" in (await place.loaded()).heads[WEB].held
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["create", "replace"])
+def test_a_write_whose_answer_was_lost_does_not_stop_later_ones(is_new: bool) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        place, manifests = Place(), [config_map("a")]
+        desk = await place.loaded()
+        if not is_new:
+            await desk.save(head(manifests, order=Order(1, 0)), blobs(manifests))
+        place.network.loses_answers = lambda call: call.name == head_name(WEB) and call.writes
+        with pytest.raises(Unreachable):
+            await desk.save(head(manifests), blobs(manifests))
+        place.network.loses_answers = lambda call: False
+        saved = await desk.save(head(manifests, revision="later"), blobs(manifests))
+        assert (await place.loaded()).heads[WEB] == saved
+        await desk.drop(WEB)
+        assert not place.secrets("head")
+
+    run()
+
+
+@in_virtual_time
+async def test_a_write_that_was_cancelled_after_it_took_effect_does_not_stop_later_ones() -> None:
+    place, manifests = Place(), [config_map("a")]
+    desk = await place.loaded()
+    task = asyncio.ensure_future(desk.save(head(manifests), blobs(manifests)))
+    place.cluster.interference = _HangsAfter(lambda call: call.writes)
+    while not place.secrets("head"):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    place.cluster.interference = None
+    await desk.save(head(manifests, revision="later"), blobs(manifests))
+    assert (await place.loaded()).heads[WEB].revision == "later"
+
+
+@in_virtual_time
+async def test_what_another_agent_wrote_is_not_taken_for_a_lost_answer() -> None:
+    place, manifests = Place(), [config_map("a")]
+    desk, other = await place.loaded(), await place.loaded()
+    place.network.cuts = lambda call: call.name == head_name(WEB)
+    with pytest.raises(Unreachable):
+        await desk.save(head(manifests), blobs(manifests))
+    place.network.cuts = lambda call: False
+    await other.save(head(manifests, revision="of the other"), blobs(manifests))
+    with pytest.raises(Conflict):
+        await desk.save(head(manifests), blobs(manifests))
+
+
+@in_virtual_time
+async def test_terms_only_rise_and_survive() -> None:
+    place = Place()
+    desk = await place.loaded()
+    assert desk.term == 0
+    await desk.save_term(4)
+    with pytest.raises(ValueError, match="not newer"):
+        await desk.save_term(4)
+    place.network.loses_answers = lambda call: call.writes
+    with pytest.raises(Unreachable):
+        await desk.save_term(5)
+    place.network.loses_answers = lambda call: False
+    await desk.save_term(6)
+    assert (await place.loaded()).term == 6
+
+
+@in_virtual_time
+async def test_a_term_that_cannot_be_read_is_named() -> None:
+    place = Place()
+    await (await place.loaded()).save_term(4)
+    place.put_data(TERM_SECRET, "term", b"four")
+    with pytest.raises(DeskUnreadable, match=TERM_SECRET):
+        await place.loaded()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"no zstd", zstandard.compress(b"no head"), zstandard.compress(b"\x82\xa6format\x09\xa4head\xc0")],
+    ids=["damaged", "foreign", "of a newer version"],
+)
+def test_a_head_that_cannot_be_read_is_told_and_never_overwritten(data: bytes) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        place, manifests = Place(), large(2)
+        desk = await place.loaded()
+        await desk.save(head(manifests), blobs(manifests))
+        place.put_data(head_name(WEB), "head", data)
+        again = await place.loaded()
+        assert list(again.unreadable) == [head_name(WEB)]
+        with pytest.raises(DeskUnreadable, match=head_name(WEB)):
+            await again.save(head(manifests), blobs(manifests))
+        await again.drop(WEB)
+        assert [one["data"]["head"] for one in place.secrets("head")] == [base64.b64encode(data).decode()]
+        assert place.secrets("pack"), "nobody knows which packs it names"
+        await again.save(head([config_map("b")], home=OTHER), blobs([config_map("b")]))
+
+    run()
+
+
+@in_virtual_time
+async def test_a_damaged_pack_is_missing_content_until_it_is_given_again() -> None:
+    place, manifests = Place(), large(2)
+    saved = await (await place.loaded()).save(head(manifests), blobs(manifests))
+    for name in saved.packs:
+        place.cluster.delete(SECRETS, NAMESPACE, name)
+    desk = await place.loaded()
+    assert [one.home for one in desk.held] == [WEB]
+    with pytest.raises(ContentMissing):
+        await desk.blobs(saved, blobs(manifests))
+    assert not desk.held, "the hub is to send it again"
+    healed = await desk.save(reordered(saved, Order(2, 1)), blobs(manifests))
+    assert await desk.blobs(healed, blobs(manifests)) == blobs(manifests)
+    assert [one.home for one in desk.held] == [WEB]
+
+
+@in_virtual_time
+async def test_the_root_counts_what_stays() -> None:
+    place, manifests = Place(), [config_map("a")]
+    desk = await place.loaded()
+    empty = desk.root
+    saved = await desk.save(head(manifests), blobs(manifests))
+    full = desk.root
+    assert full != empty
+    assert (await place.loaded()).root == full
+    await desk.save(replace(saved, leaving="delete"))
+    assert desk.root == empty
+    await desk.save(replace(saved, released=True))
+    assert desk.root == empty
+
+
+@in_virtual_time
+async def test_an_object_is_named_by_assignments_that_stay() -> None:
+    place, manifests = Place(), [config_map("a")]
+    desk = await place.loaded()
+    saved = await desk.save(head(manifests), blobs(manifests))
+    assert desk.names(manifests[0].ref)
+    await desk.save(replace(saved, leaving="delete"))
+    assert not desk.names(manifests[0].ref)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=5), st.data())
+def test_whatever_is_interrupted_the_desk_holds_a_whole_head(
+    steps: list[set[int]], data: st.DataObject
+) -> None:
+    """Each save may be cut off before any of its requests; what is on the desk afterwards is one of the heads, with all its content."""
+    pool = large(6)
+
+    @in_virtual_time
+    async def run() -> None:
+        place = Place()
+        desk, tried = await place.loaded(), []
+        for number, step in enumerate(steps):
+            manifests = [pool[one] for one in sorted(step)]
+            wanted = head(manifests, order=Order(1, number + 1))
+            tried.append(wanted.raw_assignment)
+            left = data.draw(st.integers(0, 8))
+            place.network.cuts = _after(left)
+            try:
+                old = desk.get(WEB)
+                await desk.save(replace_assignment(old, wanted, was_healthy=False), blobs(manifests))
+            except Unreachable:
+                desk = place.desk()
+            place.network.cuts = lambda call: False
+            await desk.load()
+            found = desk.get(WEB)
+            if found is not None:
+                assert found.raw_assignment in tried
+                assert set(await desk.blobs(found, found.needed())) == found.needed()
+
+    run()
+
+
+def _after(count: int) -> Callable[[Call], bool]:
+    left = [count]
+
+    def cuts(_: Call) -> bool:
+        left[0] -= 1
+        return left[0] < 0
+
+    return cuts
+
+
+class _HangsAfter:
+    def __init__(self, chosen: Callable[[Call], bool]) -> None:
+        self._chosen = chosen
+
+    async def before(self, call: Call) -> None:
+        return
+
+    async def after(self, call: Call) -> None:
+        if self._chosen(call):
+            await asyncio.Event().wait()
