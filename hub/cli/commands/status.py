@@ -68,29 +68,37 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 @click.command("status")
+@click.option("-w", "--watch", is_flag=True, help="Show it again and again, in place.")
 @output_option
 @common_options
 @asynchronous
-async def status(caller: Caller, *, form: str) -> None:
+async def status(caller: Caller, *, watch: bool, form: str) -> None:
     """Show the fleet: its clusters, its deliveries, what is behind and why, what is held or was released.
 
     All namespaces, unless -n names one.
     """
-    namespace = caller.options.namespace or ""
-    now = caller.clock.now()
     async with caller.management() as api:
-        leading = await leader(api, now)
-        report = await _report(api, namespace, leading.text)
-    if not leading.is_alive:
-        output.warning(leading.text)
-    chosen = Format(form)
-    if chosen is Format.TABLE:
-        _print(report, now)
-    else:
-        output.data(msgspec.to_builtins(report), chosen)
+        await _show(caller, api, Format(form))
+        while watch:
+            await caller.clock.sleep(caller.poll_s)
+            if form == Format.TABLE:
+                click.clear()
+            await _show(caller, api, Format(form))
 
 
 COMMAND = status
+
+
+async def _show(caller: Caller, api: Api, form: Format) -> None:
+    now = caller.clock.now()
+    leading = await leader(api, now)
+    report = await _report(api, caller.options.namespace or "", leading.text)
+    if not leading.is_alive:
+        output.warning(leading.text)
+    if form is Format.TABLE:
+        _print(report, now)
+    else:
+        output.data(msgspec.to_builtins(report), form)
 
 
 async def _report(api: Api, namespace: str, hub: str) -> Report:

@@ -88,6 +88,22 @@ def test_the_fleet_fits_one_screen(world: World) -> None:
     assert result.stderr == ""
 
 
+def test_watching_shows_the_fleet_as_it_becomes(world: World) -> None:
+    def connect_then_leave() -> None:
+        found = world.management.find(CLUSTERS.resource, "flux-system", "eu-2")
+        assert found is not None
+        condition(found, "Connected", "True")
+        if world.clock.slept_s > 2:
+            raise KeyboardInterrupt
+
+    world.clock.meanwhile.append(connect_then_leave)
+    lines = world.run("status", "--watch").stdout.splitlines()
+    assert [line for line in lines if line.startswith("Clusters")] == [
+        "Clusters: 1 of 2 connected",
+        "Clusters: 2 of 2 connected",
+    ]
+
+
 def test_programs_read_the_same(world: World) -> None:
     found = json.loads(world.run("status", "-o", "json").stdout)
     assert [one["name"] for one in found["clusters"]] == ["eu-1", "eu-2"]
