@@ -10,10 +10,8 @@ after it is a write that took effect without an answer. Schemas, defaults and co
 one deletes what it holds.
 """
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -22,7 +20,6 @@ import msgspec
 from agent.kit.clock import Clock
 from agent.kube.api import (
     Applied,
-    Change,
     Listing,
     Object,
     PatchType,
@@ -35,12 +32,12 @@ from agent.kube.errors import (
     ApiError,
     BadRequest,
     Conflict,
-    Expired,
     Forbidden,
     NotFound,
 )
 from agent.kube.resources import NAMESPACES
 from tests.fakes.door import Call, FakeApi, Interference
+from tests.fakes.history import History
 from tests.fakes.ownership import Entry, Writer, applied, entries_of, managed, updated
 from tests.fakes.patches import json_patched, merge_patched, selects_fields, selects_labels
 from tests.fakes.rules import (
@@ -69,27 +66,6 @@ KindKey = tuple[str, str, str]
 _DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Happened:
-    """One change in the history: the object before (None: new) and after (None: gone, `last` is how it went)."""
-
-    version: int
-    kind: tuple[str, str]
-    before: Object | None
-    after: Object | None
-    last: Object
-
-
-class _Watcher:
-    """One open watch: woken by changes, ended by the server."""
-
-    def __init__(self) -> None:
-        self.woken = asyncio.Event()
-        self.ending: ApiError | None = None
-        self.has_ended = False
-        self.bookmarks = 0
-
-
 class FakeCluster:
     """The server and what it stores."""
 
@@ -99,10 +75,7 @@ class FakeCluster:
         self.interference: Interference | None = None
         self.kinds: dict[KindKey, Served] = {}
         self._objects: dict[Key, Object] = {}
-        self._version = 100
-        self._compacted = 100
-        self._history: list[_Happened] = []
-        self._watchers: set[_Watcher] = set()
+        self.history = History()
         self._restricted: dict[str, str] = {}
         for served in built_in():
             self._serve(served)
@@ -133,24 +106,19 @@ class FakeCluster:
     @property
     def watches(self) -> int:
         """Return how many watches are open."""
-        return len(self._watchers)
+        return self.history.watches
 
     def compact(self) -> None:
         """Forget the history: whoever watches on from an older resourceVersion is told Expired."""
-        self._history.clear()
-        self._compacted = self._version
+        self.history.compact()
 
     def end_watches(self, problem: ApiError | None = None) -> None:
         """End all open watches, quietly or by a problem."""
-        for watcher in self._watchers:
-            watcher.ending, watcher.has_ended = problem, True
-            watcher.woken.set()
+        self.history.end_watches(problem)
 
     def bookmark(self) -> None:
         """Send a bookmark on all open watches."""
-        for watcher in self._watchers:
-            watcher.bookmarks += 1
-            watcher.woken.set()
+        self.history.bookmark()
 
     def served(self, resource: Resource) -> Served:
         """Return what is known of a kind. Raises NotFound when it is not served."""
@@ -185,7 +153,7 @@ class FakeCluster:
             and selects_labels(label_selector, value)
             and selects_fields(field_selector, value)
         ]
-        return Listing(items=selected, resource_version=str(self._version))
+        return Listing(items=selected, resource_version=str(self.history.version))
 
     def create(
         self,
@@ -331,55 +299,18 @@ class FakeCluster:
             raise NotFound("the server could not find the requested resource", status=404, reason="NotFound")
         return msgspec.json.encode(found)
 
-    async def watch(
-        self,
-        resource: Resource,
-        namespace: str,
-        *,
-        resource_version: str,
-        selects: Callable[[Object], bool],
+    def watch(
+        self, resource: Resource, namespace: str, *, resource_version: str, selects: Callable[[Object], bool]
     ) -> AsyncIterator[WatchEvent]:
         """Yield what changes after a resourceVersion, for ever."""
         self.served(resource)
-        watcher = _Watcher()
-        self._watchers.add(watcher)
-        try:
-            if resource_version in ("", "0"):
-                position = self._version
-                for value in self.list(resource, namespace).items:
-                    if selects(value):
-                        yield WatchEvent(change=Change.ADDED, object=value)
-            else:
-                position = int(resource_version)
-            while True:
-                if position < self._compacted:
-                    text = f"too old resource version: {position} ({self._compacted})"
-                    raise Expired(text, status=410, reason="Expired")
-                now = self._version
-                for happened in self._since(position, resource, namespace):
-                    position = happened.version
-                    if event := _event(happened, resource, selects):
-                        yield event
-                position = max(position, now)
-                if watcher.bookmarks:
-                    watcher.bookmarks -= 1
-                    yield WatchEvent(change=Change.BOOKMARK, object=_bookmark(resource, position))
-                    continue
-                if watcher.has_ended:
-                    if watcher.ending is not None:
-                        raise watcher.ending
-                    return
-                watcher.woken.clear()
-                await watcher.woken.wait()
-        finally:
-            self._watchers.discard(watcher)
-
-    def _since(self, position: int, resource: Resource, namespace: str) -> Iterator[_Happened]:
-        for happened in list(self._history):
-            if happened.version <= position or happened.kind != (resource.group, resource.plural):
-                continue
-            if not namespace or happened.last["metadata"].get("namespace", "") == namespace:
-                yield happened
+        return self.history.watch(
+            resource,
+            namespace,
+            resource_version=resource_version,
+            selects=selects,
+            present=lambda: self.list(resource, namespace).items,
+        )
 
     def _serve(self, served: Served) -> None:
         one = served.resource
@@ -514,20 +445,12 @@ class FakeCluster:
             if before is None:
                 new["metadata"].pop("resourceVersion", None)
             return new
-        self._version += 1
-        new["metadata"]["resourceVersion"] = str(self._version)
+        new["metadata"]["resourceVersion"] = self.history.step()
         self._objects[key] = new
         if key[:2] == _DEFINITIONS:
             self._define(new)
-        self._tell(key, before, new, new)
+        self.history.tell(key[:2], before, new, new)
         return copied(new)
-
-    def _tell(self, key: Key, before: Object | None, after: Object | None, last: Object) -> None:
-        self._history.append(
-            _Happened(version=self._version, kind=key[:2], before=before, after=after, last=last)
-        )
-        for watcher in self._watchers:
-            watcher.woken.set()
 
     def _delete(self, key: Key) -> None:
         value = self._objects.get(key)
@@ -552,10 +475,9 @@ class FakeCluster:
 
     def _remove(self, key: Key) -> None:
         before = self._objects.pop(key)
-        self._version += 1
         last = copied(before)
-        last["metadata"]["resourceVersion"] = str(self._version)
-        self._tell(key, before, None, last)
+        last["metadata"]["resourceVersion"] = self.history.step()
+        self.history.tell(key[:2], before, None, last)
         if key[:2] == _DEFINITIONS:
             self._undefine(before)
         for dependent, value in list(self._objects.items()):
@@ -585,22 +507,3 @@ class FakeCluster:
             for key in [key for key in self._objects if key[:2] == (one.group, one.plural)]:
                 self._delete(key)
             self.kinds.pop((one.group, one.version, one.plural), None)
-
-
-def _event(happened: _Happened, resource: Resource, selects: Callable[[Object], bool]) -> WatchEvent | None:
-    """Return what a watch says of a change; an object that stops being selected is deleted to it."""
-    was = happened.before is not None and selects(happened.before)
-    is_now = happened.after is not None and selects(happened.after)
-    if not was and not is_now:
-        return None
-    change = Change.DELETED if not is_now else Change.MODIFIED if was else Change.ADDED
-    value = copied(happened.last)
-    if change is Change.DELETED and happened.before is not None:
-        value = copied(happened.before)
-        value["metadata"]["resourceVersion"] = str(happened.version)
-    return WatchEvent(change=change, object=as_version(value, resource))
-
-
-def _bookmark(resource: Resource, position: int) -> Object:
-    metadata = {"resourceVersion": str(position), "creationTimestamp": None}
-    return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
