@@ -331,13 +331,20 @@ def test_a_pod_outlives_its_api_server(echo: Echo, url: str) -> None:
 
 def test_a_pod_that_never_restarts_succeeds_or_fails(echo: Echo) -> None:
     def pod(name: str, code: int) -> dict[str, Any]:
-        run = {"name": "run", "image": "x", "command": ["python", "-c", f"raise SystemExit({code})"]}
+        script = f"import sys; print('at the end of', sys.argv[1]); sys.exit({code})"
+        run = {
+            "name": "run",
+            "image": "x",
+            "command": ["python", "-c", script],
+            "args": [name],
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+        }
         labels = {"app.kubernetes.io/part-of": "cartwheel"}
         return {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": name, "namespace": echo.namespace, "labels": labels},
-            "spec": {"restartPolicy": "Never", "containers": [run]},
+            "spec": {"serviceAccountName": "echo", "restartPolicy": "Never", "containers": [run]},
         }
 
     echo.apply(pod("good", 0), pod("bad", 4))
@@ -348,3 +355,11 @@ def test_a_pod_that_never_restarts_succeeds_or_fails(echo: Echo) -> None:
                 echo.plane.get("pod", name, "-n", echo.namespace)["status"]["phase"] == phase
             )
         )
+    ended = [
+        echo.plane.get("pod", name, "-n", echo.namespace)["status"]["containerStatuses"][0]["state"]
+        for name in ("good", "bad")
+    ]
+    assert [(one["terminated"]["exitCode"], one["terminated"].get("message")) for one in ended] == [
+        (0, None),
+        (4, "at the end of bad"),
+    ]

@@ -103,7 +103,7 @@ def _script(plan: ContainerPlan, scratch: Path) -> str:
     # Resolved as the host has them: an absolute link below the new root would lead out of it before it is the root.
     binds = [
         shlex.join(["bind", str(one.source), os.path.realpath(one.path), "rw" if one.is_writable else "ro"])
-        for one in (*mounts, *sorted(plan.mounts, key=lambda one: one.path))
+        for one in sorted((*mounts, *plan.mounts), key=lambda one: one.path)
     ]
     return _ENTER.format(
         scratch=shlex.quote(str(scratch)),

@@ -19,6 +19,7 @@ _RETRY_S = 0.5
 _REFRESH_S = 5.0
 _BACKOFF_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # a tenth of a kubelet's
 _FORGIVEN_AFTER_S = 60.0
+_LAST_LINES, _LAST_CHARACTERS = 80, 2048  # as a kubelet cuts the message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,7 @@ class PodLife:
         if container is None:
             return 0
         self.container = container
-        running_since = _now()
+        running_since, log_begins = _now(), self.log.stat().st_size
         self._phase, self._state = "Running", {"running": {"startedAt": running_since}}
         await self._look_after(container)
         if self.is_leaving:
@@ -106,12 +107,22 @@ class PodLife:
             "terminated": {
                 "exitCode": code,
                 "reason": "Completed" if code == 0 else "Error",
+                "message": self._last_words(code, log_begins),
                 "startedAt": running_since,
                 "finishedAt": _now(),
             }
         }
         await self._tell()
         return code
+
+    def _last_words(self, code: int, log_begins: int) -> str:
+        """Return the end of this run's output, where the Pod asks for that."""
+        if code == 0 or self._spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(log_begins)
+            lines = log.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
+        return "\n".join(lines)[-_LAST_CHARACTERS:]
 
     async def _start(self) -> Container | None:
         """Start the container when all that it refers to is there; None when the Pod left before."""
