@@ -18,8 +18,20 @@ def changed_fields(live: Object, wished: Object) -> tuple[str, ...]:
     for part in ("labels", "annotations"):
         before, after = ((value.get("metadata") or {}).get(part) or {} for value in (live, wished))
         _compare(before, after, f"metadata.{part}", found)
-    _compare(_body(live), _body(wished), "", found)
+    _compare(_body(live), _body(without_repeated_metrics(wished)), "", found)
     return tuple(found[:MAX_FIELDS])
+
+
+def without_repeated_metrics(wished: Object) -> Object:
+    """Drop an autoscaler's repeated and empty metrics: older API servers repeat them in the answer to a dry-run."""
+    spec = wished.get("spec")
+    if wished.get("kind") != "HorizontalPodAutoscaler" or not isinstance(spec, Mapping):
+        return wished
+    metrics: list[Any] = []
+    for metric in spec.get("metrics") or ():
+        if metric and metric not in metrics:
+            metrics.append(metric)
+    return {**wished, "spec": {**spec, "metrics": metrics}} if metrics else wished
 
 
 def changers(live: Object, fields: Iterable[str], own: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hub.build.errors import BuildFailed
+from hub.build.normalize import normalize
 
 Object = dict[str, Any]
 
@@ -36,11 +37,11 @@ def check_identity(value: Object) -> None:
 
 
 def finish(values: Iterable[Object], marks: Marks) -> list[Object]:
-    """Expand lists, drop what is no object of a cluster, set owner labels and common metadata, refuse SOPS Secrets."""
+    """Expand lists, drop what is no object of a cluster, set owner labels and common metadata, normalise, refuse SOPS Secrets."""
     objects = list(_objects(values))
     for value in objects:
         _refuse_encrypted(value)
-    return [_mark(value, marks) for value in objects]
+    return [normalize(_mark(value, marks)) for value in objects]
 
 
 def _objects(values: Iterable[Object]) -> Iterator[Object]:
