@@ -78,15 +78,20 @@ class Observer:
     async def run(self) -> None:
         """Begin to follow kinds as they come to be owned."""
         async with self._tasks:
+            self._tasks.start(self._try_missing(), name="missing-kinds")
             while True:
                 self._changed.clear()
                 for kind in sorted(self._kinds() - self._mirrors.keys()):
                     await self._begin(*kind)
-                if self._missing:
-                    await self._clock.sleep(self._backoff.last_s)
-                    self._missing.clear()
-                else:
-                    await self._changed.wait()
+                await self._changed.wait()
+
+    async def _try_missing(self) -> None:
+        """Look again from time to time for kinds that could not be followed; the others do not wait for them."""
+        while True:
+            await self._clock.sleep(self._backoff.last_s)
+            if self._missing:
+                self._missing.clear()
+                self._changed.set()
 
     def follow(self, home: HomeName, refs: Iterable[tuple[ObjectRef, str]]) -> None:
         """Have these objects, with their versions, watched for a delivery, in place of those before."""

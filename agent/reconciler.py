@@ -54,10 +54,9 @@ class _State:
     """What is known of a delivery since this process began."""
 
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
-    verified: str = ""
     healthy: str = ""
-    was_healthy: bool = False
     revision: str = ""
+    revision_of: bytes = b""
     fights: Fights = field(default_factory=Fights)
     prune_held: tuple[str, ...] = ()
 
@@ -136,7 +135,9 @@ class Reconciler:
 
     def moved(self, home: HomeName, revision: str) -> None:
         """The delivery is at another revision of its source, which changes nothing in it."""
-        self._state(home).revision = revision
+        head, state = self._desk.get(home), self._state(home)
+        if head is not None:
+            state.revision, state.revision_of = revision, head.raw_assignment
         self._wake_dependents(home)
 
     def is_healthy(self, home: HomeName) -> bool:
@@ -169,27 +170,30 @@ class Reconciler:
     async def _converge(self, head: Head) -> Outcome:
         assignment, spec = head.assignment, head.assignment.spec
         state = self._state(assignment.home)
-        state.revision = state.revision or head.revision
+        if state.revision_of != head.raw_assignment:
+            state.revision, state.revision_of = head.revision, head.raw_assignment
         if spec.suspend:
             self._live.follow(assignment.home, ())
             await self._handle(head)
             self._say(head, Stage.SUSPENDED, reason="Suspended", message="suspended")
             return Done()
         self._check_dependencies(assignment)
-        is_new = state.verified != assignment.bundle.digest
+        is_new = head.applied != assignment.bundle.digest
         if is_new:
             self._say(head, Stage.APPLYING, reason="Progressing", message="Reconciliation in progress")
         changes = await self._engine.converge(
             await self._convergence(head), _Journal(self._desk, assignment.home)
         )
-        head = await self._settle(head, changes)
-        self._tell(head, changes, is_new=is_new)
         state.known = changes.known
+        settled = await self._settle(head, changes)
+        self._tell(head, changes, is_new=is_new)
+        if settled.raw_assignment != head.raw_assignment:
+            return Again(after_s=0.0)
+        head = settled
         self._live.follow(assignment.home, _refs(head.inventory))
         if changes.problem:
             self._fail(head, changes.reason, changes.problem, changes)
             return Again(after_s=spec.retry_interval_s * self._settings.scale)
-        state.verified = assignment.bundle.digest
         return await self._check_health(head, changes)
 
     async def _convergence(self, head: Head) -> Convergence:
@@ -216,14 +220,9 @@ class Reconciler:
             prune=assignment.spec.prune,
             prune_held=held,
             force=assignment.spec.force,
-            kept_elsewhere=self._kept_elsewhere(assignment.home),
+            kept_elsewhere=_Named(self._desk),
             known=state.known,
         )
-
-    def _kept_elsewhere(self, home: HomeName) -> frozenset[ObjectRef]:
-        """Return every object that another assignment on the desk names."""
-        others = (head for other, head in self._desk.heads.items() if other != home and not head.leaving)
-        return frozenset(entry.ref for head in others for entry in head.entries)
 
     async def _settle(self, head: Head, changes: ChangeSet) -> Head:
         """Save what the convergence left: one write when anything of it is new, none otherwise."""
@@ -234,7 +233,9 @@ class Reconciler:
             return await self._desk.save(replace(current, inventory=changes.inventory, ahead=current.held))
         applied = head.applied
         applied_at = head.applied_at
-        if not changes.problem and applied != head.assignment.bundle.digest:
+        is_written = any(change.action in {"created", "configured"} for change in changes.changes)
+        if not changes.problem and (is_written or applied != head.assignment.bundle.digest):
+            # What was put back is waited for like what is new.
             applied, applied_at = head.assignment.bundle.digest, timestamp(self._clock.now())
         return await self._desk.save(
             replace(
@@ -294,6 +295,8 @@ class Reconciler:
         return assess(value, self._clock.now())
 
     def _ready(self, head: Head, wait: Wait | None) -> Outcome:
+        if self._is_superseded(head):
+            return Again(after_s=0.0)
         state, spec = self._state(head.home), head.assignment.spec
         bundle = head.assignment.bundle.digest
         was_healthy, state.healthy = state.healthy == bundle, bundle
@@ -348,8 +351,12 @@ class Reconciler:
         self._live.follow(home, ())
         if head.leaving == "delete":
             changes = await self._engine.remove(
-                home, head.held, self._kept_elsewhere(home), _Journal(self._desk, home)
+                home, head.held, _Named(self._desk), _Journal(self._desk, home)
             )
+            current = self._desk.get(home)
+            if current is None or not current.leaving:
+                # A newer assignment came meanwhile; the tombstone is not for that.
+                return Again(after_s=0.0)
             if changes.problem:
                 self._fail(head, changes.reason, changes.problem, changes)
                 raise Transient(changes.problem, reason=changes.reason)
@@ -383,6 +390,10 @@ class Reconciler:
     def _notice(self, head: Head, kind: NoticeKind, reason: str, message: str) -> None:
         self._notices.add(head.assignment, kind, reason, message, at=self._clock.now())
 
+    def _is_superseded(self, head: Head) -> bool:
+        current = self._desk.get(head.home)
+        return current is not None and current.raw_assignment != head.raw_assignment
+
     def _fail(
         self,
         head: Head,
@@ -392,6 +403,8 @@ class Reconciler:
         *,
         blamed: tuple[tuple[ObjectRef, Health], ...] = (),
     ) -> None:
+        if self._is_superseded(head):
+            return
         before = self._reports.get(head.home)
         if before is None or (before.stage, before.message) != (Stage.FAILED, message):
             self._notice(head, NoticeKind.FAILED, reason, message)
@@ -419,6 +432,9 @@ class Reconciler:
         healthy: bool | None = None,
         health_message: str = "",
     ) -> None:
+        if self._is_superseded(head):
+            # A verdict is for one Bundle; the next pass has the word on the new one.
+            return
         head = self._desk.get(head.home) or head
         assignment, state = head.assignment, self._state(head.home)
         wanted = {format_id(entry.ref) for entry in head.entries}
@@ -461,6 +477,16 @@ class Reconciler:
         if before is None or not before.says_the_same_as(report):
             self._reports.put(assignment.home, report)
             self._wake_dependents(assignment.home)
+
+
+class _Named:
+    """All objects that assignments on the desk name at the time of asking."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def __contains__(self, ref: object) -> bool:
+        return isinstance(ref, ObjectRef) and self._desk.names(ref)
 
 
 class _Journal:

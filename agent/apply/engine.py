@@ -7,7 +7,7 @@ is in the journal before its first write; what leaves is deleted after everythin
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -87,7 +87,7 @@ class Change:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convergence:
     """What is wished: every manifest of a complete Bundle. `inventory` is what is there because of this delivery, `ahead` what may be;
-    `kept_elsewhere` other assignments name."""
+    `kept_elsewhere` other assignments name, asked at each deletion: one may have come meanwhile."""
 
     owner: HomeName
     manifests: tuple[Manifest, ...]
@@ -96,7 +96,7 @@ class Convergence:
     prune: bool
     prune_held: bool = False
     force: bool = False
-    kept_elsewhere: frozenset[ObjectRef] = frozenset()
+    kept_elsewhere: Container[ObjectRef] = frozenset()
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
 
 
@@ -211,7 +211,7 @@ class Engine:
         self,
         owner: HomeName,
         inventory: Mapping[str, str],
-        kept_elsewhere: frozenset[ObjectRef],
+        kept_elsewhere: Container[ObjectRef],
         journal: Journal,
     ) -> ChangeSet:
         """Delete what a delivery owns, because the delivery leaves."""
@@ -474,12 +474,10 @@ class _Run:
             is_confirmed = id_ in self._task.inventory
             try:
                 action = await self._leave(ref, stale[id_])
-            except UnknownKind as problem:
-                # What was only entered ahead was never created, or went with its kind.
-                if not is_confirmed:
-                    continue
-                failed[id_] = stale[id_]
-                errors.append(self._not_deleted(ref, problem))
+            except UnknownKind:
+                # Not served in any version: it was never created, or went with its kind.
+                if is_confirmed:
+                    self._changes.append(Change(ref=ref, action=Action.DELETED))
             except CartwheelError as problem:
                 failed[id_] = stale[id_]
                 errors.append(self._not_deleted(ref, problem))

@@ -1,6 +1,6 @@
 """Whether an object that no Bundle lists any more may be deleted. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +17,7 @@ class Fate(StrEnum):
 
 
 def decide(
-    live: Mapping[str, Any] | None, ref: ObjectRef, owner: HomeName, kept_elsewhere: frozenset[ObjectRef]
+    live: Mapping[str, Any] | None, ref: ObjectRef, owner: HomeName, kept_elsewhere: Container[ObjectRef]
 ) -> Fate:
     """Delete only what is there, still this delivery's own, not opted out, and named by no other assignment."""
     if live is None:

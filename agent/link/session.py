@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, assert_never
 
-from agent.desk import Desk, replace_assignment
+from agent.desk import ContentMissing, Desk, replace_assignment
 from agent.kit.board import Board
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Stalled, Transient
@@ -131,7 +131,7 @@ class Session:
             await tasks.run_until(hearing)
 
     async def _greet(self, stream: Stream[Up, Down]) -> Welcome:
-        held = tuple(_held(head) for head in self._desk.heads.values() if not head.leaving)
+        held = tuple(_held(head) for head in self._desk.held)
         await stream.send(
             Hello(
                 protocol=PROTOCOL,
@@ -216,8 +216,7 @@ class Session:
                 overlay=overlay,
             )
             blobs = await self._missing(new, wish, old)
-            new = replace_assignment(old, new, was_healthy=self._worker.is_healthy(home))
-            await self._desk.save(new, blobs)
+            await self._save(home, new, blobs)
         except Stalled as problem:
             assignment = Assignment.decode(wish.assignment)
             _LOG.error("assignment refused", extra={"delivery": str(home), "reason": problem.reason})
@@ -227,6 +226,21 @@ class Session:
             return
         self._worker.wake(home)
         await self._send(Ack(home=home, order=assignment.order, substance=assignment.substance))
+
+    async def _save(self, home: HomeName, new: Head, blobs: Mapping[Digest, bytes]) -> None:
+        """Save the head that follows what is on the desk now; content that was lost there is fetched again."""
+        was_healthy = self._worker.is_healthy(home)
+        head = replace_assignment(self._desk.get(home), new, was_healthy=was_healthy)
+        try:
+            await self._desk.save(head, blobs)
+        except ContentMissing as missing:
+            wanted = {entry.digest for entry in new.entries}
+            lost = set(missing.digests)
+            if not lost <= wanted:
+                # What only the last healthy Bundle named is named by no assignment any more: the hub does not give it.
+                head = replace(head, healthy=None, healthy_indexes=())
+            fetched = await self._content.fetch(sorted(lost & wanted))
+            await self._desk.save(head, {**blobs, **fetched})
 
     def _acceptable(self, wish: Assign) -> Assignment:
         assignment = Assignment.decode(wish.assignment)
@@ -284,9 +298,9 @@ class Session:
         head = self._desk.get(wish.home)
         if head is None:
             return
-        released = wish.hold.reason is HoldReason.RELEASED
-        if head.released != released:
-            await self._desk.save(replace(head, released=released))
+        # Only an assignment ends a release: a hub that has just started holds everything.
+        if wish.hold.reason is HoldReason.RELEASED and not head.released:
+            await self._desk.save(replace(head, released=True))
             self._worker.wake(wish.home)
 
     async def _send(self, message: Up) -> None:

@@ -37,7 +37,7 @@ from agent.model.link import (
     Welcome,
 )
 from agent.model.names import ClusterId, Digest, HomeName
-from agent.model.report import Notice, Report
+from agent.model.report import Notice, Report, Stage
 from hub.model.wish import Assigned, Boards, Happening, Presence, Wish
 
 _LOG = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Session:
         self._alive_interval_s = alive_interval_s
         self._greeting_timeout_s = greeting_timeout_s
         self._held: dict[HomeName, Held] = {}
-        self._sent: dict[HomeName, Digest] = {}
+        self._sent: dict[HomeName, Assigned] = {}
         self._heard_s = clock.monotonic_s()
         self._doubts = 0
         self._seq = 0
@@ -122,8 +122,9 @@ class Session:
                 "session refused",
                 extra={"cluster": self._peer.cluster, "reason": refusal.reason, "error": str(refusal)},
             )
-            await stream.send(Refused(reason=refusal.reason, message=str(refusal)))
+            # First: whoever is gone may not even be told.
             self._leave(str(refusal))
+            await stream.send(Refused(reason=refusal.reason, message=str(refusal)))
         except BaseException:
             self._leave("")
             raise
@@ -147,6 +148,8 @@ class Session:
             self._hear(message)
             if isinstance(message, Notice):
                 await stream.send(NoticeAck(seq=message.seq))
+            elif isinstance(message, Ack) and (mark := self._late_mark(message.home)) is not None:
+                await stream.send(mark)
 
     async def _greet(self, stream: Stream[Down, Up]) -> Hello | None:
         hello = await stream.receive()
@@ -212,11 +215,16 @@ class Session:
                 continue
             if silent_s > self._alive_interval_s * MISSED_ALIVES:
                 raise Refusal(f"nothing was heard for {silent_s:.0f} s", reason="Silent")
-            newest = self._boards.presence.get(self._peer.cluster)
-            if newest is not None and newest.term > self._presence.term:
-                raise Refusal("a newer session of this cluster began", reason="Superseded")
+            self._check_newest()
+
+    def _check_newest(self) -> None:
+        newest = self._boards.presence.get(self._peer.cluster)
+        if self._presence is not None and newest is not None and newest.term > self._presence.term:
+            raise Refusal("a newer session of this cluster began", reason="Superseded")
 
     def _hear(self, message: Up) -> None:
+        # What an old connection still brings must not cover what the newer session was told.
+        self._check_newest()
         match message:
             case Ack():
                 self._acknowledged(message)
@@ -234,6 +242,7 @@ class Session:
                 # The certificate names the cluster, whatever the report says.
                 report = replace(message, cluster=self._peer.cluster)
                 self._boards.reports.put((self._peer.cluster, message.home), report)
+                self._forget_gone(message)
             case Notice():
                 happening = Happening(cluster=self._peer.cluster, notice=message)
                 key = (self._peer.cluster, self._presence.term if self._presence else 0, message.seq)
@@ -249,8 +258,8 @@ class Session:
                 assert_never(message)
 
     def _acknowledged(self, ack: Ack) -> None:
-        wish = self._wishes.get(ack.home)
-        if isinstance(wish, Assigned) and wish.assignment.substance == ack.substance:
+        wish = self._sent.get(ack.home)
+        if wish is not None and wish.assignment.substance == ack.substance:
             self._held[ack.home] = Held(
                 home=ack.home,
                 uid=wish.assignment.uid,
@@ -260,9 +269,29 @@ class Session:
                 order=ack.order,
             )
 
+    def _late_mark(self, home: HomeName) -> Mark | None:
+        """Return the revision to which the source moved while the assignment was under way, None when it did not."""
+        wish, sent = self._wishes.get(home), self._sent.get(home)
+        if not isinstance(wish, Assigned) or sent is None or not self._is_in_step(home, wish):
+            return None
+        return Mark(revision=wish.revision, homes=(home,)) if wish.revision != sent.revision else None
+
+    def _forget_gone(self, report: Report) -> None:
+        held = self._held.get(report.home)
+        if report.stage is Stage.GONE and held is not None and held.uid == report.uid:
+            del self._held[report.home]
+            self._sent.pop(report.home, None)
+
+    def _is_leaving(self, held: Held) -> bool:
+        """Tell whether the agent was told to let a delivery go; it counts it as held no more from then on."""
+        wish = self._wishes.get(held.home)
+        return isinstance(wish, Tombstone) and wish.uid == held.uid
+
     def _compare(self, alive: Alive) -> None:
-        """Compare what the agent holds with what it is believed to hold. Twice in doubt, the session starts anew."""
-        believed = root_of({home: held.substance for home, held in self._held.items()})
+        """Compare what the agent holds with what it is believed to hold. In doubt for too long, the session starts anew."""
+        believed = root_of(
+            {home: held.substance for home, held in self._held.items() if not self._is_leaving(held)}
+        )
         self._doubts = 0 if believed == alive.desk_root else self._doubts + 1
         if self._doubts > MISSED_ALIVES:
             raise Refusal("the agent's desk is not as the hub believes; say Hello anew", reason="OutOfStep")
@@ -280,8 +309,11 @@ class Session:
                     await stream.send(Mark(revision=revision, homes=tuple(homes)))
 
     def _is_in_step(self, home: HomeName, wish: Assigned) -> bool:
-        held = self._held.get(home)
-        return held is not None and held.substance == wish.assignment.substance
+        """Tell whether the agent has this and nothing else is on its way to it."""
+        held, sent = self._held.get(home), self._sent.get(home)
+        substance = wish.assignment.substance
+        is_held = held is not None and held.substance == substance
+        return is_held and (sent is None or sent.assignment.substance == substance)
 
     def _message(self, home: HomeName, wish: Wish | None) -> Down | None:
         """Return what has to be said about a home name; nothing when the agent is in step."""
@@ -290,16 +322,20 @@ class Session:
             case None:
                 return None
             case Assigned():
-                substance = wish.assignment.substance
-                if self._sent.get(home) == substance:
+                sent = self._sent.get(home)
+                if sent is not None and sent.assignment.substance == wish.assignment.substance:
                     return None
-                self._sent[home] = substance
+                self._sent[home] = wish
                 return self._assign(wish, held)
             case Tombstone():
                 return wish
             case Hold():
-                released = wish.reason is HoldReason.RELEASED
-                return Keep(home=home, hold=wish) if held is not None or released else None
+                if wish.reason is HoldReason.RELEASED:
+                    # The agent guards it no more: whoever wishes it again has to say so in full.
+                    self._held.pop(home, None)
+                    self._sent.pop(home, None)
+                    return Keep(home=home, hold=wish)
+                return Keep(home=home, hold=wish) if held is not None else None
             case _:
                 assert_never(wish)
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.desk import (
-    MAX_INLINE_BYTES,
     MAX_PACKS,
     PART_LABEL,
     TERM_SECRET,

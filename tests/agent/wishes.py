@@ -12,6 +12,7 @@ from agent.model.names import ClusterId, Digest, HomeName, ObjectRef
 CLUSTER = ClusterId("cluster-1")
 WEB = HomeName("Kustomization", "apps", "web")
 OTHER = HomeName("Kustomization", "apps", "other")
+FIRST = Order(1, 1)
 SPEC = DeliverySpec(interval_s=600.0, retry_interval_s=60.0, timeout_s=120.0, prune=True)
 
 
@@ -45,7 +46,7 @@ def assignment(
     *,
     home: HomeName = WEB,
     uid: str = "uid-1",
-    order: Order = Order(1, 1),
+    order: Order = FIRST,
     spec: DeliverySpec = SPEC,
     cluster: ClusterId = CLUSTER,
     tokens: Mapping[str, str] | None = None,
