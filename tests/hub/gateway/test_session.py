@@ -1,0 +1,530 @@
+"""A session brings wishes to the desk and reports to the hub, and ends whenever one side is not surely what the other believes."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from agent.kube.resources import SECRETS
+from agent.link.session import SessionRefused
+from agent.model.assignment import Hold, HoldReason, Order, Tombstone
+from agent.model.content import digest_of
+from agent.model.link import Ack, Alive, Assign, Hello, Keep, Mark, Nack, Welcome
+from agent.model.names import ClusterId, Digest
+from agent.model.report import NoticeKind, Report, Stage
+from hub.gateway.session import MISSED_ALIVES, Refusal
+from tests.agent.wishes import CLUSTER, OTHER, WEB, config_map
+from tests.fakes.clock import START, in_virtual_time
+from tests.hub.gateway.link import ALIVE_S, NAMESPACE, Link, reported
+
+LONG_S = ALIVE_S * (MISSED_ALIVES + 3)
+RELEASED = Hold(reason=HoldReason.RELEASED, message="no Fleet names it here any more")
+
+
+def ready(bundle: Digest, *, uid: str = "uid-1", message: str = "") -> Report:
+    return Report(
+        cluster=ClusterId("whatever it says"),
+        home=WEB,
+        uid=uid,
+        order=Order(1, 1),
+        candidate=digest_of(b"candidate"),
+        bundle=bundle,
+        stage=Stage.READY,
+        as_of="2026-01-01T00:00:00Z",
+        message=message,
+    )
+
+
+@in_virtual_time
+async def test_the_first_assignment_comes_whole_with_the_message_and_is_on_the_desk_when_acknowledged() -> (
+    None
+):
+    async with Link() as link:
+        wish = link.wish([config_map("a"), config_map("b")])
+        link.connect()
+        await link.settle()
+        assert link.holds(wish)
+        (ack,) = link.said_up(Ack)
+        assert isinstance(ack, Ack)
+        assert (ack.substance, ack.order) == (wish.assignment.substance, Order(1, 1))
+        assert link.worker.woken == [WEB]
+        # The index has to be fetched, the small manifests came along.
+        assert link.content.fetched == 1
+        assert link.is_connected()
+
+
+@in_virtual_time
+async def test_a_changed_line_travels_as_a_delta_and_nothing_is_fetched() -> None:
+    async with Link() as link:
+        link.wish([config_map("a"), config_map("b"), config_map("gone")])
+        link.connect()
+        await link.settle()
+        link.content.fetched = 0
+        wish = link.wish([config_map("a"), config_map("b", "two")], revision="main@sha1:2")
+        await link.settle()
+        assert link.holds(wish)
+        assert link.content.fetched == 0
+        sent = link.said_down(Assign)[-1]
+        assert isinstance(sent, Assign)
+        assert sent.delta is not None
+        assert (len(sent.delta.base.set), len(sent.delta.base.removed), len(sent.inline)) == (1, 1, 1)
+
+
+@in_virtual_time
+async def test_much_content_is_fetched() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map(f"a{number}", "x" * 15_000) for number in range(10)])
+        link.connect()
+        await link.settle()
+        (sent,) = link.said_down(Assign)
+        assert isinstance(sent, Assign)
+        assert sent.inline == ()
+        assert link.holds(wish)
+        assert link.content.fetched == 11
+
+
+@in_virtual_time
+async def test_a_delta_from_a_bundle_that_is_not_held_is_replaced_by_a_fetch() -> None:
+    async with Link() as link:
+        first = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        second, third = [config_map("b")], [config_map("c")]
+        link.wish(second)
+        await asyncio.sleep(0)
+        wish = link.wish(third)
+        await link.settle()
+        assert link.holds(wish)
+        assert not link.holds(first)
+
+
+@in_virtual_time
+async def test_another_revision_of_the_same_is_a_mark() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.wish([config_map("a")], revision="main@sha1:2")
+        await link.settle()
+        assert len(link.said_down(Assign)) == 1
+        assert link.said_down(Mark) == [Mark(revision="main@sha1:2", homes=(WEB,))]
+        assert link.worker.revisions == {WEB: "main@sha1:2"}
+
+
+@in_virtual_time
+async def test_a_revision_that_moved_while_the_assignment_was_under_way_is_told() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        line = link.connect()
+        line.delay_s = lambda: 0.5
+        await link.settle(0.8)
+        link.wish([config_map("a")], revision="main@sha1:2")
+        await link.settle(5.0)
+        assert link.worker.revisions == {WEB: "main@sha1:2"}
+
+
+@in_virtual_time
+async def test_what_is_held_is_not_sent_again_by_the_next_session() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.lines[-1].cut()
+        await link.settle()
+        assert not link.is_connected()
+        link.connect()
+        await link.settle()
+        assert link.said_down(Assign) == []
+        assert link.presence.term == 2
+        assert link.desk.term == 2
+
+
+@in_virtual_time
+async def test_a_quick_change_of_mind_ends_with_the_last_wish() -> None:
+    async with Link() as link:
+        first = link.wish([config_map("a")])
+        line = link.connect()
+        await link.settle()
+        line.delay_s = lambda: 0.2
+        link.wish([config_map("a", "two")])
+        await link.settle(0.1)
+        link.wish([config_map("a")])
+        await link.settle(3.0)
+        assert link.holds(first)
+        await link.settle(LONG_S)
+        assert len(link.lines) == 1
+        assert link.ends == []
+
+
+@in_virtual_time
+async def test_a_tombstone_is_on_the_desk_before_anything_happens() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        await link.settle()
+        head = link.desk.get(WEB)
+        assert head is not None
+        assert head.leaving == "delete"
+        assert link.worker.woken == [WEB, WEB]
+
+
+@in_virtual_time
+async def test_a_removal_that_takes_long_and_then_ends_keeps_the_session() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        link.wish([config_map("b")], home=OTHER)
+        link.connect()
+        await link.settle()
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        await link.settle(LONG_S)
+        await link.desk.drop(WEB)
+        link.reports.put(WEB, Report.gone(CLUSTER, WEB, "uid-1", as_of=START))
+        await link.settle(LONG_S)
+        assert link.ends == []
+        gone = reported(link)
+        assert gone is not None
+        assert gone.stage is Stage.GONE
+
+
+@in_virtual_time
+async def test_a_tombstone_of_an_older_uid_leaves_the_newer_delivery_alone() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")], uid="uid-2")
+        link.connect()
+        await link.settle()
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        await link.settle(LONG_S)
+        head = link.desk.get(WEB)
+        assert head is not None
+        assert link.holds(wish)
+        assert head.leaving == ""
+        gone = reported(link)
+        assert gone is not None
+        assert (gone.stage, gone.uid) == (Stage.GONE, "uid-1")
+        assert link.ends == []
+
+
+@in_virtual_time
+async def test_a_tombstone_for_what_is_not_there_is_answered() -> None:
+    async with Link() as link:
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        link.connect()
+        await link.settle()
+        gone = reported(link)
+        assert gone is not None
+        assert (gone.stage, gone.uid) == (Stage.GONE, "uid-1")
+
+
+@in_virtual_time
+async def test_a_delivery_made_anew_while_the_old_one_leaves_takes_its_place() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        await link.settle()
+        wish = link.wish([config_map("a")], uid="uid-2")
+        await link.settle()
+        head = link.desk.get(WEB)
+        assert head is not None
+        assert link.holds(wish)
+        assert head.leaving == ""
+        assert head.held, "what the old one made is still known"
+
+
+@pytest.mark.parametrize("reason", [one for one in HoldReason if one is not HoldReason.RELEASED])
+def test_held_means_keep(reason: HoldReason) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        async with Link() as link:
+            wish = link.wish([config_map("a")])
+            link.connect()
+            await link.settle()
+            before = link.desk.get(WEB)
+            link.wishes.put(WEB, Hold(reason=reason))
+            await link.settle(LONG_S)
+            assert link.said_down(Keep) == [Keep(home=WEB, hold=Hold(reason=reason))]
+            assert link.desk.get(WEB) == before
+            link.wishes.put(WEB, wish)
+            await link.settle()
+            assert len(link.said_down(Assign)) == 1
+            assert link.ends == []
+
+    run()
+
+
+@in_virtual_time
+async def test_a_released_delivery_stays_so_until_it_is_assigned_again() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+
+        def is_released() -> bool:
+            head = link.desk.get(WEB)
+            assert head is not None
+            return head.released
+
+        link.wishes.put(WEB, RELEASED)
+        await link.settle(LONG_S)
+        assert is_released()
+        link.wishes.put(WEB, Hold(reason=HoldReason.STARTING))
+        await link.settle()
+        assert is_released()
+        link.wishes.put(WEB, wish)
+        await link.settle(LONG_S)
+        assert not is_released()
+        assert link.ends == []
+
+
+@in_virtual_time
+async def test_a_released_delivery_is_assigned_again_by_a_later_session() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.wishes.put(WEB, RELEASED)
+        await link.settle()
+        link.lines[-1].cut()
+        await link.settle()
+        link.wishes.put(WEB, wish)
+        link.connect()
+        await link.settle()
+        head = link.desk.get(WEB)
+        assert head is not None
+        assert not head.released
+
+
+@in_virtual_time
+async def test_a_wish_that_vanishes_takes_nothing_away() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.wishes.drop(WEB)
+        await link.settle(LONG_S)
+        assert link.holds(wish)
+        assert link.ends == []
+
+
+@in_virtual_time
+async def test_an_old_hub_is_refused() -> None:
+    async with Link() as link:
+        await link.desk.save_term(7)
+        line = link.connect()
+        link.registry.next_term = 3
+        await link.settle()
+        (end,) = link.ends
+        assert isinstance(end, SessionRefused)
+        assert end.reason == "OldTerm"
+        assert link.desk.term == 7
+        assert [type(one) for one in line.up.said] == [Hello]
+
+
+@in_virtual_time
+async def test_a_newer_session_ends_the_older_one_and_what_it_still_brings_does_not_count() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        old = link.connect()
+        await link.settle()
+        bundle = wish.assignment.bundle.digest
+        new = link.connect()
+        await asyncio.sleep(0.1)
+        assert link.presence.term == 2
+        await old.agent.send(ready(bundle, message="old"))
+        await old.agent.send(Alive(desk_root=link.desk.root))
+        await link.settle(3.0)
+        assert reported(link) is None
+        assert link.presence.term == 2
+        assert link.is_connected()
+        (end,) = link.ends
+        assert isinstance(end, SessionRefused)
+        assert end.reason == "Superseded"
+        assert not new.is_broken
+
+
+@in_virtual_time
+async def test_a_silent_agent_is_not_taken_for_connected() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        line = link.connect()
+        await link.settle()
+        line.is_frozen = True
+        await link.settle(ALIVE_S * MISSED_ALIVES - 3)
+        assert link.is_connected()
+        await link.settle(8.0)
+        assert not link.is_connected()
+        assert "nothing was heard" in link.presence.problem
+
+
+@in_virtual_time
+async def test_an_agent_that_cannot_even_be_told_is_not_taken_for_connected() -> None:
+    async with Link() as link:
+        line = link.connect()
+        await link.settle()
+
+        line.is_stuck = True
+        await link.settle(LONG_S)
+        assert not link.is_connected()
+
+
+@in_virtual_time
+async def test_a_caller_that_says_nothing_is_sent_away() -> None:
+    async with Link() as link:
+        line = link.connect()
+        line.is_frozen = True
+        await link.settle(15.0)
+        assert link.boards.presence.get(CLUSTER) is None
+        line.is_frozen = False
+        assert line.down.said == []
+
+
+@in_virtual_time
+async def test_a_revoked_certificate_ends_the_session_within_five_seconds() -> None:
+    async with Link() as link:
+        link.connect()
+        await link.settle(60.0)
+        link.registry.refusal = Refusal("the certificate was revoked", reason="Revoked")
+        await link.settle(4.9)
+        (end,) = link.ends
+        assert isinstance(end, SessionRefused)
+        assert end.reason == "Revoked"
+        assert not link.is_connected()
+
+
+@in_virtual_time
+async def test_out_of_step_ends_in_a_new_hello_that_heals() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        await link.desk.drop(WEB)
+        await link.settle(LONG_S)
+        (end,) = link.ends
+        assert isinstance(end, SessionRefused)
+        assert end.reason == "OutOfStep"
+        link.connect()
+        await link.settle(LONG_S)
+        assert link.holds(wish)
+        assert len(link.ends) == 1
+
+
+@in_virtual_time
+async def test_content_that_was_lost_on_the_desk_is_sent_again() -> None:
+    async with Link() as link:
+        manifests = [config_map(f"a{number}", str(number) * 15_000) for number in range(20)]
+        wish = link.wish(manifests)
+        link.connect()
+        await link.settle()
+        head = link.desk.get(WEB)
+        assert head is not None
+        for name in head.packs:
+            link.cluster.delete(SECRETS, NAMESPACE, name)
+        # A changed line alone is enough to notice.
+        wish = link.wish([*manifests[:-1], config_map("a19", "changed")])
+        await link.settle(5.0)
+        assert link.holds(wish)
+        head = link.desk.get(WEB)
+        assert head is not None
+        needed = {entry.digest for entry in head.entries}
+        assert set(await link.desk.blobs(head, needed)) == needed
+
+
+@in_virtual_time
+async def test_an_assignment_for_another_cluster_is_refused_with_a_reason() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        foreign = replace(wish, assignment=replace(wish.assignment, cluster=ClusterId("another")))
+        link.wishes.put(WEB, foreign)
+        link.connect()
+        await link.settle()
+        (nack,) = link.said_up(Nack)
+        assert isinstance(nack, Nack)
+        assert nack.reason == "OtherCluster"
+        assert link.desk.get(WEB) is None
+        # The hub says it anew when it wishes anew.
+        link.wishes.put(WEB, wish)
+        await link.settle()
+        assert link.holds(wish)
+
+
+@in_virtual_time
+async def test_an_older_order_is_refused() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        line = link.connect()
+        await link.settle()
+        late = replace(wish.assignment, order=Order(0, 9), generation=0)
+        await line.hub.send(Assign(assignment=late.encode()))
+        await link.settle()
+        (nack,) = link.said_up(Nack)
+        assert isinstance(nack, Nack)
+        assert nack.reason == "OlderOrder"
+        assert link.holds(wish)
+
+
+@in_virtual_time
+async def test_content_that_cannot_be_had_is_asked_for_again() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        index = link.content.pop(wish.assignment.bundle.base)
+        link.connect()
+        await link.settle(5.0)
+        assert link.desk.get(WEB) is None
+        link.content[wish.assignment.bundle.base] = index
+        await link.settle(20.0)
+        assert link.holds(wish)
+
+
+@in_virtual_time
+async def test_reports_go_up_under_the_cluster_of_the_certificate_and_again_in_each_session() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.reports.put(WEB, ready(wish.assignment.bundle.digest))
+        await link.settle()
+        heard = reported(link)
+        assert heard is not None
+        assert (heard.stage, heard.cluster) == (Stage.READY, CLUSTER)
+        link.boards.reports.drop((CLUSTER, WEB))
+        link.lines[-1].cut()
+        link.connect()
+        await link.settle()
+        assert reported(link) is not None
+
+
+@in_virtual_time
+async def test_notices_are_told_until_they_are_acknowledged() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        line = link.connect()
+        await link.settle()
+        line.is_frozen = True
+        link.notices.add(wish.assignment, NoticeKind.APPLIED, "Progressing", "a created", at=START)
+        await link.settle()
+        line.cut()
+        await link.settle()
+        link.connect()
+        await link.settle()
+        told = [one.notice.message for one in link.boards.happenings.snapshot().values()]
+        assert told == ["a created"]
+        link.lines[-1].cut()
+        link.connect()
+        await link.settle()
+        assert len(link.boards.happenings.snapshot()) == 1
+
+
+@in_virtual_time
+async def test_a_second_welcome_or_hello_ends_the_session() -> None:
+    async with Link() as link:
+        line = link.connect()
+        await link.settle()
+        await line.hub.send(Welcome(protocol=1, hub_version="1", term=9, alive_interval_s=1.0))
+        await link.settle()
+        (end,) = link.ends
+        assert isinstance(end, SessionRefused)
+        assert end.reason == "Malformed"
+        assert link.desk.term == 1
