@@ -8,6 +8,7 @@ Every write is conditional on the head being as this process knows it, so that o
 have taken effect; what it would have written is remembered, and counts as known when it is found there.
 """
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -48,6 +49,13 @@ class DeskUnreadable(Stalled):
         super().__init__(message, reason="DeskUnreadable")
 
 
+class Overtaken(Transient):
+    """A head was made from one that is not the newest any more; make it anew."""
+
+    def __init__(self, home: HomeName) -> None:
+        super().__init__(f"{home} was saved anew meanwhile; tried again with that", reason="Overtaken")
+
+
 class ContentMissing(Transient):
     """Blobs that a head names are in none of its packs, and were not given."""
 
@@ -80,6 +88,8 @@ class Desk:
         self._unreadable: dict[str, str] = {}
         self._unanswered: dict[str, set[Digest]] = {}
         self._damaged: set[HomeName] = set()
+        self._coming: dict[HomeName, frozenset[ObjectRef]] = {}
+        self._locks: dict[HomeName, asyncio.Lock] = {}
         self._term = 0
         self._term_version = ""
 
@@ -112,8 +122,9 @@ class Desk:
         )
 
     def names(self, ref: ObjectRef) -> bool:
-        """Tell whether any assignment that stays names an object."""
-        return any(ref in saved.refs for saved in self._saved.values() if not saved.head.leaving)
+        """Tell whether any assignment that stays names an object, or one that is being saved."""
+        is_coming = any(ref in refs for refs in self._coming.values())
+        return is_coming or any(ref in one.refs for one in self._saved.values() if not one.head.leaving)
 
     def get(self, home: HomeName) -> Head | None:
         saved = self._saved.get(home)
@@ -155,16 +166,23 @@ class Desk:
     async def save(self, head: Head, blobs: Mapping[Digest, bytes] | None = None) -> Head:
         """Save a head durably, with blobs that are not saved yet. Returns it as it was saved.
 
-        Raises ContentMissing when a manifest of its Bundle is neither saved nor given, DeskUnreadable, and what the API raises.
+        Raises Overtaken when the delivery is saved anew while this waits, ContentMissing when a manifest of its Bundle is neither saved nor
+        given, DeskUnreadable, and what the API raises.
         """
         home = head.home
+        known = self._saved.get(home)
+        async with self._locks.setdefault(home, asyncio.Lock()):
+            if self._saved.get(home) is not known:
+                raise Overtaken(home)
+            return await self._save(home, head, blobs)
+
+    async def _save(self, home: HomeName, head: Head, blobs: Mapping[Digest, bytes] | None) -> Head:
         name = head_name(home)
         if name in self._unreadable:
             raise DeskUnreadable(
                 f"Secret {self._namespace}/{name} holds {home} in a form that this version cannot read "
                 f"({self._unreadable[name]}); run the newer agent, or delete the Secret to forget what it holds"
             )
-        # The head follows from what is known now: whatever is saved while packs are written makes this write fail.
         saved = self._saved.get(home)
         version = await self._found_version(name, "head", saved.resource_version if saved else "")
         if blobs is not None:
@@ -174,8 +192,12 @@ class Desk:
         data = _pack(head.encode())
         body = self._secret(name, "head", "head", data, version)
         body["metadata"]["annotations"] = {HOME_ANNOTATION: str(home)}
+        if not head.leaving:
+            # From here on it may be on the desk, whether or not there will be an answer.
+            self._coming[home] = frozenset(entry.ref for entry in head.entries)
         written = await self._write(body)
         self._saved[home] = _Saved.of(head, written)
+        self._coming.pop(home, None)
         if blobs is not None:
             self._damaged.discard(home)
         if saved is not None:
@@ -183,13 +205,20 @@ class Desk:
         return head
 
     async def drop(self, home: HomeName) -> None:
-        """Forget a delivery. Its objects are the caller's business."""
+        """Forget a delivery. Its objects are the caller's business. Raises Overtaken."""
         saved = self._saved.get(home)
         if saved is None:
             return
+        async with self._locks.setdefault(home, asyncio.Lock()):
+            if self._saved.get(home) is not saved:
+                raise Overtaken(home)
+            await self._drop(home, saved)
+
+    async def _drop(self, home: HomeName, saved: _Saved) -> None:
         name = head_name(home)
         await self._delete(name, await self._found_version(name, "head", saved.resource_version))
         del self._saved[home]
+        self._coming.pop(home, None)
         self._unanswered.pop(name, None)
         self._damaged.discard(home)
         await self._collect(saved.head.packs)

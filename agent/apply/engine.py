@@ -237,6 +237,7 @@ class _Run:
         self._known: dict[ObjectRef, Known] = {}
         self._problems: list[str] = []
         self._problems_before_prune = False
+        self._kept: set[ObjectRef] = set()
 
     async def converge(self) -> ChangeSet:
         task = self._task
@@ -256,9 +257,9 @@ class _Run:
         if task.prune and task.prune_held:
             inventory = {**stale, **inventory}
         elif task.prune:
-            failed = await self._prune(stale)
-            inventory = {**failed, **inventory}
-            if failed and not self._problems_before_prune:
+            staying = await self._prune(stale)
+            inventory = {**staying, **inventory}
+            if self._problems and not self._problems_before_prune:
                 return self._result(inventory, PRUNE_FAILED)
         return self._result(inventory, RECONCILIATION_FAILED)
 
@@ -465,9 +466,9 @@ class _Run:
             self._known[ref] = Known(resource_version=plan.version, digest=digest)
 
     async def _prune(self, stale: Mapping[str, str]) -> Mapping[str, str]:
-        """Delete what is not wished any more, in reverse order. Return what could not be."""
+        """Delete what is not wished any more, in reverse order. Return what stays in the inventory."""
         self._problems_before_prune = bool(self._problems)
-        failed: dict[str, str] = {}
+        staying: dict[str, str] = {}
         errors: list[str] = []
         for id_ in sorted(stale, key=lambda one: order_key(parse_id(one)), reverse=True):
             ref = parse_id(id_)
@@ -479,14 +480,16 @@ class _Run:
                 if is_confirmed:
                     self._changes.append(Change(ref=ref, action=Action.DELETED))
             except CartwheelError as problem:
-                failed[id_] = stale[id_]
+                staying[id_] = stale[id_]
                 errors.append(self._not_deleted(ref, problem))
             else:
+                if action is Action.SKIPPED and ref in self._kept:
+                    staying[id_] = stale[id_]
                 if action is not None or is_confirmed:
                     self._changes.append(Change(ref=ref, action=action or Action.DELETED))
         if errors:
             self._problems.append("delete failed, errors: " + "; ".join(errors))
-        return failed
+        return staying
 
     def _not_deleted(self, ref: ObjectRef, problem: CartwheelError) -> str:
         message = f"{ref} delete failed: {problem}"
@@ -507,6 +510,9 @@ class _Run:
         match prune.decide(live, ref, self._task.owner, self._task.kept_elsewhere):
             case prune.Fate.GONE:
                 return None
+            case prune.Fate.KEEP:
+                self._kept.add(ref)
+                return Action.SKIPPED
             case prune.Fate.SKIP:
                 return Action.SKIPPED
             case prune.Fate.DELETE:

@@ -12,6 +12,7 @@ class Fate(StrEnum):
     """What becomes of an object that leaves."""
 
     GONE = "gone"
+    KEEP = "keep"
     SKIP = "skip"
     DELETE = "delete"
 
@@ -19,9 +20,14 @@ class Fate(StrEnum):
 def decide(
     live: Mapping[str, Any] | None, ref: ObjectRef, owner: HomeName, kept_elsewhere: Container[ObjectRef]
 ) -> Fate:
-    """Delete only what is there, still this delivery's own, not opted out, and named by no other assignment."""
+    """Delete only what is there, still this delivery's own, not opted out, and named by no other assignment.
+
+    Keep what another names and has not taken over yet: until then it is this delivery's to let go.
+    """
     if live is None:
         return Fate.GONE
-    if ref in kept_elsewhere or not is_owned(live, owner) or says(live, KEPT):
+    if not is_owned(live, owner) or says(live, KEPT):
         return Fate.SKIP
+    if ref in kept_elsewhere:
+        return Fate.KEEP
     return Fate.DELETE

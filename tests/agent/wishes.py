@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agent.model.assignment import Assignment, DeliverySpec, Order
+from agent.model.assignment import Assignment, DeliverySpec, Order, PruneLimit
 from agent.model.content import EMPTY, Bundle, Index, Manifest, digest_of
 from agent.model.head import Head
 from agent.model.names import ClusterId, Digest, HomeName, ObjectRef
@@ -12,6 +12,7 @@ from agent.model.names import ClusterId, Digest, HomeName, ObjectRef
 CLUSTER = ClusterId("cluster-1")
 WEB = HomeName("Kustomization", "apps", "web")
 OTHER = HomeName("Kustomization", "apps", "other")
+LIMIT = PruneLimit()
 FIRST = Order(1, 1)
 SPEC = DeliverySpec(interval_s=600.0, retry_interval_s=60.0, timeout_s=120.0, prune=True)
 
@@ -50,6 +51,7 @@ def assignment(
     spec: DeliverySpec = SPEC,
     cluster: ClusterId = CLUSTER,
     tokens: Mapping[str, str] | None = None,
+    prune_limit: PruneLimit = LIMIT,
     source: str = "GitRepository/apps/repo",
 ) -> Assignment:
     return Assignment(
@@ -63,6 +65,7 @@ def assignment(
         source=source,
         spec=spec,
         tokens=tokens or {},
+        prune_limit=prune_limit,
     )
 
 

@@ -29,4 +29,4 @@ def test_only_what_is_surely_ours_is_deleted(value: dict[str, object] | None, ex
 
 
 def test_what_another_assignment_names_is_never_deleted() -> None:
-    assert decide(live(LABELS), REF, OWNER, frozenset({REF})) is Fate.SKIP
+    assert decide(live(LABELS), REF, OWNER, frozenset({REF})) is Fate.KEEP
