@@ -123,8 +123,22 @@ class Desk:
 
     def names(self, ref: ObjectRef) -> bool:
         """Tell whether any assignment that stays names an object, or one that is being saved."""
-        is_coming = any(ref in refs for refs in self._coming.values())
-        return is_coming or any(ref in one.refs for one in self._saved.values() if not one.head.leaving)
+        return self.surely_names(ref) or any(ref in refs for refs in self._coming.values())
+
+    def surely_names(self, ref: ObjectRef) -> bool:
+        """Tell whether an assignment that is on the desk and stays names an object."""
+        return any(ref in one.refs for one in self._saved.values() if not one.head.leaving)
+
+    async def make_certain(self) -> None:
+        """Write what is known over writes whose answers were lost; what was never acknowledged is sent again by the hub."""
+        for home in tuple(self._coming):
+            async with self._locks.setdefault(home, asyncio.Lock()):
+                saved, name = self._saved.get(home), head_name(home)
+                if saved is not None:
+                    await self._save(home, saved.head, None)
+                elif found := await self._found_version(name, "head", ""):
+                    await self._delete(name, found)
+                self._coming.pop(home, None)
 
     def get(self, home: HomeName) -> Head | None:
         saved = self._saved.get(home)
@@ -187,7 +201,7 @@ class Desk:
         version = await self._found_version(name, "head", saved.resource_version if saved else "")
         if blobs is not None:
             head = await self._place(head, blobs)
-        if saved is not None and saved.head == head:
+        if saved is not None and saved.head == head and name not in self._unanswered:
             return head
         data = _pack(head.encode())
         body = self._secret(name, "head", "head", data, version)

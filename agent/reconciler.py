@@ -190,6 +190,9 @@ class Reconciler:
         if settled.raw_assignment != head.raw_assignment:
             return Again(after_s=0.0)
         head = settled
+        if self._keeps_in_doubt(changes):
+            await self._desk.make_certain()
+            return Again(after_s=0.0)
         self._live.follow(assignment.home, _refs(head.inventory))
         if changes.problem:
             self._fail(head, changes.reason, changes.problem, changes)
@@ -362,6 +365,9 @@ class Reconciler:
                 raise Transient(changes.problem, reason=changes.reason)
             if deleted := _lines(changes, {"deleted"}):
                 self._notice(head, NoticeKind.PRUNED, "ReconciliationSucceeded", deleted)
+            if self._keeps_in_doubt(changes):
+                await self._desk.make_certain()
+                return Again(after_s=0.0)
         await self._desk.drop(home)
         self._states.pop(home, None)
         assignment = head.assignment
@@ -389,6 +395,15 @@ class Reconciler:
 
     def _notice(self, head: Head, kind: NoticeKind, reason: str, message: str) -> None:
         self._notices.add(head.assignment, kind, reason, message, at=self._clock.now())
+
+    def _keeps_in_doubt(self, changes: ChangeSet) -> bool:
+        """Tell whether an object was kept for an assignment of which it is not sure that it came to the desk."""
+        return any(
+            change.action == "skipped"
+            and format_id(change.ref) in changes.inventory
+            and not self._desk.surely_names(change.ref)
+            for change in changes.changes
+        )
 
     def _is_superseded(self, head: Head) -> bool:
         current = self._desk.get(head.home)

@@ -330,6 +330,29 @@ async def test_an_object_is_named_by_assignments_that_stay() -> None:
     assert not desk.names(manifests[0].ref)
 
 
+@pytest.mark.parametrize("is_done", [True, False], ids=["took effect", "was lost"])
+def test_what_a_lost_write_may_name_counts_until_it_is_certain(is_done: bool) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        place, before, after = Place(), [config_map("a")], [config_map("b")]
+        desk = await place.loaded()
+        old = await desk.save(head(before), blobs(before))
+        fails = _writes_of_head
+        place.network.loses_answers, place.network.cuts = (fails, _no) if is_done else (_no, fails)
+        with pytest.raises(Unreachable):
+            await desk.save(
+                replace_assignment(old, head(after, order=Order(1, 2)), was_healthy=False), blobs(after)
+            )
+        place.network.loses_answers = place.network.cuts = _no
+        assert desk.names(after[0].ref)
+        assert not desk.surely_names(after[0].ref)
+        await desk.make_certain()
+        assert not desk.names(after[0].ref)
+        assert (await place.loaded()).heads[WEB] == old
+
+    run()
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=5), st.data())
 def test_whatever_is_interrupted_the_desk_holds_a_whole_head(
@@ -361,6 +384,14 @@ def test_whatever_is_interrupted_the_desk_holds_a_whole_head(
                 assert set(await desk.blobs(found, found.needed())) == found.needed()
 
     run()
+
+
+def _writes_of_head(call: Call) -> bool:
+    return call.writes and call.name == head_name(WEB)
+
+
+def _no(_: Call) -> bool:
+    return False
 
 
 def _after(count: int) -> Callable[[Call], bool]:
