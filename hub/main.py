@@ -25,15 +25,25 @@ from agent.version import VERSION
 from hub.artifacts.blobs import Blobs
 from hub.artifacts.contents import Contents
 from hub.artifacts.server import artifact_application
+from hub.artifacts.staging import sweep_staging
 from hub.artifacts.storage import ArtifactStorage
 from hub.build.render import RenderLimits, RenderPool, find_render
+from hub.clusters.controller import ClusterController, ClusterSettings
+from hub.delivery.controller import Controller, DeliverySettings
 from hub.gateway.ca import Authority
 from hub.gateway.enroll import Enrolment
 from hub.gateway.registry import ClusterRegistry
 from hub.gateway.router import Router
 from hub.gateway.server import Gateway, ListenSettings
 from hub.gateway.session import Peer, Session
-from hub.model.installation import CA_CERTIFICATE_KEY, CA_KEY_KEY, CA_SECRET
+from hub.model.cluster import ClusterName
+from hub.model.installation import (
+    CA_CERTIFICATE_KEY,
+    CA_KEY_KEY,
+    CA_SECRET,
+    CLUSTERS_NAMESPACE,
+    MANAGEMENT_CLUSTER,
+)
 from hub.model.wish import Boards
 from hub.settings import Settings
 from hub.sources.controller import SourceSettings
@@ -41,6 +51,7 @@ from hub.sources.kinds.git import GitFetcher
 from hub.sources.service import ServiceSettings, SourceService
 from hub.sources.shelf import Shelf
 from hub.sources.workers import Workers
+from hub.status.writer import StatusSettings, StatusWriter
 from hub.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -99,9 +110,60 @@ class Hub:
         storage = ArtifactStorage(self._settings.data / "artifacts")
         contents = Contents(self._settings.data / "artifacts")
         await self._serve_artifacts(stack, storage)
+        sweep_staging(storage.root)
         shelf = Shelf(storage, contents, address=self._settings.artifact_address)
+        tasks.start(self._clusters().run(), name="clusters")
         tasks.start(self._sources(stack, shelf).run(), name="sources")
+        tasks.start(self._deliveries(stack, shelf).run(), name="deliveries")
+        tasks.start(self._status().run(), name="status")
         await self._start_gateway(stack, tasks)
+
+    def _clusters(self) -> ClusterController:
+        settings = ClusterSettings(
+            backoff=self._settings.backoff, return_within_s=self._settings.unknown_after_s
+        )
+        return ClusterController(
+            settings,
+            store=self._store,
+            boards=self._boards,
+            clock=self._clock,
+            randomness=self._randomness,
+        )
+
+    def _deliveries(self, stack: AsyncExitStack, shelf: Shelf) -> Controller:
+        settings = self._settings
+        return Controller(
+            DeliverySettings(
+                management=ClusterName(namespace=CLUSTERS_NAMESPACE, name=MANAGEMENT_CLUSTER),
+                backoff=settings.backoff,
+                tools={"cartwheel": VERSION},
+                dependency_retry_s=settings.dependency_retry_s,
+                workers=settings.workers,
+                scale=settings.scale,
+            ),
+            store=self._store,
+            boards=self._boards,
+            blobs=self._blobs,
+            renderer=self._renderers(stack),
+            trees=shelf,
+            clock=self._clock,
+            randomness=self._randomness,
+        )
+
+    def _status(self) -> StatusWriter:
+        settings = StatusSettings(
+            backoff=self._settings.backoff,
+            interval_s=self._settings.status_interval_s,
+            unknown_after_s=self._settings.unknown_after_s,
+            seen_every_s=self._settings.unknown_after_s,
+        )
+        return StatusWriter(
+            settings,
+            store=self._store,
+            boards=self._boards,
+            clock=self._clock,
+            randomness=self._randomness,
+        )
 
     def _sources(self, stack: AsyncExitStack, shelf: Shelf) -> SourceService:
         settings = self._settings
