@@ -45,8 +45,8 @@ from tests.fakes.line import Line
 
 NAMESPACE = "cartwheel-system"
 ALIVE_S = 3.0
-BLIND_S = ALIVE_S * MISSED_ALIVES + 2.0 + 1.0
-"""So long the hub may believe in an agent that is cut off: the silence it allows, its tick, and ours."""
+BLIND_S = ALIVE_S * MISSED_ALIVES + 2.0 + 1.0 + 2.0
+"""So long the hub may believe in an agent that is cut off: the silence it allows, its tick, ours, and what a message travels."""
 QUICK = Backoff(first_s=0.3, last_s=4.0)
 LIMIT = PruneLimit(percent=100.0, at_least=1000)
 

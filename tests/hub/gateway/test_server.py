@@ -1,0 +1,341 @@
+"""Both listeners over real gRPC on the loopback: who is let in, who may fetch what, and what ends a session."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.desk import Desk
+from agent.kit.board import Board
+from agent.kit.clock import SystemClock, SystemRandomness
+from agent.kit.reconcile import Backoff
+from agent.kit.tasks import Tasks
+from agent.kube.resources import SECRETS
+from agent.link.channel import Broken, Channel, EnrolmentRefused, enroll
+from agent.link.dial import Dial, DialSettings
+from agent.link.identity import Credentials, IdentityStore
+from agent.link.session import Identity
+from agent.link.session import Session as AgentSession
+from agent.model.assignment import Order
+from agent.model.names import ClusterId, Digest, HomeName
+from agent.model.report import Report
+from agent.notices import Notices
+from hub.gateway.ca import Authority, Issued, make_authority
+from hub.gateway.enroll import Enrolment
+from hub.gateway.router import Router
+from hub.gateway.server import Gateway, ListenSettings
+from hub.gateway.session import Peer, Refusal, Session
+from hub.model import jointoken
+from hub.model.wish import Assigned, Boards
+from tests.agent.wishes import WEB, assignment, blobs, bundle, config_map
+from tests.fakes.kube import FakeCluster
+from tests.hub.gateway.link import Notebook
+
+NAMESPACE = "cartwheel-system"
+ONE, OTHER = ClusterId("id-of-one"), ClusterId("id-of-other")
+
+
+@dataclass
+class Clusters:
+    """The hub's Clusters: one key each, which may be revoked."""
+
+    keys: dict[ClusterId, str] = field(default_factory=dict)
+    ends: dict[str, datetime] = field(default_factory=dict)
+    renewals: list[datetime] = field(default_factory=list)
+    term: int = 0
+
+    async def register(self, namespace: str, name: str, key_fingerprint: str, not_after: str) -> ClusterId:
+        id_ = ClusterId(f"id-of-{name}")
+        self.keys[id_] = key_fingerprint
+        return id_
+
+    def renewed(self, peer: Peer, issued: Issued) -> None:
+        self.ends[peer.fingerprint] = issued.not_after
+        self.renewals.append(issued.not_after)
+
+    def check(self, peer: Peer) -> None:
+        if self.keys.get(peer.cluster) != peer.fingerprint:
+            raise Refusal("the certificate was revoked", reason="Revoked")
+        if datetime.now(UTC) >= max(peer.not_after, self.ends.get(peer.fingerprint, peer.not_after)):
+            raise Refusal("the certificate has ended", reason="CertificateExpired")
+
+    async def begin_session(self, peer: Peer, agent_term: int) -> int:
+        self.check(peer)
+        self.term = max(self.term, agent_term) + 1
+        return self.term
+
+
+class Place:
+    """A gateway that listens, and the agents' side of the management cluster."""
+
+    def __init__(self, lifetime: timedelta) -> None:
+        self.clock = SystemClock()
+        self.cluster = FakeCluster(self.clock)
+        self.cluster.add_namespace(NAMESPACE)
+        self.clusters = Clusters()
+        self.boards = Boards()
+        self.router = Router(self.boards)
+        self.content: dict[Digest, bytes] = {}
+        self.authority = Authority(*make_authority(now=self.clock.now()))
+        api = self.cluster.api("hub")
+        self.gateway = Gateway(
+            ListenSettings(
+                host="127.0.0.1", session_port=0, enrol_port=0, names=("127.0.0.1",), stop_grace_s=0.1
+            ),
+            authority=self.authority,
+            enrolment=Enrolment(
+                api, NAMESPACE, self.authority, self.clusters, clock=self.clock, lifetime=lifetime
+            ),
+            registry=self.clusters,
+            router=self.router,
+            content=self.content,
+            session=self._session,
+            clock=self.clock,
+        )
+
+    def _session(self, peer: Peer) -> Session:
+        return Session(
+            peer,
+            registry=self.clusters,
+            content=self.content,
+            boards=self.boards,
+            wishes=self.router.board(peer.cluster),
+            clock=self.clock,
+            version="0.1.0",
+            alive_interval_s=0.3,
+            greeting_timeout_s=5.0,
+        )
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.gateway.session_port}"
+
+    @property
+    def enrol_address(self) -> str:
+        return f"127.0.0.1:{self.gateway.enrol_port}"
+
+    def token(self, name: str) -> str:
+        text, stored = jointoken.make(
+            id_=name,
+            secret="secret",
+            namespace="apps",
+            name=name,
+            now=self.clock.now(),
+            valid_for=timedelta(hours=1),
+        )
+        metadata = {"name": stored.secret_name, "namespace": NAMESPACE}
+        value = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": stored.data()}
+        self.cluster.create(SECRETS, NAMESPACE, value, manager="setup")
+        return text
+
+    def store(self, name: str) -> IdentityStore:
+        """Return where an agent keeps its identity: each in a namespace of its own."""
+        self.cluster.add_namespace(name)
+        return IdentityStore(self.cluster.api("agent"), name)
+
+    async def enrolled(self, name: str) -> Credentials:
+        credentials = await self.store(name).load()
+        certificate, ca = await enroll(
+            self.enrol_address,
+            self.authority.certificate,
+            token=self.token(name),
+            request=credentials.request(),
+            timeout_s=5.0,
+        )
+        return replace(credentials, certificate=certificate, ca=ca)
+
+    def channel(self, credentials: Credentials) -> Channel:
+        return Channel(self.address, credentials, keepalive_s=30.0, call_timeout_s=5.0)
+
+    def wish(self, cluster: ClusterId, text: str) -> Assigned:
+        manifests = [config_map("a", text)]
+        wished = bundle(manifests)
+        self.content |= blobs(manifests)
+        self.content[wished.base.digest] = wished.base.encode()
+        self.content[wished.overlay.digest] = wished.overlay.encode()
+        made = assignment(manifests, order=Order(0, 0), cluster=cluster)
+        wish = Assigned(assignment=made, bundle=wished, revision="main@sha1:1")
+        self.boards.wishes.put((cluster, WEB), wish)
+        return wish
+
+
+@asynccontextmanager
+async def listening(lifetime: timedelta = timedelta(hours=1)) -> AsyncIterator[Place]:
+    place = Place(lifetime)
+    await place.gateway.start()
+    async with Tasks() as tasks:
+        tasks.start(place.router.run(), name="router")
+        try:
+            yield place
+        finally:
+            await place.gateway.stop()
+
+
+@asynccontextmanager
+async def opened(place: Place, credentials: Credentials) -> AsyncIterator[Channel]:
+    channel = place.channel(credentials)
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+async def test_a_used_token_and_a_wrong_one_are_refused_with_the_reason() -> None:
+    async with listening() as place:
+        await place.enrolled("one")
+        thief = await place.store("thief").load()
+        for token, reason in (("one.secret", "TokenUsed"), ("one.wrong", "TokenUnknown")):
+            with pytest.raises(EnrolmentRefused) as refused:
+                await enroll(
+                    place.enrol_address,
+                    place.authority.certificate,
+                    token=token,
+                    request=thief.request(),
+                    timeout_s=5.0,
+                )
+            assert refused.value.reason == reason
+
+
+async def test_content_is_for_those_whose_assignments_name_it() -> None:
+    async with listening() as place:
+        one = await place.enrolled("one")
+        await place.enrolled("other")
+        mine, secret = place.wish(ONE, "mine"), place.wish(OTHER, "of the other")
+        await asyncio.sleep(0.05)
+        async with opened(place, one) as channel:
+            wanted = [mine.assignment.bundle.base, *(entry.digest for entry in mine.bundle.entries)]
+            assert (await channel.fetch(wanted)).keys() == set(wanted)
+            for digest in (
+                secret.assignment.bundle.base,
+                secret.bundle.entries[0].digest,
+                Digest("sha256:0"),
+            ):
+                with pytest.raises(Broken) as refused:
+                    await channel.fetch([digest])
+                assert refused.value.reason == "NOT_FOUND"
+
+
+async def test_large_content_comes_in_pieces_and_whole() -> None:
+    async with listening() as place:
+        one = await place.enrolled("one")
+        wish = place.wish(ONE, "x" * 900_000)
+        await asyncio.sleep(0.05)
+        async with opened(place, one) as channel:
+            digest = wish.bundle.entries[0].digest
+            assert (await channel.fetch([digest]))[digest] == place.content[digest]
+
+
+async def test_a_certificate_of_another_authority_and_none_are_not_let_in() -> None:
+    async with listening() as place:
+        one = await place.enrolled("one")
+        stranger = Authority(*make_authority(now=place.clock.now()))
+        issued = stranger.issue_agent(one.request(), ONE, now=place.clock.now(), lifetime=timedelta(hours=1))
+        for credentials in (replace(one, certificate=issued.certificate), await _server_like(place, one)):
+            async with opened(place, credentials) as channel:
+                with pytest.raises(Broken):
+                    await channel.fetch([Digest("sha256:0")])
+
+
+async def _server_like(place: Place, one: Credentials) -> Credentials:
+    """A certificate of the right authority that names no cluster."""
+    issued = place.authority.issue_server(("127.0.0.1",), now=place.clock.now(), lifetime=timedelta(hours=1))
+    return replace(one, key=issued.key, certificate=issued.certificate)
+
+
+async def test_a_revoked_certificate_is_refused_for_every_call() -> None:
+    async with listening() as place:
+        one = await place.enrolled("one")
+        place.clusters.keys.clear()
+        async with opened(place, one) as channel:
+            for call in (channel.fetch([Digest("sha256:0")]), channel.renew(one.request())):
+                with pytest.raises(Broken) as refused:
+                    await call
+                assert refused.value.reason == "Revoked"
+
+
+@dataclass
+class Dialled:
+    """An agent that dials, and its desk."""
+
+    dial: Dial
+    desk: Desk
+    sessions: list[AgentSession] = field(default_factory=list)
+
+
+async def dialled(place: Place, folder: Path, name: str, *, renew_at: float = 0.66) -> Dialled:
+    (folder / "token").write_text(place.token(name))
+    (folder / "ca.crt").write_bytes(place.authority.certificate)
+    store = place.store(name)
+    desk = Desk(place.cluster.api("agent"), name)
+    await desk.load()
+    reports: Board[HomeName, Report] = Board()
+    made: list[AgentSession] = []
+
+    def session(cluster: ClusterId, channel: Channel) -> AgentSession:
+        me = Identity(cluster=cluster, instance="pod", version="0.1.0", kubernetes_version="v1.36.3")
+        made.append(
+            AgentSession(
+                me,
+                desk=desk,
+                content=channel,
+                worker=Notebook(),
+                reports=reports,
+                notices=Notices(),
+                clock=place.clock,
+                randomness=SystemRandomness(),
+            )
+        )
+        return made[-1]
+
+    settings = DialSettings(
+        address=place.address,
+        enrol_address=place.enrol_address,
+        bootstrap=folder,
+        call_timeout_s=5.0,
+        backoff=Backoff(first_s=0.1, last_s=0.5),
+        renew_at=renew_at,
+    )
+    dial = Dial(settings, store, session, clock=place.clock, randomness=SystemRandomness())
+    return Dialled(dial=dial, desk=desk, sessions=made)
+
+
+async def until(is_so: Callable[[], bool], within_s: float) -> None:
+    async with asyncio.timeout(within_s):
+        while not is_so():
+            await asyncio.sleep(0.02)
+
+
+async def test_an_agent_enrols_gets_its_assignment_and_is_cut_off_within_five_seconds_when_revoked(
+    tmp_path: Path,
+) -> None:
+    async with listening() as place, Tasks() as tasks:
+        wish = place.wish(ONE, "mine")
+        agent = await dialled(place, tmp_path, "one")
+        tasks.start(agent.dial.run(await agent.dial.identify()), name="dial")
+        await until(lambda: agent.desk.get(WEB) is not None, 5.0)
+        head = agent.desk.get(WEB)
+        assert head is not None
+        assert head.assignment.substance == wish.assignment.substance
+        place.clusters.keys.clear()
+        await until(lambda: not _connected(place), 5.0)
+
+
+async def test_ten_renewals_lose_no_session(tmp_path: Path) -> None:
+    async with listening(timedelta(seconds=3)) as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one", renew_at=0.35)
+        credentials = await agent.dial.identify()
+        renewed = place.clusters.renewals
+        tasks.start(agent.dial.run(credentials), name="dial")
+        await until(lambda: len(renewed) >= 10 and datetime.now(UTC) > credentials.lifetime[1], 30.0)
+        assert len(agent.sessions) == 1
+        assert _connected(place)
+        assert (await IdentityStore(place.cluster.api("agent"), "one").load()).lifetime[1] >= renewed[-2]
+
+
+def _connected(place: Place) -> bool:
+    seen = place.boards.presence.get(ONE)
+    return seen is not None and seen.connected
