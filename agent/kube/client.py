@@ -40,6 +40,8 @@ from agent.kube.errors import (
 
 PAGE = 500
 BUSY_ATTEMPTS = 4
+BOOKMARK_S = 60.0
+WATCH_GRACE_S = 5.0
 MAX_LINE_BYTES = 64 << 20
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: BadRequest,
@@ -69,8 +71,10 @@ class Client:
         self._clock = clock
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._watch_timeout_s = watch_timeout_s
-        # A watch may be silent for its whole length; bookmarks come about once a minute.
-        self._watch_timeout = aiohttp.ClientTimeout(total=None, sock_read=max(watch_timeout_s / 3, 5.0))
+        # Bookmarks come about once a minute, and the server ends the watch in time; only a frozen one is silent for longer.
+        self._watch_timeout = aiohttp.ClientTimeout(
+            total=None, sock_read=min(watch_timeout_s + WATCH_GRACE_S, BOOKMARK_S * 2)
+        )
         self._connections = connections
         self._headers = {"User-Agent": user_agent, "Accept": "application/json"}
         self._session: aiohttp.ClientSession | None = None

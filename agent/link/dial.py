@@ -55,33 +55,37 @@ class Dial:
 
     async def identify(self) -> Credentials:
         """Return credentials with a certificate, enrolling until the hub gives one."""
-        credentials = await self._identities.load()
         failures = 0
-        while not credentials.is_enrolled:
+        while True:
             try:
-                credentials = await self._enrol(credentials)
+                # Each time anew: a certificate may be saved though saving it was not answered.
+                credentials = await self._identities.load()
+                return credentials if credentials.is_enrolled else await self._enrol(credentials)
             except CartwheelError as problem:
                 failures += 1
                 await self._pause("not enrolled", problem, failures)
-        return credentials
 
     async def run(self, credentials: Credentials) -> None:
         """Hold sessions for ever."""
         failures = 0
         while True:
             started = self._clock.monotonic_s()
+            problem: CartwheelError | None = None
             try:
-                credentials = await self._hold(credentials)
-                problem: CartwheelError | None = None
+                await self._hold(credentials)
             except CartwheelError as broken:
                 problem = broken
+            try:
+                # It may have been renewed meanwhile.
                 credentials = await self._identities.load()
+            except CartwheelError as unread:
+                problem = problem or unread
             if self._clock.monotonic_s() - started > self._settings.backoff.last_s:
                 failures = 0
             failures += 1
             await self._pause("session ended", problem, failures)
 
-    async def _hold(self, credentials: Credentials) -> Credentials:
+    async def _hold(self, credentials: Credentials) -> None:
         """Hold one session until it ends, renewing the certificate meanwhile."""
         settings = self._settings
         channel = Channel(
@@ -102,7 +106,6 @@ class Dial:
             self.is_connected = False
             await stream.close()
             await channel.close()
-        return await self._identities.load()
 
     async def _renew(self, credentials: Credentials, channel: Channel) -> None:
         """Renew again and again; a failure is tried again while the certificate lasts."""

@@ -102,6 +102,8 @@ class Gateway:
                 ("grpc.keepalive_timeout_ms", max(interval_ms // 3, 1000)),
                 ("grpc.http2.min_ping_interval_without_data_ms", interval_ms * 2 // 3),
                 ("grpc.http2.max_pings_without_data", 0),
+                # Agents and hubs may be set to other intervals; who pings often is no attacker, it holds a certificate.
+                ("grpc.http2.max_ping_strikes", 0),
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ],

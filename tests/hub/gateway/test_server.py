@@ -32,6 +32,7 @@ from hub.gateway.session import Peer, Refusal, Session
 from hub.model import jointoken
 from hub.model.wish import Assigned, Boards
 from tests.agent.wishes import WEB, assignment, blobs, bundle, config_map
+from tests.fakes.interference import Network
 from tests.fakes.kube import FakeCluster
 from tests.hub.gateway.link import Notebook
 
@@ -322,6 +323,28 @@ async def test_an_agent_enrols_gets_its_assignment_and_is_cut_off_within_five_se
         assert head.assignment.substance == wish.assignment.substance
         place.clusters.keys.clear()
         await until(lambda: not _connected(place), 5.0)
+
+
+async def test_an_api_server_that_fails_for_a_while_stops_neither_enrolment_nor_sessions(
+    tmp_path: Path,
+) -> None:
+    async with listening() as place, Tasks() as tasks:
+        network = Network()
+        place.cluster.interference = network
+        agent = await dialled(place, tmp_path, "one")
+        network.loses_answers = lambda call: call.user == "agent" and call.writes
+        identifying = tasks.start(agent.dial.identify(), name="identify")
+        await until(lambda: bool(place.clusters.keys), 5.0)
+        network.loses_answers = lambda call: False
+        async with asyncio.timeout(5.0):
+            credentials = await identifying
+        dialling = tasks.start(agent.dial.run(credentials), name="dial")
+        await until(lambda: _connected(place), 5.0)
+        network.cuts = lambda call: call.user == "agent"
+        place.clusters.keys.clear()
+        await until(lambda: not _connected(place), 5.0)
+        await asyncio.sleep(0.3)
+        assert not dialling.done()
 
 
 async def test_ten_renewals_lose_no_session(tmp_path: Path) -> None:
