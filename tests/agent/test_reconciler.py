@@ -1,0 +1,436 @@
+"""What is on the desk comes to be in the cluster, what is said of it is true of just that Bundle, and what happens meanwhile is heard."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from agent.apply.engine import Engine, EngineSettings
+from agent.desk import Desk, replace_assignment
+from agent.health.assess import assess
+from agent.kit.board import Board
+from agent.kit.reconcile import Backoff
+from agent.kit.tasks import Tasks
+from agent.kube.discovery import Discovery
+from agent.kube.errors import NotFound
+from agent.model.assignment import Order, PruneLimit
+from agent.model.content import Manifest
+from agent.model.head import Head
+from agent.model.names import HomeName, ObjectRef
+from agent.model.report import NoticeKind, Report, Stage
+from agent.notices import Notices
+from agent.observer import Observer
+from agent.reconciler import Reconciler, ReconcilerSettings
+from tests.agent.apply.cluster import CONFIG_MAPS
+from tests.agent.wishes import OTHER, SPEC, WEB, blobs, config_map, head
+from tests.fakes.clock import FakeClock, SeededRandomness, in_virtual_time
+from tests.fakes.interference import Network
+from tests.fakes.kube import FakeCluster
+
+NAMESPACE = "cartwheel-system"
+QUICK = Backoff(first_s=0.5, last_s=5.0)
+
+
+class Rig:
+    """An agent without a hub; `assign` does what its session would."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.cluster = FakeCluster(self.clock)
+        for namespace in (NAMESPACE, "apps"):
+            self.cluster.add_namespace(namespace)
+        self.network = Network()
+        self.cluster.interference = self.network
+        self.begin()
+
+    def begin(self) -> None:
+        """Be as after a start: nothing in memory."""
+        api, randomness = self.cluster.api("agent"), SeededRandomness()
+        self.desk = Desk(api, NAMESPACE)
+        self.reports: Board[HomeName, Report] = Board()
+        self.notices = Notices()
+        discovery = Discovery(api, clock=self.clock)
+        self.observer = Observer(
+            api, discovery, namespace="", clock=self.clock, randomness=randomness, backoff=QUICK
+        )
+        engine = Engine(
+            api, discovery, self.observer, assess=assess, settings=EngineSettings(), clock=self.clock
+        )
+        self.reconciler = Reconciler(
+            ReconcilerSettings(backoff=QUICK),
+            desk=self.desk,
+            engine=engine,
+            live=self.observer,
+            reports=self.reports,
+            notices=self.notices,
+            clock=self.clock,
+            randomness=randomness,
+        )
+        self.observer.worker = self.reconciler
+        self.order = 1
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        await self.desk.load()
+        async with Tasks() as tasks:
+            tasks.start(self.observer.run(), name="observer")
+            tasks.start(self.reconciler.run(), name="reconciler")
+            yield
+
+    async def assign(self, manifests: Iterable[Manifest], **named: Any) -> Head:
+        manifests = list(manifests)
+        self.order += 1
+        new = head(manifests, order=Order(1, self.order), **named)
+        old = self.desk.get(new.home)
+        saved = await self.desk.save(replace_assignment(old, new, was_healthy=False), blobs(manifests))
+        self.reconciler.wake(new.home)
+        return saved
+
+    def report(self, home: HomeName = WEB) -> Report:
+        found = self.reports.get(home)
+        assert found is not None
+        return found
+
+    def names(self) -> set[str]:
+        return {one["metadata"]["name"] for one in self.cluster.list(CONFIG_MAPS, "apps").items}
+
+    def edit(self, name: str, text: str) -> None:
+        live = self.cluster.get(CONFIG_MAPS, "apps", name)
+        live["data"]["text"] = text
+        self.cluster.replace(CONFIG_MAPS, "apps", live, manager="kubectl-edit", subresource="")
+
+    def text(self, name: str) -> str:
+        return str(self.cluster.get(CONFIG_MAPS, "apps", name)["data"]["text"])
+
+    async def told(self) -> list[NoticeKind]:
+        return [notice.kind for notice in await self.notices.after(0)]
+
+
+@in_virtual_time
+async def test_an_assignment_is_applied_and_reported_ready() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a"), config_map("b")])
+        await asyncio.sleep(1)
+        assert rig.names() == {"a", "b"}
+        assert (rig.report().stage, rig.report().message) == (Stage.READY, "Applied revision: main@sha1:1")
+        assert await rig.told() == [NoticeKind.APPLIED]
+
+
+@in_virtual_time
+async def test_an_interval_in_which_nothing_changed_makes_no_request_for_objects() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a"), config_map("b")])
+        await asyncio.sleep(30)
+        rig.cluster.calls.clear()
+        before = rig.report()
+        await asyncio.sleep(SPEC.interval_s * 3)
+        assert [call for call in rig.cluster.calls if call.verb != "watch"] == []
+        assert rig.report() is before
+
+
+@in_virtual_time
+async def test_drift_is_put_back_within_two_seconds_and_told() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a"), config_map("b")])
+        await asyncio.sleep(30)
+        rig.edit("a", "by hand")
+        rig.cluster.delete(CONFIG_MAPS, "apps", "b")
+        await asyncio.sleep(2)
+        assert (rig.text("a"), rig.names()) == ("one", {"a", "b"})
+        assert NoticeKind.DRIFT_CORRECTED in await rig.told()
+
+
+@in_virtual_time
+async def test_drift_while_the_agent_was_away_is_told_as_drift_and_a_start_is_no_progress() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a")])
+        await asyncio.sleep(1)
+    rig.edit("a", "by hand")
+    rig.begin()
+    with rig.reports.reader() as reader:
+        async with rig.running():
+            stages = []
+            async with asyncio.timeout(5):
+                while rig.reports.get(WEB) is None:
+                    stages += [one.stage for one in (await reader.next()).values() if one is not None]
+            await asyncio.sleep(1)
+            assert rig.text("a") == "one"
+            assert stages == [Stage.READY]
+            assert await rig.told() == [NoticeKind.DRIFT_CORRECTED]
+
+
+@in_virtual_time
+async def test_a_kind_that_is_not_served_does_not_delay_the_watching_of_others() -> None:
+    rig = Rig()
+    unknown = Manifest.of(
+        {"apiVersion": "example.org/v1", "kind": "Gadget", "metadata": {"name": "g", "namespace": "apps"}},
+        ObjectRef("example.org", "Gadget", "apps", "g"),
+    )
+    async with rig.running():
+        # Owned before, and its kind is gone.
+        rig.observer.follow(OTHER, [(unknown.ref, "v1")])
+        await asyncio.sleep(0.1)
+        await rig.assign([config_map("a")])
+        await asyncio.sleep(1)
+        rig.edit("a", "by hand")
+        await asyncio.sleep(2)
+        assert rig.text("a") == "one"
+
+
+@in_virtual_time
+async def test_the_revision_is_that_of_the_newest_assignment_or_mark() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a")], revision="main@sha1:1")
+        await asyncio.sleep(1)
+        rig.reconciler.moved(WEB, "main@sha1:2")
+        await rig.assign([config_map("a", "two")], revision="main@sha1:3")
+        await asyncio.sleep(1)
+        assert rig.report().message == "Applied revision: main@sha1:3"
+
+
+@in_virtual_time
+async def test_a_dependent_follows_when_both_have_come_to_the_same_revision() -> None:
+    rig = Rig()
+    spec = replace(SPEC, depends_on=(WEB,))
+    async with rig.running():
+        await rig.assign([config_map("a")])
+        await rig.assign([config_map("b", owner=OTHER)], home=OTHER, spec=spec)
+        await asyncio.sleep(1)
+        assert rig.report(OTHER).stage is Stage.READY
+        # The next commit changes the one and not the other.
+        await rig.assign([config_map("b", "two", owner=OTHER)], home=OTHER, spec=spec, revision="main@sha1:2")
+        await asyncio.sleep(1)
+        assert rig.report(OTHER).stage is Stage.WAITING
+        rig.reconciler.moved(WEB, "main@sha1:2")
+        await asyncio.sleep(1)
+        assert (rig.report(OTHER).stage, rig.text("b")) == (Stage.READY, "two")
+
+
+@in_virtual_time
+async def test_no_verdict_on_the_old_bundle_is_given_for_the_new_one() -> None:
+    rig = Rig()
+    said: list[Report] = []
+    async with rig.running(), Tasks() as tasks:
+
+        async def listen() -> None:
+            with rig.reports.reader() as reader:
+                while True:
+                    said.extend(one for one in (await reader.next()).values() if one is not None)
+
+        tasks.start(listen(), name="listen")
+        await rig.assign([config_map("a")], spec=replace(SPEC, wait=True))
+        bundles = [(await _next(rig, said, number)).assignment.bundle.digest for number in range(8)]
+        await asyncio.sleep(5)
+        assert said[-1].bundle == bundles[-1]
+        for number, bundle in enumerate(bundles):
+            about = [one.stage for one in said if one.bundle == bundle]
+            assert about == [] or about[0] is Stage.APPLYING, (
+                f"assignment {number} was judged before it was begun"
+            )
+
+
+async def _next(rig: Rig, said: list[Report], number: int) -> Head:
+    """Assign another Bundle a little later each time, so that it comes at every point of a pass."""
+    saved = await rig.assign([config_map("a", f"text {number}")], spec=replace(SPEC, wait=True))
+    for _ in range(number * 7):
+        await asyncio.sleep(0)
+    return saved
+
+
+@in_virtual_time
+async def test_a_prune_of_everything_is_held_until_it_is_approved() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a"), config_map("b")])
+        await asyncio.sleep(1)
+        held = await rig.assign([])
+        await asyncio.sleep(1)
+        assert rig.names() == {"a", "b"}
+        assert rig.report().prune_held == ("apps_a__ConfigMap", "apps_b__ConfigMap")
+        await rig.assign([], tokens={"approve-prune": held.assignment.bundle.digest})
+        await asyncio.sleep(1)
+        assert rig.names() == set()
+        assert rig.report().prune_held == ()
+
+
+@in_virtual_time
+async def test_a_prune_above_the_limit_is_held_and_what_is_new_is_applied() -> None:
+    rig = Rig()
+    many = [config_map(f"a{number}") for number in range(12)]
+    async with rig.running():
+        await rig.assign(many)
+        await asyncio.sleep(1)
+        await rig.assign([many[0], config_map("new")], prune_limit=PruneLimit(percent=50.0, at_least=10))
+        await asyncio.sleep(1)
+        assert rig.names() == {"new", *(one.ref.name for one in many)}
+        assert len(rig.report().prune_held) == 11
+
+
+@in_virtual_time
+async def test_a_tombstone_deletes_what_is_owned_and_says_gone() -> None:
+    rig = Rig()
+    async with rig.running():
+        saved = await rig.assign([config_map("a"), config_map("kept", annotations=_KEEP)])
+        await asyncio.sleep(1)
+        await rig.desk.save(replace(_now(rig, saved), leaving="delete"))
+        rig.reconciler.wake(WEB)
+        await asyncio.sleep(1)
+        assert rig.names() == {"kept"}
+        assert (rig.report().stage, rig.report().uid) == (Stage.GONE, "uid-1")
+        assert rig.desk.get(WEB) is None
+
+
+@in_virtual_time
+async def test_a_delivery_made_anew_while_the_old_one_is_being_removed_is_not_lost() -> None:
+    rig = Rig()
+    manifests = [config_map(f"a{number}") for number in range(5)]
+    async with rig.running():
+        saved = await rig.assign(manifests)
+        await asyncio.sleep(1)
+        deleted = len(manifests)
+        slow = _Slow()
+        rig.cluster.interference = slow
+        await rig.desk.save(replace(_now(rig, saved), leaving="delete"))
+        rig.reconciler.wake(WEB)
+        while len(rig.names()) == deleted:
+            await asyncio.sleep(0.1)
+        await rig.assign(manifests, uid="uid-2")
+        left = rig.names()
+        await asyncio.sleep(20)
+        assert slow.deleted <= {one.ref.name for one in manifests} - left
+        assert rig.names() == {one.ref.name for one in manifests}
+        assert (rig.report().stage, rig.report().uid) == (Stage.READY, "uid-2")
+
+
+class _Slow:
+    """Each request takes 0.3 s; notes what is deleted by it."""
+
+    def __init__(self) -> None:
+        self.deleted: set[str] = set()
+
+    async def before(self, call: Any) -> None:
+        if call.verb != "watch":
+            await asyncio.sleep(0.1)
+
+    async def after(self, call: Any) -> None:
+        if call.verb == "delete" and call.resource == "configmaps":
+            self.deleted.add(call.name)
+        if call.verb != "watch":
+            await asyncio.sleep(0.2)
+
+
+@in_virtual_time
+async def test_an_object_that_moves_is_taken_over_and_never_deleted() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a"), config_map("moves")])
+        await asyncio.sleep(1)
+        uid = rig.cluster.get(CONFIG_MAPS, "apps", "moves")["metadata"]["uid"]
+        await rig.assign([config_map("moves", owner=OTHER)], home=OTHER)
+        await rig.assign([config_map("a")])
+        await asyncio.sleep(5)
+        assert rig.cluster.get(CONFIG_MAPS, "apps", "moves")["metadata"]["uid"] == uid
+        head_ = rig.desk.get(OTHER)
+        assert head_ is not None
+        assert list(head_.inventory) == ["apps_moves__ConfigMap"]
+
+
+@in_virtual_time
+async def test_suspended_and_released_deliveries_are_not_guarded() -> None:
+    for named in ({"spec": replace(SPEC, suspend=True)}, {}):
+        rig = Rig()
+        async with rig.running():
+            await rig.assign([config_map("a")])
+            await asyncio.sleep(1)
+            saved = await rig.assign([config_map("a")], **named)
+            if not named:
+                await asyncio.sleep(1)
+                await rig.desk.save(replace(_now(rig, saved), released=True))
+                rig.reconciler.wake(WEB)
+            await asyncio.sleep(1)
+            rig.edit("a", "by hand")
+            await asyncio.sleep(SPEC.interval_s * 2)
+            assert rig.text("a") == "by hand"
+
+
+@in_virtual_time
+async def test_what_was_put_back_is_waited_for_anew() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([_deployment()], spec=replace(SPEC, wait=True, timeout_s=60.0))
+        await asyncio.sleep(1)
+        assert rig.report().stage is Stage.CHECKING
+        _become_ready(rig)
+        await asyncio.sleep(6)
+        assert (rig.report().stage, rig.report().healthy) == (Stage.READY, True)
+        await asyncio.sleep(300)
+        rig.cluster.delete(_DEPLOYMENTS, "apps", "web")
+        await asyncio.sleep(2)
+        assert rig.report().stage is Stage.CHECKING
+        await asyncio.sleep(61)
+        assert (rig.report().stage, rig.report().reason) == (Stage.FAILED, "HealthCheckFailed")
+        _become_ready(rig)
+        await asyncio.sleep(2)
+        assert rig.report().stage is Stage.READY
+
+
+@in_virtual_time
+async def test_the_timeout_survives_a_restart() -> None:
+    rig = Rig()
+    spec = replace(SPEC, wait=True, timeout_s=60.0)
+    async with rig.running():
+        await rig.assign([_deployment()], spec=spec)
+        await asyncio.sleep(40)
+        assert rig.report().stage is Stage.CHECKING
+    rig.begin()
+    async with rig.running():
+        await asyncio.sleep(10)
+        assert rig.report().stage is Stage.CHECKING
+        await asyncio.sleep(12)
+        assert rig.report().stage is Stage.FAILED
+
+
+_KEEP: Mapping[str, str] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+_DEPLOYMENTS = replace(CONFIG_MAPS, group="apps", plural="deployments", kind="Deployment")
+
+
+def _now(rig: Rig, saved: Head) -> Head:
+    found = rig.desk.get(saved.home)
+    assert found is not None
+    return found
+
+
+def _deployment() -> Manifest:
+    labels = {
+        "kustomize.toolkit.fluxcd.io/name": WEB.name,
+        "kustomize.toolkit.fluxcd.io/namespace": WEB.namespace,
+    }
+    value = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "apps", "labels": labels},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}},
+    }
+    return Manifest.of(value, ObjectRef("apps", "Deployment", "apps", "web"))
+
+
+def _become_ready(rig: Rig) -> None:
+    try:
+        live = rig.cluster.get(_DEPLOYMENTS, "apps", "web")
+    except NotFound as problem:
+        raise AssertionError("the Deployment is not there") from problem
+    live["status"] = {
+        "observedGeneration": live["metadata"]["generation"],
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "readyReplicas": 1,
+        "availableReplicas": 1,
+        "conditions": [{"type": "Available", "status": "True"}],
+    }
+    rig.cluster.replace(_DEPLOYMENTS, "apps", live, manager="kubelet", subresource="status")
