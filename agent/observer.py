@@ -35,6 +35,10 @@ class Worker(Protocol):
         """An owned object has a new resourceVersion, and nothing that an apply would look at changed."""
         ...
 
+    def appeared(self, home: HomeName, ref: ObjectRef, now: str) -> None:
+        """An owned object is seen for the first time, in this resourceVersion."""
+        ...
+
     def health_changed(self, home: HomeName) -> None:
         """The status of an owned object changed."""
         ...
@@ -165,7 +169,9 @@ class Observer:
             old, new = (value["metadata"]["resourceVersion"] for value in (before, now))
             self.worker.seen_unchanged(home, ref, old, new)
             self.worker.health_changed(home)
-        elif before is not None or now is None:
+        elif before is None and now is not None:
+            self.worker.appeared(home, ref, now["metadata"]["resourceVersion"])
+        else:
             self.worker.touched(home, ref)
 
 

@@ -127,6 +127,12 @@ class Reconciler:
         if known is not None and known.resource_version == before:
             state.known = {**state.known, ref: replace(known, resource_version=now)}
 
+    def appeared(self, home: HomeName, ref: ObjectRef, now: str) -> None:
+        """A watch sees an object for the first time; it may have been changed between our write and the beginning of the watch."""
+        known = self._state(home).known.get(ref)
+        if known is not None and known.resource_version != now:
+            self.touched(home, ref)
+
     def health_changed(self, home: HomeName) -> None:
         """The status of something that a delivery owns changed; it matters while its health is awaited."""
         report = self._reports.get(home)

@@ -145,6 +145,19 @@ async def test_drift_is_put_back_within_two_seconds_and_told() -> None:
 
 
 @in_virtual_time
+async def test_drift_before_the_watch_had_begun_is_put_back() -> None:
+    rig = Rig()
+    async with rig.running():
+        rig.network.cuts = lambda call: call.verb == "list" and call.resource == "configmaps"
+        await rig.assign([config_map("a")])
+        await asyncio.sleep(1)
+        rig.edit("a", "by hand")
+        rig.network.cuts = lambda call: False
+        await asyncio.sleep(10)
+        assert rig.text("a") == "one"
+
+
+@in_virtual_time
 async def test_drift_while_the_agent_was_away_is_told_as_drift_and_a_start_is_no_progress() -> None:
     rig = Rig()
     async with rig.running():
