@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent.desk import ContentMissing
 from agent.kube.resources import SECRETS
 from agent.link.session import SessionRefused
 from agent.model.assignment import Hold, HoldReason, Order, Tombstone
@@ -430,6 +431,29 @@ async def test_content_that_was_lost_on_the_desk_is_sent_again() -> None:
         assert head is not None
         needed = {entry.digest for entry in head.entries}
         assert set(await link.desk.blobs(head, needed)) == needed
+
+
+@in_virtual_time
+async def test_content_that_was_found_lost_is_sent_again_though_nothing_changed() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map(f"a{number}", str(number) * 15_000) for number in range(20)])
+        link.connect()
+        await link.settle()
+        head = link.desk.get(WEB)
+        assert head is not None
+        needed = {entry.digest for entry in head.entries}
+        for name in head.packs:
+            link.cluster.delete(SECRETS, NAMESPACE, name)
+        with pytest.raises(ContentMissing):
+            await link.desk.blobs(head, needed)
+        await link.settle(LONG_S)
+        link.connect()
+        await link.settle(LONG_S)
+        assert link.holds(wish)
+        head = link.desk.get(WEB)
+        assert head is not None
+        assert set(await link.desk.blobs(head, needed)) == needed
+        assert len(link.ends) == 1
 
 
 @in_virtual_time
