@@ -164,7 +164,7 @@ class Session:
         while (message := await stream.receive()) is not None:
             match message:
                 case Assign():
-                    self._wish(Assignment.decode(message.assignment).home, message)
+                    self._wish(_read(message).home, message)
                 case Tombstone() | Keep():
                     self._wish(message.home, message)
                 case Mark():
@@ -204,8 +204,9 @@ class Session:
         return Done()
 
     async def _take_assignment(self, home: HomeName, wish: Assign) -> None:
+        assignment = _read(wish)
         try:
-            assignment = self._acceptable(wish)
+            self._check(assignment)
             old = self._desk.get(home)
             base, overlay = await self._indexes(assignment.bundle, wish, old)
             new = Head(
@@ -217,12 +218,10 @@ class Session:
             )
             blobs = await self._missing(new, wish, old)
             await self._save(home, new, blobs)
-        except Stalled as problem:
-            assignment = Assignment.decode(wish.assignment)
-            _LOG.error("assignment refused", extra={"delivery": str(home), "reason": problem.reason})
-            await self._send(
-                Nack(home=home, order=assignment.order, reason=problem.reason, message=str(problem))
-            )
+        except (Stalled, ValueError) as problem:
+            reason = problem.reason if isinstance(problem, Stalled) else "Malformed"
+            _LOG.error("assignment refused", extra={"delivery": str(home), "reason": reason})
+            await self._send(Nack(home=home, order=assignment.order, reason=reason, message=str(problem)))
             return
         self._worker.wake(home)
         await self._send(Ack(home=home, order=assignment.order, substance=assignment.substance))
@@ -242,8 +241,7 @@ class Session:
             fetched = await self._content.fetch(sorted(lost & wanted))
             await self._desk.save(head, {**blobs, **fetched})
 
-    def _acceptable(self, wish: Assign) -> Assignment:
-        assignment = Assignment.decode(wish.assignment)
+    def _check(self, assignment: Assignment) -> None:
         if assignment.cluster != self._me.cluster:
             raise Stalled(
                 f"an assignment for cluster {assignment.cluster} was sent to {self._me.cluster}",
@@ -255,7 +253,6 @@ class Session:
                 f"{assignment.home}: {assignment.order} is older than {old.assignment.order} on the desk",
                 reason="OlderOrder",
             )
-        return assignment
 
     async def _indexes(self, wanted: BundleRef, wish: Assign, old: Head | None) -> tuple[bytes, bytes]:
         """Return both indexes of a Bundle: as held, made by the delta, or fetched."""
@@ -333,6 +330,16 @@ async def _while_it_lasts(saying: Coroutine[Any, Any, None]) -> None:
         await saying
     except Transient as problem:
         _LOG.debug("nothing more is said", extra={"reason": problem.reason})
+
+
+def _read(wish: Assign) -> Assignment:
+    try:
+        return Assignment.decode(wish.assignment)
+    except ValueError as problem:
+        raise SessionRefused(
+            f"the hub sent an assignment that this agent cannot read ({problem}); upgrade the older one",
+            reason="Malformed",
+        ) from problem
 
 
 def _held(head: Head) -> Held:

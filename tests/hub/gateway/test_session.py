@@ -475,6 +475,36 @@ async def test_an_assignment_for_another_cluster_is_refused_with_a_reason() -> N
 
 
 @in_virtual_time
+async def test_an_assignment_that_cannot_be_read_ends_the_session_by_name() -> None:
+    async with Link() as link:
+        line = link.connect()
+        await link.settle()
+        await line.hub.send(Assign(assignment=b'{"format":2}'))
+        await link.settle()
+        (end,) = link.ends
+        assert isinstance(end, SessionRefused)
+        assert end.reason == "Malformed"
+        assert "format 2" in str(end)
+
+
+@in_virtual_time
+async def test_an_index_that_cannot_be_read_is_refused_and_what_is_held_stays() -> None:
+    async with Link() as link:
+        first = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        index = b'{"format":2}'
+        link.content[digest_of(index)] = index
+        bundle = replace(first.assignment.bundle, base=digest_of(index))
+        link.wishes.put(WEB, replace(first, assignment=replace(first.assignment, bundle=bundle)))
+        await link.settle()
+        (nack,) = link.said_up(Nack)
+        assert isinstance(nack, Nack)
+        assert nack.reason == "Malformed"
+        assert link.holds(first)
+
+
+@in_virtual_time
 async def test_an_older_order_is_refused() -> None:
     async with Link() as link:
         wish = link.wish([config_map("a")])
