@@ -503,6 +503,17 @@ class _Run:
         except UnknownKind:
             # The version may be served no more; the object is still there in another.
             resource = await self._resolver.preferred(ref.group, ref.kind)
+        for last in (False, False, True):
+            try:
+                return await self._let_go(resource, ref)
+            except Conflict:
+                # It was changed since it was looked at, maybe given to another: look again.
+                if last:
+                    raise
+        return None
+
+    async def _let_go(self, resource: Resource, ref: ObjectRef) -> Action | None:
+        """Delete an object just as it was judged. Raises Conflict when it is not so any more."""
         try:
             live: Object | None = await self._api.get(resource, ref.namespace, ref.name)
         except NotFound:
@@ -517,8 +528,11 @@ class _Run:
                 return Action.SKIPPED
             case prune.Fate.DELETE:
                 assert live is not None
+                uid, version = live["metadata"]["uid"], _version(live)
                 with contextlib.suppress(NotFound):
-                    await self._api.delete(resource, ref.namespace, ref.name, uid=live["metadata"]["uid"])
+                    await self._api.delete(
+                        resource, ref.namespace, ref.name, uid=uid, resource_version=version
+                    )
                 return Action.DELETED
 
 

@@ -1,5 +1,7 @@
 """What a convergence writes, in which order, and what stops it."""
 
+import pytest
+
 from agent.apply.engine import PRUNE_FAILED, RECONCILIATION_FAILED, Action
 from agent.kube.api import PatchType
 from agent.model.content import Manifest
@@ -13,6 +15,7 @@ from tests.agent.apply.cluster import (
     names_of,
 )
 from tests.fakes.clock import in_virtual_time
+from tests.fakes.door import Call
 
 HEAD = {"apiVersion": "v1", "kind": "ConfigMap"}
 
@@ -277,3 +280,39 @@ async def test_removing_a_delivery_deletes_what_it_owns() -> None:
     held = {**delivery.inventory, "default_foreign__ConfigMap": "v1"}
     changes = await delivery.engine().remove(OWNER, held, frozenset(), delivery.notes)
     assert actions(changes) == {"one": Action.DELETED, "foreign": Action.SKIPPED}
+
+
+class _GivesAway:
+    """Somebody gives an object to another owner just before it is deleted, so many times as told."""
+
+    def __init__(self, delivery: Delivery, times: int, owner: str) -> None:
+        self._delivery = delivery
+        self._left = times
+        self._owner = owner
+
+    async def before(self, call: Call) -> None:
+        if call.verb == "delete" and self._left:
+            self._left -= 1
+            live = self._delivery.cluster.get(CONFIG_MAPS, "default", "one")
+            live["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = self._owner
+            live["data"] = {"changed": str(self._left)}
+            self._delivery.cluster.replace(CONFIG_MAPS, "default", live, manager="other", subresource="")
+
+    async def after(self, call: Call) -> None:
+        return
+
+
+@pytest.mark.parametrize(
+    ("times", "owner", "is_left"), [(1, "another", True), (2, "web", False), (3, "web", True)]
+)
+def test_an_object_is_deleted_only_as_it_was_judged(times: int, owner: str, is_left: bool) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        delivery = Delivery()
+        await delivery.converge(manifest(name="one"))
+        delivery.cluster.interference = _GivesAway(delivery, times, owner)
+        changes = await delivery.converge()
+        assert ("one" in delivery.names()) is is_left
+        assert (changes.inventory != {}) is (is_left and owner == "web")
+
+    run()
