@@ -283,6 +283,8 @@ class Session:
         return blobs
 
     async def _take_tombstone(self, wish: Tombstone) -> None:
+        # What is not known here may be on the desk all the same, by a write that was not answered.
+        await self._desk.make_certain()
         head = self._desk.get(wish.home)
         if head is not None and head.assignment.uid == wish.uid and not head.leaving:
             leaving = "delete" if wish.delete_objects else "keep"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.desk import ContentMissing
+from agent.desk import ContentMissing, head_name
 from agent.kube.resources import SECRETS
 from agent.link.session import SessionRefused
 from agent.model.assignment import Hold, HoldReason, Order, Tombstone
@@ -16,6 +16,7 @@ from agent.model.report import NoticeKind, Report, Stage
 from hub.gateway.session import MISSED_ALIVES, Refusal
 from tests.agent.wishes import CLUSTER, OTHER, WEB, config_map
 from tests.fakes.clock import START, in_virtual_time
+from tests.fakes.interference import Network
 from tests.hub.gateway.link import ALIVE_S, NAMESPACE, Link, reported
 
 LONG_S = ALIVE_S * (MISSED_ALIVES + 3)
@@ -205,6 +206,26 @@ async def test_a_tombstone_of_an_older_uid_leaves_the_newer_delivery_alone() -> 
         assert gone is not None
         assert (gone.stage, gone.uid) == (Stage.GONE, "uid-1")
         assert link.ends == []
+
+
+@in_virtual_time
+async def test_gone_is_said_only_when_no_unanswered_write_can_bring_the_delivery_back() -> None:
+    async with Link() as link:
+        network = Network()
+        link.cluster.interference = network
+        network.loses_answers = lambda call: call.writes and call.name == head_name(WEB)
+        link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        assert link.desk.get(WEB) is None
+        network.loses_answers = lambda call: False
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        await link.settle()
+        gone = reported(link)
+        assert gone is not None
+        assert gone.stage is Stage.GONE
+        await link.desk.load()
+        assert link.desk.get(WEB) is None
 
 
 @in_virtual_time
