@@ -1,5 +1,6 @@
 """gRPC as a Stream, and the calls beside it: content by digest, enrolment, renewal. The only file of the link that knows grpc."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 import grpc
@@ -107,13 +108,16 @@ class GrpcStream:
     def __init__(self, call: "grpc.aio.StreamStreamCall[bytes, bytes]", address: str) -> None:
         self._call = call
         self._address = address
+        self._writing = asyncio.Lock()
 
     async def send(self, message: Up) -> None:
         try:
-            await self._call.write(wire.encode_up(message))
+            # gRPC breaks a stream on which two write at once.
+            async with self._writing:
+                await self._call.write(wire.encode_up(message))
         except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError) as problem:
             raise await self._failure(problem) from problem
-        except RuntimeError as problem:  # asyncio.InvalidStateError: written after the end
+        except (RuntimeError, asyncio.InvalidStateError) as problem:  # written after the end
             raise Broken(f"the session with {self._address} has ended", reason="Ended") from problem
 
     async def receive(self) -> Down | None:
@@ -129,8 +133,10 @@ class GrpcStream:
         """Say that nothing more comes; gRPC leaks memory for streams that clients cancel."""
         try:
             await self._call.done_writing()
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError, RuntimeError):
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError):
             self._call.cancel()
+        except (RuntimeError, asyncio.InvalidStateError):
+            return  # It has ended already.
 
     async def _failure(self, problem: Exception) -> Transient:
         if isinstance(problem, grpc.aio.AioRpcError):

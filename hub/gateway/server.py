@@ -3,6 +3,7 @@
 Python's gRPC cannot ask for an optional client certificate, hence two. The only file of the gateway that knows grpc.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ from protos.v1 import content_pb2, link_pb2
 
 _LOG = logging.getLogger(__name__)
 
+_BROKEN = (
+    grpc.aio.AioRpcError,
+    grpc.aio.UsageError,
+    grpc.aio.InternalError,
+    asyncio.InvalidStateError,
+    RuntimeError,
+)
 CHUNK_BYTES = 256 << 10
 MAX_DIGESTS = 256
 MAX_MESSAGE_BYTES = 4 << 20
@@ -219,17 +227,20 @@ class _ServerStream:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._writing = asyncio.Lock()
 
     async def send(self, message: Down) -> None:
         try:
-            await self._context.write(wire.encode_down(message))
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError, RuntimeError) as problem:
+            # gRPC breaks a stream on which two write at once.
+            async with self._writing:
+                await self._context.write(wire.encode_down(message))
+        except _BROKEN as problem:
             raise Transient(f"the agent's connection failed: {problem}", reason="Broken") from problem
 
     async def receive(self) -> Up | None:
         try:
             data = await self._context.read()
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError, RuntimeError) as problem:
+        except _BROKEN as problem:
             raise Transient(f"the agent's connection failed: {problem}", reason="Broken") from problem
         return None if data is grpc.aio.EOF else wire.decode_up(data)
 
