@@ -23,7 +23,7 @@ def reach(what: str, address: str, ca: str) -> tuple[int, str]:
     except OSError as problem:
         return NOT_RESOLVED, f"{what} {address}: the name does not resolve in this cluster: {problem}"
     try:
-        plain = socket.create_connection(found[0][4][:2], timeout=TIMEOUT_S)
+        plain = socket.create_connection((str(found[0][4][0]), int(port)), timeout=TIMEOUT_S)
     except OSError as problem:
         return (
             NOT_CONNECTED,

@@ -169,9 +169,9 @@ class InventoryEntry(Value, frozen=True, kw_only=True):
 
 
 class Inventory(Value, frozen=True, kw_only=True):
-    """The objects that were applied."""
+    """The objects that were applied. Without a default, so that an empty list is written, too: the schema requires it."""
 
-    entries: tuple[InventoryEntry, ...] = ()
+    entries: tuple[InventoryEntry, ...]
 
 
 class HistoryEntry(Value, frozen=True, kw_only=True):
