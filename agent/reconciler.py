@@ -183,9 +183,10 @@ class Reconciler:
             await self._handle(head)
             self._say(head, Stage.SUSPENDED, reason="Suspended", message="suspended")
             return Done()
-        self._check_dependencies(assignment)
         is_new = head.applied != assignment.bundle.digest
         if is_new:
+            # What runs is guarded whatever becomes of its dependencies; only what is new waits for them.
+            self._check_dependencies(assignment)
             self._say(head, Stage.APPLYING, reason="Progressing", message="Reconciliation in progress")
         changes = await self._engine.converge(
             await self._convergence(head), _Journal(self._desk, assignment.home)

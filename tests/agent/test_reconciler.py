@@ -226,6 +226,21 @@ async def test_a_dependent_follows_when_both_have_come_to_the_same_revision() ->
 
 
 @in_virtual_time
+async def test_what_runs_is_guarded_while_its_dependency_is_ahead() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a")])
+        await rig.assign([config_map("b", owner=OTHER)], home=OTHER, spec=replace(SPEC, depends_on=(WEB,)))
+        await asyncio.sleep(1)
+        rig.reconciler.moved(WEB, "main@sha1:2")
+        await asyncio.sleep(1)
+        rig.edit("b", "drifted")
+        await asyncio.sleep(2)
+        assert rig.text("b") != "drifted"
+        assert rig.report(OTHER).stage is Stage.READY
+
+
+@in_virtual_time
 async def test_no_verdict_on_the_old_bundle_is_given_for_the_new_one() -> None:
     rig = Rig()
     said: list[Report] = []
