@@ -205,3 +205,32 @@ def test_an_agent_guards_without_the_hub(delivered: Delivered) -> None:
     finally:
         fleet.management.pods.thaw("cartwheel-system", "app.kubernetes.io/name=cartwheel-hub")
     fleet.until(lambda: fleet.condition("cluster", "east", "Connected")[0] == "True", timeout_s=60.0)
+
+
+def test_a_workload_api_server_that_was_away_is_caught_up_with(delivered: Delivered) -> None:
+    fleet, west = delivered.fleet, delivered.fleet.workloads["west"]
+    west.kill_apiserver()
+    delivered.commit({"base/other.yaml": config_map("other", delivered.place, text="while away")})
+    west.restart_apiserver()
+
+    def has_arrived() -> bool:
+        found = west.get("configmap", "other", "-n", delivered.place)
+        return bool(found["data"]["text"] == "while away")
+
+    fleet.until(has_arrived, timeout_s=60.0)
+
+
+def test_a_frozen_network_is_told_and_heals(delivered: Delivered) -> None:
+    fleet = delivered.fleet
+    fleet.management.pods.partition()
+    try:
+        fleet.until(
+            lambda: fleet.condition("cluster", "east", "Connected")[0] != "True",
+            lambda: str(fleet.condition("cluster", "east", "Connected")),
+        )
+        fleet.until(
+            lambda: fleet.ready(delivered.base)[0] != "True", lambda: str(fleet.ready(delivered.base))
+        )
+    finally:
+        fleet.management.pods.heal()
+    fleet.until_ready(delivered.base, delivered.apps)
