@@ -26,9 +26,20 @@ class Fleet:
         """Install the hub, and add every workload cluster under its name, labelled `tier=prod`."""
         address = f"127.0.0.1:{free_port(NODE_PORTS)}"
         self.hub("install", "--expose", "NodePort", "--address", address, *FAST, "--timeout", "90s")
-        for name, plane in self.workloads.items():
-            to = ("--cluster-kubeconfig", str(plane.kubeconfig()), "--context", plane.name)
-            self.hub("cluster", "add", name, *to, "--label", "tier=prod", *FAST, "--timeout", "90s")
+        for name in self.workloads:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Add a workload cluster, or what is missing of it."""
+        self.hub("cluster", "add", name, *self._to(name), "--label", "tier=prod", *FAST, "--timeout", "90s")
+
+    def remove(self, name: str, *options: str) -> str:
+        """Remove a workload cluster, its agent included."""
+        return self.hub("cluster", "remove", name, *self._to(name), *options)
+
+    def _to(self, name: str) -> tuple[str, ...]:
+        plane = self.workloads[name]
+        return "--cluster-kubeconfig", str(plane.kubeconfig()), "--context", plane.name
 
     def hub(self, *arguments: str, check: bool = True) -> str:
         """Run the `hub` command and return what it prints."""

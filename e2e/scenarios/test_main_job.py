@@ -234,3 +234,20 @@ def test_a_frozen_network_is_told_and_heals(delivered: Delivered) -> None:
     finally:
         fleet.management.pods.heal()
     fleet.until_ready(delivered.base, delivered.apps)
+
+
+def test_a_removed_cluster_keeps_its_workloads_and_may_come_back(delivered: Delivered) -> None:
+    fleet, west = delivered.fleet, delivered.fleet.workloads["west"]
+    fleet.remove("west")
+    try:
+        assert fleet.management.get("cluster", "west", "-n", "flux-system") is None
+        assert west.get("deployment", "web", "-n", delivered.place) is not None
+        assert west.get("deployment", "cartwheel-agent", "-n", "cartwheel-system") is None
+        heads = west.get("secrets", "-n", "cartwheel-system", "-l", "fleet.cartwheel.dev/desk=head")
+        assert heads is None
+        fleet.until_ready(delivered.base)
+    finally:
+        fleet.add("west")
+    commit = delivered.commit({"base/other.yaml": config_map("other", delivered.place, text="back")})
+    fleet.until_ready(delivered.base, delivered.apps, revision=commit)
+    assert west.get("configmap", "other", "-n", delivered.place)["data"]["text"] == "back"
