@@ -15,11 +15,10 @@ from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Object, Resource
 from agent.kube.errors import ApiError, NotFound, UnknownKind
 from agent.kube.watch import Follower, Key, Mirror
-from agent.model.names import HomeName, ObjectRef
+from agent.model.names import OWNER_NAME, HomeName, ObjectRef
 
 _LOG = logging.getLogger(__name__)
 
-OWNER_LABEL = "kustomize.toolkit.fluxcd.io/name"
 _UNTOUCHED = frozenset({"metadata", "status"})
 _METADATA = ("labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp")
 
@@ -153,7 +152,7 @@ class Observer:
             resource,
             mirror,
             namespace=self._namespace,
-            label_selector=OWNER_LABEL,
+            label_selector=OWNER_NAME,
             clock=self._clock,
             randomness=self._randomness,
             backoff=self._backoff,

@@ -21,7 +21,7 @@ from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import CartwheelError, Transient, Waiting
 from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
 from agent.kube.api import Object
-from agent.model.assignment import Assignment, PruneLimit
+from agent.model.assignment import APPROVE_PRUNE, Assignment, PruneLimit
 from agent.model.content import Manifest
 from agent.model.head import Head
 from agent.model.health import Health, HealthStatus
@@ -32,8 +32,6 @@ from agent.notices import Notices
 
 _LOG = logging.getLogger(__name__)
 
-RECONCILE_TOKEN = "reconcile"  # noqa: S105  (a name)
-APPROVE_PRUNE_TOKEN = "approve-prune"  # noqa: S105
 _JITTER = 0.05
 
 
@@ -218,7 +216,7 @@ class Reconciler:
         held = assignment.spec.prune and is_prune_held(
             assignment.prune_limit, len(head.inventory), len(wanted), len(leaving)
         )
-        if assignment.bundle.digest in assignment.tokens.get(APPROVE_PRUNE_TOKEN, "").split(","):
+        if assignment.bundle.digest in assignment.tokens.get(APPROVE_PRUNE, "").split(","):
             held = False
         state = self._state(assignment.home)
         state.prune_held = leaving if held else ()

@@ -17,9 +17,9 @@ from agent.kube.api import Api, Object, PatchType, Resource
 from agent.kube.errors import AlreadyExists, Conflict, NotFound
 from agent.kube.resources import CONFIG_MAPS, EVENTS, NAMESPACES, SECRETS
 from agent.kube.watch import Follower, Key, key_of
+from agent.model.names import timestamp
 from hub.model import annotations as names
 from hub.model.cluster import Cluster
-from hub.model.durations import timestamp
 from hub.model.events import Event
 from hub.model.fleet import Fleet
 from hub.model.gitrepository import GitRepository

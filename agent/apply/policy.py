@@ -7,11 +7,9 @@ an object in the cluster is heard.
 from collections.abc import Mapping
 from typing import Any
 
-from agent.model.names import HomeName
+from agent.model.names import OWNER_NAME, OWNER_NAMESPACE, HomeName
 
 PREFIX = "kustomize.toolkit.fluxcd.io/"
-OWNER_NAME = PREFIX + "name"
-OWNER_NAMESPACE = PREFIX + "namespace"
 
 Rules = tuple[tuple[str, str], ...]
 EXCLUDED: Rules = ((PREFIX + "reconcile", "disabled"), (PREFIX + "ssa", "Ignore"))

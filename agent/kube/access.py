@@ -7,7 +7,6 @@ import asyncio
 import base64
 import os
 import ssl
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,20 +73,6 @@ def from_kubeconfig(path: str | None = None, context: str | None = None) -> Acce
         if found.cert_file:
             tls.load_cert_chain(found.cert_file, found.key_file)
     return Access(server=found.host.rstrip("/"), tls=tls, authorization=_header_of(found))
-
-
-def from_parts(
-    server: str, *, ca: bytes, token: str = "", certificate: bytes = b"", key: bytes = b""
-) -> Access:
-    """Return the access by PEM texts and a bearer token."""
-    tls = ssl.create_default_context(cadata=ca.decode())
-    if certificate:
-        with tempfile.TemporaryDirectory() as folder:
-            pair = Path(folder) / "pair.pem"
-            pair.touch(mode=0o600)
-            pair.write_bytes(certificate + b"\n" + key)
-            tls.load_cert_chain(pair)
-    return Access(server=server.rstrip("/"), tls=tls, authorization=lambda: f"Bearer {token}" * bool(token))
 
 
 def shrink_tls_buffers() -> None:

@@ -15,7 +15,6 @@ SERVICE_ACCOUNTS = _core("serviceaccounts", "ServiceAccount")
 PODS = _core("pods", "Pod")
 EVENTS = _core("events", "Event")
 DEPLOYMENTS = Resource(group="apps", version="v1", plural="deployments", kind="Deployment", namespaced=True)
-REPLICA_SETS = Resource(group="apps", version="v1", plural="replicasets", kind="ReplicaSet", namespaced=True)
 LEASES = Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease", namespaced=True)
 CUSTOM_RESOURCE_DEFINITIONS = Resource(
     group="apiextensions.k8s.io",

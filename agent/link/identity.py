@@ -17,11 +17,10 @@ from agent.kit.errors import Stalled
 from agent.kube.api import Api, Object
 from agent.kube.errors import NotFound
 from agent.kube.resources import SECRETS
-from agent.model.names import ClusterId
+from agent.model.names import CLUSTER_URI, ClusterId
 
 SECRET = "cartwheel-agent-identity"  # noqa: S105  (a name)
 FIELD_MANAGER = "cartwheel-agent"
-URI_PREFIX = "spiffe://cartwheel/cluster/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +40,8 @@ class Credentials:
         """Return the cluster that the certificate names. Raises Stalled when it names none."""
         names = _certificate(self).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
-            if uri.startswith(URI_PREFIX):
-                return ClusterId(uri.removeprefix(URI_PREFIX))
+            if uri.startswith(CLUSTER_URI):
+                return ClusterId(uri.removeprefix(CLUSTER_URI))
         raise Stalled(f"the certificate in Secret {SECRET} names no cluster; enrol anew", reason="NoIdentity")
 
     @property

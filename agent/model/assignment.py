@@ -15,6 +15,11 @@ from agent.model.names import ClusterId, Digest, HomeName, ObjectRef
 
 FORMAT = 1
 
+# The names of tokens.
+RECONCILE = "reconcile"
+RECONCILE_CLUSTER = "reconcile-cluster"
+APPROVE_PRUNE = "approve-prune"
+
 
 class DeletionPolicy(StrEnum):
     """What becomes of the objects when the delivery is deleted."""
@@ -55,17 +60,6 @@ class DeliverySpec:
     wait: bool = False
     health_checks: tuple[HealthCheck, ...] = ()
     depends_on: tuple[HomeName, ...] = ()
-
-    @property
-    def deletes_on_removal(self) -> bool:
-        """Tell whether the objects go when the delivery goes."""
-        match self.deletion_policy:
-            case DeletionPolicy.MIRROR_PRUNE:
-                return self.prune
-            case DeletionPolicy.DELETE | DeletionPolicy.WAIT_FOR_TERMINATION:
-                return True
-            case DeletionPolicy.ORPHAN:
-                return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,15 @@
 """Names of things: objects in a cluster, deliveries, clusters and digests. Pure values."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NewType
+
+OWNER_NAME = "kustomize.toolkit.fluxcd.io/name"
+OWNER_NAMESPACE = "kustomize.toolkit.fluxcd.io/namespace"
+"""The labels by which an object names its delivery, by its home name."""
+
+CLUSTER_URI = "spiffe://cartwheel/cluster/"
+"""What stands before a cluster's id in the URI of its certificate."""
 
 Digest = NewType("Digest", str)
 """`sha256:<64 hex digits>`: an identity of content."""
@@ -48,6 +55,6 @@ def version_of(api_version: str) -> str:
     return api_version.rpartition("/")[2]
 
 
-def timestamp(at: datetime) -> str:
-    """Return Kubernetes' text for an instant in UTC, in seconds."""
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+def timestamp(instant: datetime) -> str:
+    """Return an aware instant as Kubernetes writes it, `2026-01-31T09:00:00Z`, cut to the second."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from agent.model.names import OWNER_NAME, OWNER_NAMESPACE
 from hub.build.errors import BuildFailed
 from hub.build.normalize import normalize
 
 Object = dict[str, Any]
 
-OWNER_NAME: Final = "kustomize.toolkit.fluxcd.io/name"
-OWNER_NAMESPACE: Final = "kustomize.toolkit.fluxcd.io/namespace"
 DECRYPT: Final = "kustomize.toolkit.fluxcd.io/decrypt"
 
 

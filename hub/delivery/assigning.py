@@ -1,8 +1,10 @@
 """From a delivery and its Bundle to the assignment that an agent gets. Pure. Orders are stamped where assignments are sent."""
 
 from agent.model.assignment import (
+    APPROVE_PRUNE,
+    RECONCILE,
+    RECONCILE_CLUSTER,
     Assignment,
-    DeletionPolicy,
     DeliverySpec,
     HealthCheck,
     Order,
@@ -17,9 +19,6 @@ from hub.model.fleet import LEAST_PRUNE, Fleet
 from hub.model.kustomization import Kustomization
 from hub.model.wish import Assigned
 
-RECONCILE = "reconcile"
-RECONCILE_CLUSTER = "reconcile-cluster"
-APPROVE_PRUNE = "approve-prune"
 UNSTAMPED = Order(0, 0)
 
 
@@ -70,7 +69,7 @@ def _spec(delivery: Kustomization, by_agent: tuple[HomeName, ...]) -> DeliverySp
         retry_interval_s=spec.retry_after.total_seconds(),
         timeout_s=spec.effective_timeout.total_seconds(),
         prune=spec.prune,
-        deletion_policy=DeletionPolicy(spec.deletion_policy.value),
+        deletion_policy=spec.deletion_policy,
         force=spec.force,
         suspend=spec.suspend,
         wait=spec.wait,

@@ -13,7 +13,7 @@ from agent.kit.errors import CartwheelError, Stalled, Transient, Waiting
 from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
 from agent.kube.watch import Key
-from agent.model.assignment import Hold, HoldReason
+from agent.model.assignment import DeletionPolicy, Hold, HoldReason
 from agent.model.report import Stage
 from hub.artifacts.blobs import Blobs
 from hub.build.errors import BuildFailed
@@ -38,7 +38,7 @@ from hub.model.fields import unsupported
 from hub.model.fleet import OnLeave
 from hub.model.gitrepository import Artifact
 from hub.model.kinds import TYPES, Kind
-from hub.model.kustomization import DeletionPolicy, Kustomization
+from hub.model.kustomization import Kustomization
 from hub.model.standing import Problem, Standing, Target
 from hub.model.wish import Assigned, Boards, DeliveryKey, PlacementKey, Wish
 from hub.store import Store

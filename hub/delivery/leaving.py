@@ -11,16 +11,15 @@ import msgspec
 
 from agent.kit.clock import Clock
 from agent.kube.watch import Key
-from agent.model.assignment import Hold, HoldReason
+from agent.model.assignment import DeletionPolicy, Hold, HoldReason
 from agent.model.assignment import Tombstone as Wished
-from agent.model.names import ClusterId, HomeName
+from agent.model.names import ClusterId, HomeName, timestamp
 from agent.model.report import Report, Stage
 from hub.artifacts.blobs import Blobs
 from hub.delivery.places import Places
 from hub.model import annotations as names
 from hub.model.cluster import Cluster, ClusterStatus, ReleasedPlacement, Tombstone
-from hub.model.durations import instant, timestamp
-from hub.model.kustomization import DeletionPolicy
+from hub.model.durations import instant
 from hub.model.metadata import Uid
 from hub.model.wish import Assigned, Boards, PlacementKey
 from hub.store import Store

@@ -16,9 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from agent.kit.errors import Stalled
-from agent.model.names import ClusterId
+from agent.model.names import CLUSTER_URI, ClusterId
 
-URI_PREFIX = "spiffe://cartwheel/cluster/"
 SKEW = timedelta(minutes=5)
 CA_LIFETIME = timedelta(days=3650)
 
@@ -53,7 +52,7 @@ class Authority:
     ) -> Issued:
         """Certify the key of a request for a cluster. Nothing else of the request counts. Raises RequestRefused."""
         key = request_key(request)
-        uri = x509.UniformResourceIdentifier(URI_PREFIX + cluster)
+        uri = x509.UniformResourceIdentifier(CLUSTER_URI + cluster)
         builder = self._builder(key, f"cluster {cluster}", [uri], now, lifetime)
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
         return self._sign(builder.add_extension(usage, critical=False), key)
@@ -160,7 +159,7 @@ def read_certificate(pem: bytes) -> tuple[ClusterId | None, str, datetime]:
     certificate = x509.load_pem_x509_certificate(pem)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    found = next((uri.removeprefix(URI_PREFIX) for uri in uris if uri.startswith(URI_PREFIX)), None)
+    found = next((uri.removeprefix(CLUSTER_URI) for uri in uris if uri.startswith(CLUSTER_URI)), None)
     key = certificate.public_key()
     return (
         None if found is None else ClusterId(found),

@@ -14,11 +14,10 @@ from agent.kit.errors import Stalled
 from agent.kube.api import Api, Object
 from agent.kube.errors import Conflict, NotFound
 from agent.kube.resources import SECRETS
-from agent.model.names import ClusterId
+from agent.model.names import ClusterId, timestamp
 from hub.gateway.ca import Authority, Issued, fingerprint, request_key
 from hub.gateway.session import Peer
 from hub.model import jointoken
-from hub.model.durations import timestamp
 from hub.model.jointoken import JoinToken, TokenRefused
 
 _LOG = logging.getLogger(__name__)

@@ -10,11 +10,10 @@ import msgspec
 from agent.kit.clock import Clock
 from agent.kit.errors import Stalled
 from agent.kube.watch import Key
-from agent.model.names import ClusterId
+from agent.model.names import ClusterId, timestamp
 from hub.gateway.ca import Issued
 from hub.gateway.session import Peer, Refusal
 from hub.model.cluster import ENROLLED, Certificate, Cluster, ClusterStatus, SessionStatus
-from hub.model.durations import timestamp
 from hub.store import Store
 
 

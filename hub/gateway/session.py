@@ -36,7 +36,7 @@ from agent.model.link import (
     Up,
     Welcome,
 )
-from agent.model.names import ClusterId, Digest, HomeName
+from agent.model.names import ClusterId, Digest, HomeName, timestamp
 from agent.model.report import Notice, Report, Stage
 from hub.model.wish import Assigned, Boards, Happening, Presence, Wish
 
@@ -187,7 +187,7 @@ class Session:
             kubernetes_version=hello.kubernetes_version,
             protocol=hello.protocol,
             key_fingerprint=self._peer.fingerprint,
-            certificate_not_after=self._peer.not_after.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            certificate_not_after=timestamp(self._peer.not_after),
         )
         self._heard_s = self._clock.monotonic_s()
         self._boards.presence.put(self._peer.cluster, self._presence)

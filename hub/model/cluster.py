@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from agent.model.assignment import DeletionPolicy
 from agent.model.names import ClusterId
 from hub.model.conditions import Condition, Conditions
-from hub.model.kustomization import DeletionPolicy, VariablesFrom
+from hub.model.kustomization import VariablesFrom
 from hub.model.metadata import Metadata, Uid
 from hub.model.value import Value, read
 

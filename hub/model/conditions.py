@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from hub.model.durations import timestamp
+from agent.model.names import timestamp
 from hub.model.value import Value, raw
 
 READY = "Ready"

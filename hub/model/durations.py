@@ -71,11 +71,6 @@ def _decimal(value: int, unit: int) -> str:
     return f"{whole}.{rest:0{digits}d}".rstrip("0") if rest else str(whole)
 
 
-def timestamp(instant: datetime) -> str:
-    """Return an aware instant as `2026-01-31T09:00:00Z`, cut to the second."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def instant(text: str) -> datetime:
     """Read a timestamp of the API server. Raises ValueError."""
     return datetime.fromisoformat(text).astimezone(UTC)

@@ -10,7 +10,7 @@ import hmac
 from datetime import datetime, timedelta
 
 from agent.kit.errors import Stalled
-from hub.model.durations import timestamp
+from agent.model.names import timestamp
 from hub.model.value import Value
 
 LABEL = "fleet.cartwheel.dev/secret"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 
+from agent.model.assignment import DeletionPolicy
 from hub.model import annotations as names
 from hub.model.conditions import Condition, Conditions
 from hub.model.durations import Duration
@@ -13,15 +14,6 @@ from hub.model.value import Value, read
 HEALTHY = "Healthy"
 
 LEAST_TIMEOUT = Duration(seconds=30)
-
-
-class DeletionPolicy(StrEnum):
-    """What happens to the objects when the Kustomization is deleted; MIRROR_PRUNE does what `prune` says."""
-
-    MIRROR_PRUNE = "MirrorPrune"
-    DELETE = "Delete"
-    WAIT_FOR_TERMINATION = "WaitForTermination"
-    ORPHAN = "Orphan"
 
 
 class SubstituteStrategy(StrEnum):

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from pathlib import Path
 
+from agent.model.names import timestamp
 from hub.artifacts.contents import Contents, Tree, TreeDigest
 from hub.artifacts.staging import staging_folder
 from hub.artifacts.storage import ArtifactStorage, Presence, artifact_directory
-from hub.model.durations import timestamp
 from hub.model.gitrepository import TREE_DIGEST, Artifact
 from hub.sources.fetch import ARCHIVE_FILE, TREE_FILE, Fetched
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from agent.model.names import timestamp
 from hub.model.cluster import (
     CONNECTED,
     ENROLLED,
@@ -19,7 +20,7 @@ from hub.model.cluster import (
     Versions,
 )
 from hub.model.conditions import READY, Condition, Conditions, ConditionStatus
-from hub.model.durations import instant, timestamp
+from hub.model.durations import instant
 from hub.model.fields import unsupported
 from hub.model.kinds import Kind
 from hub.model.wish import Presence

@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from agent.model.inventory import format_id
+from agent.model.names import timestamp
 from hub.model.conditions import (
     PROGRESSING,
     PROGRESSING_WITH_RETRY,
@@ -20,7 +21,7 @@ from hub.model.conditions import (
     Conditions,
     ConditionStatus,
 )
-from hub.model.durations import Duration, instant, timestamp
+from hub.model.durations import Duration, instant
 from hub.model.kustomization import (
     HEALTHY,
     HistoryEntry,

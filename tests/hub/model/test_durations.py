@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.durations import Duration, MalformedDuration, instant, timestamp
+from agent.model.names import timestamp
+from hub.model.durations import Duration, MalformedDuration, instant
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@ from typing import Any
 
 import pytest
 
+from agent.model.assignment import DeletionPolicy
 from hub.model import annotations as names
 from hub.model.cluster import Cluster, ClusterName, Tombstone, cluster_of_namespace
 from hub.model.fleet import DeliveryRef, Fleet, OnLeave, PruneLimit
 from hub.model.gitrepository import READY_RULE, GitRepository
 from hub.model.kinds import Kind
-from hub.model.kustomization import DeletionPolicy, Kustomization
+from hub.model.kustomization import Kustomization
 from hub.model.metadata import Uid
 from hub.model.value import MalformedResource, raw
 from tests.hub.model import samples
