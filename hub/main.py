@@ -29,7 +29,8 @@ from hub.artifacts.staging import sweep_staging
 from hub.artifacts.storage import ArtifactStorage
 from hub.build.render import RenderLimits, RenderPool, find_render
 from hub.clusters.controller import ClusterController, ClusterSettings
-from hub.delivery.controller import Controller, DeliverySettings
+from hub.delivery.controller import Controller
+from hub.delivery.settings import DeliverySettings
 from hub.gateway.ca import Authority
 from hub.gateway.enroll import Enrolment
 from hub.gateway.registry import ClusterRegistry

@@ -18,7 +18,8 @@ from agent.model.report import Report, Stage
 from hub.artifacts.blobs import Blobs
 from hub.artifacts.contents import TreeDigest
 from hub.build.render import BuildRequest, Rendered
-from hub.delivery.controller import Controller, DeliverySettings
+from hub.delivery.controller import Controller
+from hub.delivery.settings import DeliverySettings
 from hub.model.cluster import ClusterName
 from hub.model.kinds import Kind
 from hub.model.standing import Standing

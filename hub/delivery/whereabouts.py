@@ -1,0 +1,131 @@
+"""In which clusters each delivery is, and how it leaves one: released where it is placed no more, with a tombstone when it is deleted.
+
+State: for which placements each delivery was wished for in this hub's life. What runs is told by reports too, and what was placed before
+by the annotation that remembers it, so that nothing is forgotten for want of one of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from agent.kube.watch import Key
+from agent.model.assignment import DeletionPolicy
+from agent.model.names import ClusterId
+from agent.model.report import Stage
+from hub.delivery.leaving import Leaving
+from hub.delivery.placement import NotPlaced, Placed, place, remembered
+from hub.delivery.places import Places
+from hub.model import annotations as names
+from hub.model.cluster import Cluster
+from hub.model.fleet import OnLeave
+from hub.model.kustomization import Kustomization
+from hub.model.wish import Boards, PlacementKey
+from hub.store import Store
+
+
+class Whereabouts:
+    """Keeps deliveries where they are placed and nowhere else; `settle` marks a cluster of which the entries changed."""
+
+    def __init__(
+        self, store: Store, boards: Boards, places: Places, leaving: Leaving, *, settle: Callable[[Key], None]
+    ) -> None:
+        self._store = store
+        self._boards = boards
+        self._places = places
+        self._leaving = leaving
+        self._settle = settle
+        self._owned: dict[Key, set[PlacementKey]] = {}
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a delivery that is gone. Its wishes stay: whatever is to leave has a tombstone."""
+        self._owned.pop(key, None)
+
+    def owned(self, key: Key) -> Iterable[PlacementKey]:
+        """Return for which placements the delivery was wished for."""
+        return self._owned.get(key, set())
+
+    async def keep(self, delivery: Kustomization, placed: Placed) -> None:
+        """Remember where the delivery is placed, and release it where it was and is placed no more."""
+        key, uid = _key(delivery), delivery.metadata.uid
+        left = remembered(delivery, self._places.world).fleet or placed.fleet
+        is_elsewhere = placed.by != f"cluster/{self._places.world.management}"
+        if is_elsewhere and placed.placements:
+            await self._store.annotate(self._store.kustomizations, key, {names.PLACED: placed.by})
+        now = {one.key for one in placed.placements}
+        for one in placed.placements:
+            await self._leaving.take_back(_name(one.cluster), one.home, uid)
+        for (id_, home), cluster in self._clusters_of(self._where(key, uid) - now):
+            if left is not None and left.spec.on_leave is OnLeave.PRUNE:
+                await self._leaving.bury(_name(cluster), home, uid, deletes=True, reason="it left the Fleet")
+            else:
+                reason = f"{placed.by} no longer places it here"
+                await self._leaving.release(_name(cluster), home, uid, reason=reason)
+            self._owned.get(key, set()).discard((id_, home))
+            self._settle(_name(cluster))
+        self._owned.setdefault(key, set()).update(now)
+
+    async def leave(self, delivery: Kustomization) -> bool:
+        """Have a deleted delivery leave every cluster; tell whether it is to wait for one that is connected and has it yet."""
+        key, uid = _key(delivery), delivery.metadata.uid
+        deletes = not delivery.spec.suspend and _deletes_objects(delivery)
+        waits = False
+        for place_, cluster in self._clusters_of(self._where(key, uid) | self._remembered(delivery)):
+            if self._leaving.is_gone(place_, uid):
+                continue
+            if any(one.metadata.uid != uid for one in self._places.claimants(place_)) and not self._has(
+                place_, uid
+            ):
+                continue
+            reason = f"Kustomization {key[0]}/{key[1]} was deleted"
+            await self._leaving.bury(_name(cluster), place_[1], uid, deletes=deletes, reason=reason)
+            self._settle(_name(cluster))
+            presence = self._boards.presence.get(place_[0])
+            waits = waits or (presence is not None and presence.connected)
+        return waits
+
+    def _clusters_of(self, places: Iterable[PlacementKey]) -> Iterator[tuple[PlacementKey, Cluster]]:
+        """Yield the placements in clusters that stay in the fleet."""
+        by_id: dict[ClusterId | None, Cluster] = {
+            cluster.spec.id: cluster for cluster in self._places.world.clusters.values()
+        }
+        for place_ in sorted(places):
+            cluster = by_id.get(place_[0])
+            if cluster is not None and not cluster.metadata.is_being_deleted:
+                yield place_, cluster
+
+    def _where(self, key: Key, uid: str) -> set[PlacementKey]:
+        """Return where the delivery is by what was wished for and by what agents report."""
+        reported = {
+            place_
+            for place_, report in self._boards.reports.snapshot().items()
+            if report.uid == uid and report.stage is not Stage.GONE
+        }
+        return reported | self._owned.get(key, set())
+
+    def _has(self, place_: PlacementKey, uid: str) -> bool:
+        report = self._boards.reports.get(place_)
+        return report is not None and report.uid == uid and report.stage is not Stage.GONE
+
+    def _remembered(self, delivery: Kustomization) -> set[PlacementKey]:
+        """Return where a delivery is placed, by what it says or, when that was lost, by what is remembered on it."""
+        try:
+            placed = place(delivery, self._places.world)
+        except NotPlaced:
+            placed = remembered(delivery, self._places.world)
+        return {one.key for one in placed.placements}
+
+
+def _deletes_objects(delivery: Kustomization) -> bool:
+    match delivery.spec.deletion_policy:
+        case DeletionPolicy.MIRROR_PRUNE:
+            return delivery.spec.prune
+        case DeletionPolicy.DELETE | DeletionPolicy.WAIT_FOR_TERMINATION:
+            return True
+        case DeletionPolicy.ORPHAN:
+            return False
+
+
+def _key(delivery: Kustomization) -> Key:
+    return (delivery.metadata.namespace, delivery.metadata.name)
+
+
+def _name(cluster: Cluster) -> Key:
+    return (cluster.metadata.namespace, cluster.metadata.name)
