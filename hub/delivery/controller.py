@@ -79,9 +79,7 @@ class Controller:
             clock=clock,
             rename_window_s=settings.rename_window_s * settings.scale,
         )
-        self._whereabouts = Whereabouts(
-            store, boards, self._places, self._leaving, settle=self._clusters.mark
-        )
+        self._whereabouts = Whereabouts(store, boards, self._places, self._leaving)
         self._waking = Waking(
             store, boards, self._places, delivery=self._loop.mark, cluster=self._clusters.mark
         )
@@ -104,6 +102,7 @@ class Controller:
             tasks.start(self._loop.run(), name="deliveries")
             tasks.start(self._clusters.run(), name="leaving")
             tasks.start(self._waking.follow_reports(), name="delivery-reports")
+            tasks.start(self._waking.follow_presence(), name="delivery-presence")
             await tasks.wait_for_failure()
 
     async def _settle_cluster(self, key: Key) -> Outcome:
@@ -190,6 +189,7 @@ class Controller:
                 problems[placement.key] = problem
         current = self._wishes.candidates(wishes)
         for place_ in next_candidates(wishes, current, plan.candidate.digest):
+            self._leaving.comes(place_, plan.delivery.metadata.uid)
             self._wishes.put(place_, wishes[place_])
         for place_, trouble in problems.items():
             self._wishes.hold((place_,), hold_reason_of(trouble), str(trouble))

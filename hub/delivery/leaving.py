@@ -52,6 +52,18 @@ class Leaving:
         """Tell whether the agent has said that the delivery has left."""
         return (key, uid) in self._gone
 
+    def is_released(self, cluster: Key, home: HomeName, uid: str) -> bool:
+        """Tell whether a delivery was left in a cluster where it is no longer placed."""
+        found = self._store.clusters.get(cluster)
+        return found is not None and _is_released(found, home, uid)
+
+    def comes(self, key: PlacementKey, uid: str) -> None:
+        """Note that a delivery is wished for again: that it once left says nothing of its next leaving."""
+        self._gone.discard((key, uid))
+        report = self._boards.reports.get(key)
+        if report is not None and (report.uid, report.stage) == (uid, Stage.GONE):
+            self._boards.reports.drop(key)
+
     async def bury(
         self, cluster: Key, home: HomeName, uid: str, *, deletes: bool, reason: str, author: str = ""
     ) -> None:
@@ -90,7 +102,7 @@ class Leaving:
 
         def add(resource: Cluster) -> ClusterStatus:
             status = resource.status
-            if any(_home(one) == home and one.uid == uid for one in status.released):
+            if _is_released(resource, home, uid):
                 return status
             return msgspec.structs.replace(status, released=(*status.released, entry))
 
@@ -103,8 +115,7 @@ class Leaving:
             kept = tuple(one for one in resource.status.released if (_home(one), one.uid) != (home, uid))
             return msgspec.structs.replace(resource.status, released=kept)
 
-        found = self._store.clusters.get(cluster)
-        if found is not None and any(_home(one) == home and one.uid == uid for one in found.status.released):
+        if self.is_released(cluster, home, uid):
             await self._store.update_status(self._store.clusters, cluster, drop)
 
     async def settle(self, key: Key) -> None:
@@ -217,6 +228,10 @@ class Leaving:
         for key, wish in self._boards.wishes.snapshot().items():
             if key[0] == id_ and key not in reports and isinstance(wish, Assigned):
                 yield key, wish.assignment.uid
+
+
+def _is_released(cluster: Cluster, home: HomeName, uid: str) -> bool:
+    return any((_home(one), one.uid) == (home, uid) for one in cluster.status.released)
 
 
 def _home(entry: Tombstone | ReleasedPlacement) -> HomeName:

@@ -142,6 +142,17 @@ class Waking:
                     if report is not None and self._boards.wishes.get(key) is None and report.uid in owners:
                         self._mark_delivery(owners[report.uid])
 
+    async def follow_presence(self) -> None:
+        """Look at what leaves a cluster when its agent comes or goes."""
+        with self._boards.presence.reader() as reader:
+            while True:
+                for id_, presence in (await reader.next()).items():
+                    now = presence and (presence.connected, presence.term)
+                    if self._is_news("presence", ("", id_), now):
+                        for cluster in self._store.clusters:
+                            if cluster.spec.id == id_:
+                                self._mark_cluster((cluster.metadata.namespace, cluster.metadata.name))
+
 
 def _what_matters(generation: int, metadata: Metadata) -> object:
     """Return what of a resource's metadata changes what is wished for."""

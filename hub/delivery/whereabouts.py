@@ -4,11 +4,11 @@ State: for which placements each delivery was wished for in this hub's life. Wha
 by the annotation that remembers it, so that nothing is forgotten for want of one of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from agent.kube.watch import Key
 from agent.model.assignment import DeletionPolicy
-from agent.model.names import ClusterId
+from agent.model.names import ClusterId, HomeName
 from agent.model.report import Stage
 from hub.delivery.leaving import Leaving
 from hub.delivery.placement import NotPlaced, Placed, place, remembered
@@ -22,16 +22,13 @@ from hub.store import Store
 
 
 class Whereabouts:
-    """Keeps deliveries where they are placed and nowhere else; `settle` marks a cluster of which the entries changed."""
+    """Keeps deliveries where they are placed and nowhere else."""
 
-    def __init__(
-        self, store: Store, boards: Boards, places: Places, leaving: Leaving, *, settle: Callable[[Key], None]
-    ) -> None:
+    def __init__(self, store: Store, boards: Boards, places: Places, leaving: Leaving) -> None:
         self._store = store
         self._boards = boards
         self._places = places
         self._leaving = leaving
-        self._settle = settle
         self._owned: dict[Key, set[PlacementKey]] = {}
 
     def forget(self, key: Key) -> None:
@@ -52,23 +49,34 @@ class Whereabouts:
         now = {one.key for one in placed.placements}
         for one in placed.placements:
             await self._leaving.take_back(_name(one.cluster), one.home, uid)
-        for (id_, home), cluster in self._clusters_of(self._where(key, uid) - now):
-            if left is not None and left.spec.on_leave is OnLeave.PRUNE:
-                await self._leaving.bury(_name(cluster), home, uid, deletes=True, reason="it left the Fleet")
-            else:
-                reason = f"{placed.by} no longer places it here"
-                await self._leaving.release(_name(cluster), home, uid, reason=reason)
-            self._owned.get(key, set()).discard((id_, home))
-            self._settle(_name(cluster))
+        prunes = left is not None and left.spec.on_leave is OnLeave.PRUNE
+        for place_, cluster in self._clusters_of(self._where(key, uid) - now):
+            await self._let_leave(place_[1], uid, cluster, by=placed.by, prunes=prunes)
+            self._owned.get(key, set()).discard(place_)
         self._owned.setdefault(key, set()).update(now)
 
+    async def _let_leave(self, home: HomeName, uid: str, cluster: Cluster, *, by: str, prunes: bool) -> None:
+        """Store that a delivery leaves a cluster where it is placed no more; what was released before stays so."""
+        name = _name(cluster)
+        if self._leaving.is_released(name, home, uid):
+            return
+        if prunes:
+            await self._leaving.bury(name, home, uid, deletes=True, reason="it left the Fleet")
+        else:
+            await self._leaving.release(name, home, uid, reason=f"{by} no longer places it here")
+
     async def leave(self, delivery: Kustomization) -> bool:
-        """Have a deleted delivery leave every cluster; tell whether it is to wait for one that is connected and has it yet."""
+        """Have a deleted delivery leave every cluster; tell whether it is to wait for one that is connected and has it yet.
+
+        Where it was released it was left on purpose: what becomes of it there a person says.
+        """
         key, uid = _key(delivery), delivery.metadata.uid
         deletes = not delivery.spec.suspend and _deletes_objects(delivery)
         waits = False
         for place_, cluster in self._clusters_of(self._where(key, uid) | self._remembered(delivery)):
-            if self._leaving.is_gone(place_, uid):
+            if self._leaving.is_gone(place_, uid) or self._leaving.is_released(
+                _name(cluster), place_[1], uid
+            ):
                 continue
             if any(one.metadata.uid != uid for one in self._places.claimants(place_)) and not self._has(
                 place_, uid
@@ -76,7 +84,6 @@ class Whereabouts:
                 continue
             reason = f"Kustomization {key[0]}/{key[1]} was deleted"
             await self._leaving.bury(_name(cluster), place_[1], uid, deletes=deletes, reason=reason)
-            self._settle(_name(cluster))
             presence = self._boards.presence.get(place_[0])
             waits = waits or (presence is not None and presence.connected)
         return waits

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -113,6 +113,12 @@ class Rig:
         self.boards.presence.put(
             ClusterId(f"id-of-{cluster}"), Presence(connected=True, since=now, last_seen=now, term=1)
         )
+
+    def disconnect(self, cluster: str) -> None:
+        id_ = ClusterId(f"id-of-{cluster}")
+        before = self.boards.presence.get(id_)
+        assert before is not None
+        self.boards.presence.put(id_, replace(before, connected=False))
 
     def report(self, cluster: str, stage: Stage, uid: str = "uid-webapp", home: HomeName = HOME) -> None:
         gone = Report.gone(ClusterId(f"id-of-{cluster}"), home, uid, as_of=self.clock.now())

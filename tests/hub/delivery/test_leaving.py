@@ -1,0 +1,92 @@
+"""What leaves a cluster and what comes back to it: for each entry that a Cluster stores, the wish that follows and the end of it."""
+
+from typing import Any
+
+import pytest
+
+from agent.model.assignment import Hold, HoldReason, Tombstone
+from agent.model.report import Stage
+from hub.delivery.leaving import Leaving
+from hub.model.wish import Assigned
+from tests.hub.delivery.test_controller import FLEET, PROD, Rig, one_cluster, prod_fleet, running
+from tests.hub.memory import settle
+
+
+def _released_names(rig: Rig, cluster: str) -> list[str]:
+    return [one["name"] for one in rig.cluster_status(cluster).get("released", ())]
+
+
+async def test_a_delivery_that_left_and_came_back_leaves_again() -> None:
+    rig = prod_fleet(onLeave="Prune")
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        rig.connect("eu-1")
+        rig.report("eu-1", Stage.READY)
+        rig.relabel("clusters", "eu-1", labels={})
+        await settle()
+        rig.report("eu-1", Stage.GONE)
+        await settle()
+        rig.relabel("clusters", "eu-1", labels=PROD)
+        await settle()
+        assert isinstance(rig.wish("eu-1"), Assigned)
+        rig.delete()
+        await settle()
+        assert isinstance(rig.wish("eu-1"), Tombstone)
+        assert rig.is_there()
+        rig.report("eu-1", Stage.GONE)
+        await settle()
+        assert not rig.is_there()
+
+
+async def test_what_was_released_outlives_its_delivery_until_a_person_decides() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        for cluster in ("eu-1", "us-1", "ap-1"):
+            rig.report(cluster, Stage.READY)
+        rig.relabel("clusters", "eu-1", labels={})
+        await settle()
+        rig.delete()
+        await settle()
+        assert isinstance(rig.wish("us-1"), Tombstone)
+        found = rig.wish("eu-1")
+        assert isinstance(found, Hold)
+        assert found.reason is HoldReason.RELEASED
+        assert _released_names(rig, "eu-1") == ["webapp"]
+        assert not rig.is_there()
+
+
+async def test_a_deletion_stops_waiting_for_an_agent_that_goes_away() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        rig.connect("management")
+        rig.report("management", Stage.READY)
+        rig.delete()
+        await settle()
+        assert rig.is_there()
+        rig.disconnect("management")
+        await settle()
+        assert not rig.is_there()
+        assert rig.cluster_status("management")["tombstones"]
+
+
+async def test_a_deletion_that_waits_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    buried: list[str] = []
+    bury = Leaving.bury
+
+    async def counted(self: Leaving, *arguments: Any, **more: Any) -> None:
+        buried.append(more["reason"])
+        await bury(self, *arguments, **more)
+
+    monkeypatch.setattr(Leaving, "bury", counted)
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        rig.connect("management")
+        rig.report("management", Stage.READY)
+        rig.delete()
+        await settle()
+        before = len(buried)
+        await settle()
+        assert len(buried) == before > 0
