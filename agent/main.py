@@ -6,7 +6,8 @@ import sys
 import click
 import prometheus_client
 
-from agent.apply.engine import Engine, EngineSettings
+from agent.apply.engine import Engine
+from agent.apply.server import EngineSettings, Server
 from agent.desk import Desk
 from agent.health.assess import assess
 from agent.kit.board import Board
@@ -28,7 +29,8 @@ from agent.model.names import ClusterId, HomeName
 from agent.model.report import Report
 from agent.notices import Notices
 from agent.observer import Observer
-from agent.reconciler import Reconciler, ReconcilerSettings
+from agent.reconciler.reconciler import Reconciler
+from agent.reconciler.settings import ReconcilerSettings
 from agent.settings import AgentSettings, read_settings
 from agent.version import VERSION
 
@@ -77,10 +79,10 @@ class Agent:
             randomness=randomness,
             backoff=settings.link_backoff,
         )
-        engine = Engine(
-            client,
-            self._discovery,
-            self._observer,
+        server = Server(
+            api=client,
+            resolver=self._discovery,
+            watched=self._observer,
             assess=assess,
             settings=EngineSettings(
                 stage_timeout_s=settings.stage_timeout_s, stage_poll_s=settings.stage_poll_s
@@ -96,7 +98,7 @@ class Agent:
                 scale=settings.scale,
             ),
             desk=self._desk,
-            engine=engine,
+            engine=Engine(server),
             live=self._observer,
             reports=self._reports,
             notices=self._notices,

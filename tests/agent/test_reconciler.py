@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from agent.apply.engine import Engine, EngineSettings
+from agent.apply.engine import Engine
+from agent.apply.server import EngineSettings, Server
 from agent.desk import Desk, replace_assignment
 from agent.health.assess import assess
 from agent.kit.board import Board
@@ -21,7 +22,8 @@ from agent.model.names import HomeName, ObjectRef
 from agent.model.report import NoticeKind, Report, Stage
 from agent.notices import Notices
 from agent.observer import Observer
-from agent.reconciler import Reconciler, ReconcilerSettings
+from agent.reconciler.reconciler import Reconciler
+from agent.reconciler.settings import ReconcilerSettings
 from tests.agent.apply.cluster import CONFIG_MAPS
 from tests.agent.wishes import OTHER, SPEC, WEB, blobs, config_map, head
 from tests.fakes.clock import FakeClock, SeededRandomness, in_virtual_time
@@ -54,13 +56,18 @@ class Rig:
         self.observer = Observer(
             api, discovery, namespace="", clock=self.clock, randomness=randomness, backoff=QUICK
         )
-        engine = Engine(
-            api, discovery, self.observer, assess=assess, settings=EngineSettings(), clock=self.clock
+        server = Server(
+            api=api,
+            resolver=discovery,
+            watched=self.observer,
+            assess=assess,
+            settings=EngineSettings(),
+            clock=self.clock,
         )
         self.reconciler = Reconciler(
             ReconcilerSettings(backoff=QUICK),
             desk=self.desk,
-            engine=engine,
+            engine=Engine(server),
             live=self.observer,
             reports=self.reports,
             notices=self.notices,

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from agent.apply.engine import Engine, EngineSettings
+from agent.apply.engine import Engine
+from agent.apply.server import EngineSettings, Server
 from agent.desk import Desk, _data, _unpack, head_name
 from agent.health.assess import assess
 from agent.kit.board import Board
@@ -31,7 +32,8 @@ from agent.model.names import ClusterId, Digest, HomeName
 from agent.model.report import Report, Stage
 from agent.notices import Notices
 from agent.observer import Observer
-from agent.reconciler import Reconciler, ReconcilerSettings
+from agent.reconciler.reconciler import Reconciler
+from agent.reconciler.settings import ReconcilerSettings
 from hub.gateway.router import Router
 from hub.gateway.session import MISSED_ALIVES, Peer
 from hub.gateway.session import Session as HubSession
@@ -340,10 +342,10 @@ class Agent:
         self._observer = Observer(
             api, discovery, namespace="", clock=clock, randomness=randomness, backoff=QUICK
         )
-        engine = Engine(
-            api,
-            discovery,
-            self._observer,
+        server = Server(
+            api=api,
+            resolver=discovery,
+            watched=self._observer,
             assess=assess,
             settings=EngineSettings(stage_poll_s=0.5),
             clock=clock,
@@ -351,7 +353,7 @@ class Agent:
         self._reconciler = Reconciler(
             ReconcilerSettings(backoff=QUICK),
             desk=self._desk,
-            engine=engine,
+            engine=Engine(server),
             live=self._observer,
             reports=self._reports,
             notices=self._notices,

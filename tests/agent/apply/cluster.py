@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.apply.engine import Action, ChangeSet, Convergence, Engine, EngineSettings, Known
+from agent.apply.convergence import Action, ChangeSet, Convergence, Known
+from agent.apply.engine import Engine
+from agent.apply.server import EngineSettings, Server
 from agent.health.assess import assess
 from agent.kube.api import Object, Resource
 from agent.kube.discovery import Discovery
@@ -95,12 +97,14 @@ class Delivery:
     def engine(self) -> Engine:
         clock = self.cluster.clock
         return Engine(
-            self.api,
-            Discovery(self.api, clock=clock),
-            self,
-            assess=assess,
-            settings=EngineSettings(),
-            clock=clock,
+            Server(
+                api=self.api,
+                resolver=Discovery(self.api, clock=clock),
+                watched=self,
+                assess=assess,
+                settings=EngineSettings(),
+                clock=clock,
+            )
         )
 
     async def converge(self, *manifests: Manifest, **wishes: Any) -> ChangeSet:

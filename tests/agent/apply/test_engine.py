@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.apply.engine import PRUNE_FAILED, RECONCILIATION_FAILED, Action
+from agent.apply.convergence import PRUNE_FAILED, RECONCILIATION_FAILED, Action
 from agent.kube.api import PatchType
 from agent.model.content import Manifest
 from tests.agent.apply.cluster import (

@@ -1,0 +1,78 @@
+"""What is asked of a convergence and what came of it. Pure values."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from agent.model.content import Manifest
+from agent.model.names import Digest, HomeName, ObjectRef
+
+RECONCILIATION_FAILED = "ReconciliationFailed"
+PRUNE_FAILED = "PruneFailed"
+
+
+class Action(StrEnum):
+    """What became of an object."""
+
+    CREATED = "created"
+    CONFIGURED = "configured"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    DELETED = "deleted"
+    FAILED = "failed"
+    HELD_BACK = "held back"
+
+    @property
+    def is_write(self) -> bool:
+        return self in (Action.CREATED, Action.CONFIGURED)
+
+    @property
+    def is_failure(self) -> bool:
+        return self in (Action.FAILED, Action.HELD_BACK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The live object as it was when this manifest was last found to need no write."""
+
+    resource_version: str
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The verdict on one object; `fields` were put back, `managers` had changed them."""
+
+    ref: ObjectRef
+    action: Action
+    reason: str = ""
+    message: str = ""
+    fields: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convergence:
+    """What is wished: every manifest of a complete Bundle. `inventory` is what is there because of this delivery, `ahead` what may be;
+    `kept_elsewhere` other assignments name, asked at each deletion: one may have come meanwhile."""
+
+    owner: HomeName
+    manifests: tuple[Manifest, ...]
+    inventory: Mapping[str, str]
+    ahead: Mapping[str, str] = field(default_factory=dict)
+    prune: bool
+    prune_held: bool = False
+    force: bool = False
+    kept_elsewhere: Container[ObjectRef] = frozenset()
+    known: Mapping[ObjectRef, Known] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSet:
+    """What came of it: a verdict per object, the ids (with versions) that exist now because of the delivery, and the failure, if any."""
+
+    changes: tuple[Change, ...]
+    inventory: Mapping[str, str]
+    known: Mapping[ObjectRef, Known]
+    reason: str = ""
+    problem: str = ""

@@ -1,0 +1,84 @@
+"""Deletes what is not wished any more: one object at a time, in the reverse order of an apply, each just as it was judged."""
+
+import contextlib
+from collections.abc import Mapping
+
+from agent.apply import prune
+from agent.apply.convergence import Action, Change, Convergence
+from agent.apply.order import order_key
+from agent.apply.server import Server, version_of
+from agent.kit.errors import CartwheelError
+from agent.kube.api import Object, Resource
+from agent.kube.errors import Conflict, NotFound, UnknownKind
+from agent.model.inventory import parse_id
+from agent.model.names import ObjectRef
+
+
+class Deletion:
+    """The deletions of one convergence: `changes` are the verdicts, `staying` the ids that remain held, `problem` what went wrong."""
+
+    def __init__(self, server: Server, task: Convergence) -> None:
+        self._server = server
+        self._task = task
+        self._errors: list[str] = []
+        self.changes: list[Change] = []
+        self.staying: dict[str, str] = {}
+
+    @property
+    def problem(self) -> str:
+        return "delete failed, errors: " + "; ".join(self._errors) if self._errors else ""
+
+    async def carry_out(self, stale: Mapping[str, str]) -> None:
+        """Delete each of these ids if it may be; one that cannot be deleted does not hinder the others."""
+        for id_ in sorted(stale, key=lambda one: order_key(parse_id(one)), reverse=True):
+            ref = parse_id(id_)
+            is_confirmed = id_ in self._task.inventory
+            try:
+                fate = await self._leave(ref, stale[id_])
+            except UnknownKind:
+                # Not served in any version: it was never created, or went with its kind.
+                fate = prune.Fate.GONE
+            except CartwheelError as problem:
+                self.staying[id_] = stale[id_]
+                self._fail(ref, problem)
+                continue
+            match fate:
+                case prune.Fate.GONE if not is_confirmed:
+                    pass
+                case prune.Fate.GONE | prune.Fate.DELETE:
+                    self.changes.append(Change(ref=ref, action=Action.DELETED))
+                case prune.Fate.SKIP | prune.Fate.KEEP:
+                    self.changes.append(Change(ref=ref, action=Action.SKIPPED))
+            if fate is prune.Fate.KEEP:
+                self.staying[id_] = stale[id_]
+
+    def _fail(self, ref: ObjectRef, problem: CartwheelError) -> None:
+        message = f"{ref} delete failed: {problem}"
+        self.changes.append(Change(ref=ref, action=Action.FAILED, reason=problem.reason, message=message))
+        self._errors.append(message)
+
+    async def _leave(self, ref: ObjectRef, version: str) -> prune.Fate:
+        try:
+            resource = await self._server.resolver.resolve(ref.group, version, ref.kind)
+        except UnknownKind:
+            # The version may be served no more; the object is still there in another.
+            resource = await self._server.resolver.preferred(ref.group, ref.kind)
+        for _ in range(2):
+            # It may be changed after it was looked at, maybe given to another: then it is looked at again.
+            with contextlib.suppress(Conflict):
+                return await self._let_go(resource, ref)
+        return await self._let_go(resource, ref)
+
+    async def _let_go(self, resource: Resource, ref: ObjectRef) -> prune.Fate:
+        """Delete an object just as it was judged. Raises Conflict when it is not so any more."""
+        api = self._server.api
+        try:
+            live: Object | None = await api.get(resource, ref.namespace, ref.name)
+        except NotFound:
+            live = None
+        fate = prune.decide(live, ref, self._task.owner, self._task.kept_elsewhere)
+        if live is not None and fate is prune.Fate.DELETE:
+            uid, version = live["metadata"]["uid"], version_of(live)
+            with contextlib.suppress(NotFound):
+                await api.delete(resource, ref.namespace, ref.name, uid=uid, resource_version=version)
+        return fate

@@ -1,0 +1,72 @@
+"""What an apply needs of the cluster it works in: seams and waiting times; no state of its own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from agent.kit.clock import Clock
+from agent.kube.api import Api, Object, Resource
+from agent.model.health import Health
+from agent.model.names import ObjectRef
+
+FIELD_MANAGER = "kustomize-controller"
+Assess = Callable[[Object, datetime], Health]
+
+
+class Journal(Protocol):
+    """Where ids are entered before their first write."""
+
+    async def enter(self, ids: Mapping[str, str]) -> None:
+        """Return when these ids are durably noted."""
+        ...
+
+
+class Resolver(Protocol):
+    """Which kinds the server serves."""
+
+    async def resolve(self, group: str, version: str, kind: str) -> Resource:
+        """Return a kind. Raises UnknownKind, ApiError."""
+        ...
+
+    async def preferred(self, group: str, kind: str) -> Resource:
+        """Return a kind in the version that the server prefers. Raises UnknownKind, ApiError."""
+        ...
+
+    def forget(self) -> None:
+        """Ask the server anew from now on."""
+        ...
+
+
+class Watched(Protocol):
+    """What watches know."""
+
+    def live(self, ref: ObjectRef, version: str) -> Object | None:
+        """Return an object as last seen, None when nothing is known of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Times in seconds; `dry_runs` is how many go on at once."""
+
+    stage_timeout_s: float = 60.0
+    stage_poll_s: float = 2.0
+    dry_runs: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One cluster's API server and what is known of it."""
+
+    api: Api
+    resolver: Resolver
+    watched: Watched
+    assess: Assess
+    settings: EngineSettings
+    clock: Clock
+
+
+def version_of(value: Object) -> str:
+    """Return an object's resourceVersion, empty when it has none."""
+    return str((value.get("metadata") or {}).get("resourceVersion", ""))

@@ -1,0 +1,112 @@
+"""Finds out what an apply of one manifest would do, by reads and dry-runs; it changes nothing in the cluster.
+
+A manifest that was looked at before costs nothing while the live object is the same; one that is new costs one dry-run.
+"""
+
+import json
+
+from agent.apply.convergence import Action, Convergence
+from agent.apply.plan import Plan, is_known
+from agent.apply.policy import is_skipped
+from agent.apply.refusal import is_immutable
+from agent.apply.server import FIELD_MANAGER, Server, version_of
+from agent.kube.api import Object
+from agent.kube.errors import (
+    ApiError,
+    NotFound,
+    ServerFailed,
+    TooManyRequests,
+    Unauthorized,
+    UnknownKind,
+    Unreachable,
+)
+from agent.model.content import Manifest
+from agent.model.inventory import format_id
+
+UNANSWERED = (Unreachable, TooManyRequests, ServerFailed, Unauthorized)
+"""What says nothing about an object: the whole convergence is tried again."""
+
+
+class Trial:
+    """The dry-runs of one convergence."""
+
+    def __init__(self, server: Server, task: Convergence) -> None:
+        self._server = server
+        self._task = task
+
+    async def plan(self, manifest: Manifest) -> Plan:
+        """Return what an apply would do. Raises ApiError when the server does not answer."""
+        plan = Plan(manifest=manifest)
+        try:
+            await self._look(plan)
+        except UNANSWERED:
+            raise
+        except (UnknownKind, ApiError) as problem:
+            plan.refuse_dry_run(problem)
+        return plan
+
+    async def _look(self, plan: Plan) -> None:
+        manifest, ref = plan.manifest, plan.manifest.ref
+        known = self._task.known.get(ref)
+        seen = self._server.watched.live(ref, manifest.version)
+        if known is not None and is_known(known, seen, manifest):
+            plan.version = known.resource_version
+            return
+        plan.resource = await self._server.resolver.resolve(ref.group, manifest.version, ref.kind)
+        if known is not None and seen is not None and version_of(seen) == known.resource_version:
+            plan.live = seen
+        elif format_id(ref) in self._task.inventory:
+            # A watch may lag behind our own last write; only the server knows what is there.
+            plan.live = await self._read(plan)
+        # One that this delivery does not hold is most often not there; the dry-run tells.
+        if known is not None and is_known(known, plan.live, manifest):
+            plan.version = known.resource_version
+            return
+        await self._try(plan)
+
+    async def _try(self, plan: Plan) -> None:
+        desired = json.loads(plan.manifest.body)
+        if is_skipped(desired, plan.live):
+            plan.action = Action.SKIPPED
+            return
+        try:
+            wished = await self._dry_run(plan)
+        except ApiError as problem:
+            if not is_immutable(problem):
+                raise
+            # Only now is it worth a request to know what is there: it may be opted out, or to be made anew.
+            plan.live = plan.live or await self._read(plan)
+            if is_skipped(desired, plan.live):
+                plan.action = Action.SKIPPED
+                return
+            if not plan.may_recreate(desired, force=self._task.force):
+                raise
+            plan.action, plan.recreate = Action.CREATED, True
+            return
+        if wished is None:
+            plan.action = Action.CREATED
+            return
+        if plan.live is None:
+            plan.live = await self._read(plan)
+            if plan.live is not None and is_skipped(desired, plan.live):
+                plan.action = Action.SKIPPED
+                return
+        plan.compare(wished)
+
+    async def _read(self, plan: Plan) -> Object | None:
+        """Return the live object, None when there is none."""
+        ref, resource = plan.manifest.ref, plan.resource
+        assert resource is not None
+        try:
+            return await self._server.api.get(resource, ref.namespace, ref.name)
+        except NotFound:
+            return None
+
+    async def _dry_run(self, plan: Plan) -> Object | None:
+        """Return what an apply would leave, None when it would create the object."""
+        ref, resource = plan.manifest.ref, plan.resource
+        assert resource is not None
+        applied = await self._server.api.apply(
+            resource, ref.namespace, ref.name, plan.manifest.body, field_manager=FIELD_MANAGER, dry_run=True
+        )
+        return None if applied.created else applied.object

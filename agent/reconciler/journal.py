@@ -1,0 +1,49 @@
+"""The desk as an apply sees it: where ids are written ahead, and what other assignments name."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from agent.apply.convergence import Action, ChangeSet
+from agent.desk import Desk
+from agent.kit.errors import Transient
+from agent.model.inventory import format_id
+from agent.model.names import HomeName, ObjectRef
+
+
+class Named:
+    """All objects that assignments on the desk name at the time of asking."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def __contains__(self, ref: object) -> bool:
+        return isinstance(ref, ObjectRef) and self._desk.names(ref)
+
+
+class DeskJournal:
+    """Writes ahead on the desk which objects of a delivery are about to exist.
+
+    Deleted objects leave with the write that ends the convergence; until then their ids do no harm.
+    """
+
+    def __init__(self, desk: Desk, home: HomeName) -> None:
+        self._desk = desk
+        self._home = home
+
+    async def enter(self, ids: Mapping[str, str]) -> None:
+        head = self._desk.get(self._home)
+        if head is None:
+            raise Transient(f"{self._home} left the desk meanwhile", reason="Superseded")
+        unknown = {id_: version for id_, version in ids.items() if id_ not in head.held}
+        if unknown:
+            await self._desk.save(replace(head, ahead={**head.ahead, **unknown}))
+
+
+def keeps_in_doubt(desk: Desk, changes: ChangeSet) -> bool:
+    """Tell whether an object was kept for an assignment of which it is not sure that it came to the desk."""
+    return any(
+        change.action is Action.SKIPPED
+        and format_id(change.ref) in changes.inventory
+        and not desk.surely_names(change.ref)
+        for change in changes.changes
+    )

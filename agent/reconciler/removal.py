@@ -1,0 +1,56 @@
+"""Carries out a tombstone: deletes what the delivery owns when it says so, then forgets the delivery."""
+
+from agent.apply.convergence import Action, ChangeSet
+from agent.apply.engine import Engine
+from agent.desk import Desk
+from agent.kit.errors import Transient
+from agent.kit.reconcile import Again, Done, Outcome
+from agent.model.head import Head
+from agent.model.report import NoticeKind, Stage
+from agent.reconciler.health import Live
+from agent.reconciler.journal import DeskJournal, Named, keeps_in_doubt
+from agent.reconciler.reporter import Reporter
+from agent.reconciler.state import States
+from agent.reconciler.verdict import Word
+from agent.reconciler.wording import list_changes
+
+
+class Removal:
+    """Takes deliveries off the desk."""
+
+    def __init__(self, *, desk: Desk, engine: Engine, live: Live, states: States, reporter: Reporter) -> None:
+        self._desk = desk
+        self._engine = engine
+        self._live = live
+        self._states = states
+        self._reporter = reporter
+
+    async def carry_out(self, head: Head) -> Outcome:
+        """Remove a delivery that leaves. Raises Transient when not everything could be deleted."""
+        home = head.home
+        self._live.follow(home, ())
+        if head.leaving == "delete":
+            journal = DeskJournal(self._desk, home)
+            changes = await self._engine.remove(home, head.held, Named(self._desk), journal)
+            current = self._desk.get(home)
+            if current is None or not current.leaving:
+                # A newer assignment came meanwhile; the tombstone is not for that.
+                return Again(after_s=0.0)
+            self._tell(head, changes)
+            if keeps_in_doubt(self._desk, changes):
+                await self._desk.make_certain()
+                return Again(after_s=0.0)
+        await self._desk.drop(home)
+        self._states.forget(home)
+        self._reporter.gone(head)
+        return Done()
+
+    def _tell(self, head: Head, changes: ChangeSet) -> None:
+        if changes.problem:
+            word = Word(
+                stage=Stage.FAILED, reason=changes.reason, message=changes.problem, changes=changes.changes
+            )
+            self._reporter.fail(head, word)
+            raise Transient(changes.problem, reason=changes.reason)
+        if deleted := list_changes(changes.changes, Action.DELETED):
+            self._reporter.notice(head, NoticeKind.PRUNED, "ReconciliationSucceeded", deleted)

@@ -1,0 +1,33 @@
+"""What is known of each delivery since this process began. In memory only: what must survive is on the desk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.apply.convergence import Known
+from agent.apply.fights import Fights
+from agent.model.names import HomeName, ObjectRef
+
+
+@dataclass(slots=True)
+class DeliveryState:
+    """One delivery: what was last verified of its objects, the Bundle last seen healthy, and the revision with the assignment it is of."""
+
+    known: Mapping[ObjectRef, Known] = field(default_factory=dict)
+    healthy: str = ""
+    revision: str = ""
+    revision_of: bytes = b""
+    fights: Fights = field(default_factory=Fights)
+    prune_held: tuple[str, ...] = ()
+
+
+class States:
+    """The states of all deliveries, made when first asked for."""
+
+    def __init__(self) -> None:
+        self._states: dict[HomeName, DeliveryState] = {}
+
+    def of(self, home: HomeName) -> DeliveryState:
+        return self._states.setdefault(home, DeliveryState())
+
+    def forget(self, home: HomeName) -> None:
+        self._states.pop(home, None)

@@ -1,0 +1,209 @@
+"""Keeps a delivery as its assignment says: converges it, saves what came of it, judges its health, and says so. One pass at a time."""
+
+from dataclasses import replace
+
+from agent.apply.convergence import ChangeSet
+from agent.apply.engine import Engine
+from agent.apply.waiting import Verdict, Wait
+from agent.desk import Desk
+from agent.kit.clock import Clock, Randomness
+from agent.kit.errors import Waiting
+from agent.kit.reconcile import Again, Done, Outcome
+from agent.model.assignment import Assignment
+from agent.model.head import Head
+from agent.model.inventory import parse_id
+from agent.model.names import timestamp
+from agent.model.report import NoticeKind, Stage
+from agent.reconciler.dependencies import Dependency
+from agent.reconciler.health import HealthCheck, Live
+from agent.reconciler.journal import DeskJournal, Named, keeps_in_doubt
+from agent.reconciler.reporter import Reporter
+from agent.reconciler.settings import ReconcilerSettings
+from agent.reconciler.state import States
+from agent.reconciler.verdict import Word
+from agent.reconciler.wish import held_ids, wish_of
+
+HEALTH_CHECK_FAILED = "HealthCheckFailed"
+_JITTER = 0.05
+_SOON_S = 0.05
+_APPLYING = Word(stage=Stage.APPLYING, reason="Progressing", message="Reconciliation in progress")
+_SUSPENDED = Word(stage=Stage.SUSPENDED, reason="Suspended", message="suspended")
+
+
+class Upkeep:
+    """Passes over deliveries that stay."""
+
+    def __init__(
+        self,
+        settings: ReconcilerSettings,
+        *,
+        desk: Desk,
+        engine: Engine,
+        live: Live,
+        states: States,
+        reporter: Reporter,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._settings = settings
+        self._desk = desk
+        self._engine = engine
+        self._live = live
+        self._states = states
+        self._reporter = reporter
+        self._health = HealthCheck(live, clock=clock, scale=settings.scale)
+        self._clock = clock
+        self._randomness = randomness
+
+    async def converge(self, head: Head) -> Outcome:
+        """Bring a delivery to what its head says. Raises Waiting, and what the desk and the API server raise."""
+        assignment = head.assignment
+        state = self._states.of(assignment.home)
+        if state.revision_of != head.raw_assignment:
+            state.revision, state.revision_of = head.revision, head.raw_assignment
+        if assignment.spec.suspend:
+            return await self._suspend(head)
+        is_new = head.applied != assignment.bundle.digest
+        if is_new:
+            # What runs is guarded whatever becomes of its dependencies; only what is new waits for them.
+            self._check_dependencies(assignment)
+            self._reporter.say(head, _APPLYING)
+        changes = await self._apply(head)
+        settled = await self._settle(head, changes)
+        if not is_new:
+            self._note_fights(head, changes)
+        self._reporter.tell_changes(head, changes.changes, is_new=is_new)
+        if settled.raw_assignment != head.raw_assignment:
+            return Again(after_s=0.0)
+        if keeps_in_doubt(self._desk, changes):
+            await self._desk.make_certain()
+            return Again(after_s=0.0)
+        self._live.follow(settled.home, [(parse_id(id_), v) for id_, v in settled.inventory.items()])
+        if changes.problem:
+            word = Word(
+                stage=Stage.FAILED, reason=changes.reason, message=changes.problem, changes=changes.changes
+            )
+            return self._fail(settled, word)
+        return self._conclude(settled, await self._health.judge(settled, changes.changes))
+
+    async def _suspend(self, head: Head) -> Outcome:
+        self._live.follow(head.home, ())
+        tokens = dict(head.assignment.tokens)
+        if dict(head.handled) != tokens:
+            await self._desk.save(replace(head, handled=tokens))
+        self._reporter.say(head, _SUSPENDED)
+        return Done()
+
+    async def _apply(self, head: Head) -> ChangeSet:
+        state = self._states.of(head.home)
+        blobs = await self._desk.blobs(head, {entry.digest for entry in head.entries})
+        state.prune_held = held_ids(head)
+        wish = wish_of(head, blobs, state.known, Named(self._desk))
+        changes = await self._engine.converge(wish, DeskJournal(self._desk, head.home))
+        state.known = changes.known
+        return changes
+
+    async def _settle(self, head: Head, changes: ChangeSet) -> Head:
+        """Save what the convergence left: one write when anything of it is new, none otherwise."""
+        current = self._desk.get(head.home)
+        if current is None or current.raw_assignment != head.raw_assignment:
+            # A newer assignment came meanwhile; what is in the cluster counts for it, too.
+            current = current or head
+            return await self._desk.save(replace(current, inventory=changes.inventory, ahead=current.held))
+        applied, applied_at = head.applied, head.applied_at
+        is_written = any(change.action.is_write for change in changes.changes)
+        if not changes.problem and (is_written or applied != head.assignment.bundle.digest):
+            # What was put back is waited for like what is new.
+            applied, applied_at = head.assignment.bundle.digest, timestamp(self._clock.now())
+        return await self._desk.save(
+            replace(
+                current,
+                inventory=changes.inventory,
+                ahead={} if not changes.problem else current.ahead,
+                applied=applied,
+                applied_at=applied_at,
+                handled=dict(head.assignment.tokens),
+            )
+        )
+
+    def _note_fights(self, head: Head, changes: ChangeSet) -> None:
+        fights, now_s = self._states.of(head.home).fights, self._clock.monotonic_s()
+        for change in changes.changes:
+            if change.action.is_write:
+                fights.note(change.ref, change.fields, change.managers, now_s)
+
+    def _conclude(self, head: Head, wait: Wait | None) -> Outcome:
+        """Say what the health of the objects comes to; a pass over healthy ones costs nothing."""
+        if wait is None:
+            return self._ready(head, None)
+        match wait.verdict:
+            case Verdict.HEALTHY:
+                return self._ready(head, wait)
+            case Verdict.NOT_YET:
+                return self._check_again(head, wait)
+            case Verdict.FAILED:
+                return self._unhealthy(head, wait)
+
+    def _ready(self, head: Head, wait: Wait | None) -> Outcome:
+        if self._reporter.is_superseded(head):
+            return Again(after_s=0.0)
+        state, spec = self._states.of(head.home), head.assignment.spec
+        bundle = head.assignment.bundle.digest
+        was_healthy, state.healthy = state.healthy == bundle, bundle
+        if wait is not None and not was_healthy:
+            self._reporter.notice(head, NoticeKind.HEALTH_PASSED, "Progressing", wait.message)
+        word = Word(
+            stage=Stage.READY,
+            reason="ReconciliationSucceeded",
+            message=f"Applied revision: {state.revision}",
+            healthy=None if wait is None else True,
+            health_message=wait.message if wait else "",
+        )
+        self._reporter.say(head, word)
+        interval_s = spec.interval_s * self._settings.scale
+        return Again(after_s=self._randomness.uniform(interval_s * (1 - _JITTER), interval_s * (1 + _JITTER)))
+
+    def _check_again(self, head: Head, wait: Wait) -> Outcome:
+        revision, timeout_s = self._states.of(head.home).revision, self._health.timeout_s(head)
+        word = Word(
+            stage=Stage.CHECKING,
+            reason="Progressing",
+            message=f"Running health checks for revision {revision} with a timeout of {timeout_s:.0f}s",
+            blamed=wait.blamed,
+        )
+        self._reporter.say(head, word)
+        left_s = max(timeout_s - self._health.waited_s(head), _SOON_S)
+        return Again(after_s=min(self._settings.health_poll_s, left_s))
+
+    def _unhealthy(self, head: Head, wait: Wait) -> Outcome:
+        self._states.of(head.home).healthy = ""
+        word = Word(
+            stage=Stage.FAILED,
+            reason=HEALTH_CHECK_FAILED,
+            message=wait.message,
+            blamed=wait.blamed,
+            healthy=False,
+            health_message=wait.message,
+        )
+        return self._fail(head, word)
+
+    def _fail(self, head: Head, word: Word) -> Outcome:
+        self._reporter.fail(head, word)
+        return Again(after_s=head.assignment.spec.retry_interval_s * self._settings.scale)
+
+    def _check_dependencies(self, assignment: Assignment) -> None:
+        """Raise Waiting unless all deliveries that this one depends on are ready."""
+        revision = self._states.of(assignment.home).revision
+        for home in assignment.spec.depends_on:
+            dependency = Dependency(
+                home=home,
+                head=self._desk.get(home),
+                report=self._reporter.last(home),
+                revision=self._states.of(home).revision,
+            )
+            if problem := dependency.obstacle_to(assignment, revision):
+                raise Waiting(
+                    f"{problem}; looked at again when it changes",
+                    reason="DependencyNotReady",
+                    after_s=self._settings.dependency_retry_s,
+                )

@@ -1,0 +1,54 @@
+"""What a head on the desk asks of the apply: the convergence, and whether its deletions need a person's word. Pure."""
+
+from collections.abc import Container, Mapping
+
+from agent.apply.convergence import Convergence, Known
+from agent.model.assignment import APPROVE_PRUNE, PruneLimit
+from agent.model.content import Manifest
+from agent.model.head import Head
+from agent.model.inventory import format_id
+from agent.model.names import Digest, ObjectRef
+
+
+def wish_of(
+    head: Head,
+    blobs: Mapping[Digest, bytes],
+    known: Mapping[ObjectRef, Known],
+    kept_elsewhere: Container[ObjectRef],
+) -> Convergence:
+    """Return the convergence to the Bundle of a head, whose manifests `blobs` holds."""
+    assignment = head.assignment
+    manifests = tuple(
+        Manifest(ref=e.ref, version=e.version, digest=e.digest, body=blobs[e.digest]) for e in head.entries
+    )
+    return Convergence(
+        owner=assignment.home,
+        manifests=manifests,
+        inventory=head.inventory,
+        ahead=head.ahead,
+        prune=assignment.spec.prune,
+        prune_held=bool(held_ids(head)),
+        force=assignment.spec.force,
+        kept_elsewhere=kept_elsewhere,
+        known=known,
+    )
+
+
+def held_ids(head: Head) -> tuple[str, ...]:
+    """Return the ids whose deletion waits for approval, none when they may go or are not to be deleted at all."""
+    assignment = head.assignment
+    if not assignment.spec.prune:
+        return ()
+    if assignment.bundle.digest in assignment.tokens.get(APPROVE_PRUNE, "").split(","):
+        return ()
+    wanted = {format_id(entry.ref) for entry in head.entries}
+    leaving = tuple(sorted(id_ for id_ in head.inventory if id_ not in wanted))
+    is_held = is_prune_held(assignment.prune_limit, len(head.inventory), len(wanted), len(leaving))
+    return leaving if is_held else ()
+
+
+def is_prune_held(limit: PruneLimit, held: int, wanted: int, leaving: int) -> bool:
+    """Tell whether deleting so many of the objects held needs a person's word: all of them, or more than the limit."""
+    if not leaving:
+        return False
+    return wanted == 0 or (leaving >= limit.at_least and leaving * 100 > held * limit.percent)
