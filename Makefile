@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup check format protos unit conformance renderer tools planes e2e test lock
+.PHONY: help preflight setup check format protos unit conformance renderer tools planes e2e bench test lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ planes: tools ## Start three real control planes to try things on, until Ctrl-C
 e2e: tools ## Tests on real control planes and servers (as root; 3 minutes)
 	@echo "==> end to end"
 	@$(BIN)/python -m pytest -q e2e
+
+bench: tools ## Figures of speed and cost, one JSON line each (as root; BENCH="--quick" for one minute, names for some)
+	@$(BIN)/python -m e2e.bench $(BENCH)
 
 check: setup ## Format, lint, types, import contracts
 	@echo "==> static checks"

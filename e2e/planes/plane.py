@@ -44,15 +44,14 @@ omitStages: [RequestReceived, ResponseStarted]
 rules:
 - level: None
   resources: [{group: coordination.k8s.io, resources: [leases]}]
-- level: None
-  verbs: [get, list, watch]
-- level: Metadata
+{reads}- level: Metadata
 """
+_WITHOUT_READS = "- level: None\n  verbs: [get, list, watch]\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One writing request of the audit log."""
+    """One request of the audit log."""
 
     verb: str
     user: str
@@ -74,11 +73,12 @@ class KubectlFailed(RuntimeError):
 
 
 class Plane:
-    """One plane. `start` it, or use it as a context."""
+    """One plane. `start` it, or use it as a context. Its audit log has reading requests when `audits_reads`."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, *, audits_reads: bool = False) -> None:
         self.name = name
         self.folder = folder / name
+        self._audits_reads = audits_reads
         self.port = free_port()
         self._etcd_port, self._peer_port, self._kwok_port = free_port(), free_port(), free_port()
         self._users = {"root": "system:masters", "admin": "cartwheel:admins"}
@@ -190,8 +190,12 @@ class Plane:
         """Let a frozen part go on."""
         self._programs[program].signal(signal.SIGCONT)
 
+    def pid(self, program: str = "kube-apiserver") -> int:
+        """Return the process of a part."""
+        return self._programs[program].pid
+
     def audit(self, since: datetime | None = None) -> list[AuditEntry]:
-        """Return the writing requests so far, oldest first; Leases are left out."""
+        """Return the requests so far, oldest first; Leases are left out."""
         text = (self.folder / "audit.log").read_text()
         whole = text[: text.rfind("\n") + 1]  # the last line may be half written
         entries = (_entry(json.loads(line)) for line in whole.splitlines())
@@ -276,7 +280,9 @@ class Plane:
         tokens = self.folder / "tokens.csv"
         tokens.write_text("\n".join(lines) + "\n")
         tokens.chmod(0o600)
-        (self.folder / "audit.yaml").write_text(_AUDIT_POLICY)
+        (self.folder / "audit.yaml").write_text(
+            _AUDIT_POLICY.replace("{reads}", "" if self._audits_reads else _WITHOUT_READS)
+        )
 
     def _write_kubeconfig(self, user: str, token: str) -> None:
         value = {

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from e2e.planes.container import Container
 from e2e.planes.door import Door, DoorShut, Object
 from e2e.planes.podlife import Place, PodLife
 from e2e.planes.proxy import Proxies, Target
@@ -79,6 +80,13 @@ class PodRunner:
         found = sorted((file for file in files if file.is_file()), key=lambda file: file.stat().st_ctime)
         return "".join(file.read_text(errors="replace") for file in found)
 
+    def pid(self, namespace: str, selector: str) -> int:
+        """Return the first process of the running Pod with these labels."""
+        for container in self._running(namespace, selector):
+            if (pid := container.pid) is not None:
+                return pid
+        raise LookupError(f"no process of a Pod in {namespace} with the labels {selector}")
+
     def kill9(self, namespace: str, selector: str) -> None:
         """Kill -9 the containers of the Pods with these labels (`a=b,c=d`); they are started again."""
         self._signal(namespace, selector, signal.SIGKILL)
@@ -108,13 +116,16 @@ class PodRunner:
         done.wait(timeout=10)
 
     def _signal(self, namespace: str, selector: str, number: signal.Signals) -> None:
+        for container in self._running(namespace, selector):
+            container.signal(number)
+
+    def _running(self, namespace: str, selector: str) -> list[Container]:
         labels = dict(one.split("=", 1) for one in selector.split(","))
         found = [life for life in list(self._lives.values()) if _is_selected(life, namespace, labels)]
         running = [life.container for life in found if life.container is not None]
         if not running:
             raise LookupError(f"no running Pod in {namespace} has the labels {selector}")
-        for container in running:
-            container.signal(number)
+        return running
 
     def _run(self) -> None:
         try:

@@ -18,20 +18,31 @@ FAST = ("--env", "CARTWHEEL_TIME_SCALE=0.1")
 class Fleet:
     """A management plane with its hub, and the workload planes that were added to it."""
 
-    def __init__(self, management: Plane, **workloads: Plane) -> None:
+    def __init__(self, management: Plane, *, settings: tuple[str, ...] = FAST, **workloads: Plane) -> None:
         self.management = management
+        self.settings = settings
         self.workloads = workloads
 
     def install(self) -> None:
         """Install the hub, and add every workload cluster under its name, labelled `tier=prod`."""
         address = f"127.0.0.1:{free_port(NODE_PORTS)}"
-        self.hub("install", "--expose", "NodePort", "--address", address, *FAST, "--timeout", "90s")
+        self.hub("install", "--expose", "NodePort", "--address", address, *self.settings, "--timeout", "90s")
         for name in self.workloads:
             self.add(name)
 
     def add(self, name: str) -> None:
         """Add a workload cluster, or what is missing of it."""
-        self.hub("cluster", "add", name, *self._to(name), "--label", "tier=prod", *FAST, "--timeout", "90s")
+        self.hub(
+            "cluster",
+            "add",
+            name,
+            *self._to(name),
+            "--label",
+            "tier=prod",
+            *self.settings,
+            "--timeout",
+            "90s",
+        )
 
     def remove(self, name: str, *options: str) -> str:
         """Remove a workload cluster, its agent included."""
