@@ -5,10 +5,8 @@ that is older than what the mirror has is left out. Writes nothing that is alrea
 """
 
 import base64
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Backoff
@@ -16,145 +14,21 @@ from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Object, PatchType, Resource
 from agent.kube.errors import AlreadyExists, Conflict, NotFound
 from agent.kube.resources import CONFIG_MAPS, EVENTS, NAMESPACES, SECRETS
-from agent.kube.watch import Follower, Key, key_of
+from agent.kube.watch import Follower, Key
 from agent.model.names import timestamp
+from hub.mirror import Collection, R, S, Watched
 from hub.model import annotations as names
 from hub.model.cluster import Cluster
-from hub.model.events import Event
+from hub.model.events import Event, event_object
 from hub.model.fleet import Fleet
 from hub.model.gitrepository import GitRepository
 from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import Kustomization, VariablesKind
-from hub.model.metadata import Metadata
-from hub.model.value import MalformedResource, Value, raw, read
+from hub.model.namespace import Namespace
+from hub.model.value import Value, merge_patch, raw
 
 FIELD_MANAGER = "cartwheel-hub"
-COMPONENT = "cartwheel-hub"
 ATTEMPTS = 5
-_NAME_LIMIT = 253
-
-
-class Namespace(Value, frozen=True, kw_only=True):
-    """A namespace of the management cluster: its labels and annotations say where deliveries in it go."""
-
-    metadata: Metadata
-
-    @classmethod
-    def parse(cls, raw: Mapping[str, object]) -> "Namespace":
-        """Read what the API server returned. Raises MalformedResource."""
-        return read(cls, raw)
-
-
-class Stored(Protocol):
-    """What every resource has."""
-
-    @property
-    def metadata(self) -> Metadata: ...
-
-
-class WithStatus(Stored, Protocol):
-    """A resource whose status the hub writes."""
-
-    @property
-    def status(self) -> Value: ...
-
-
-R = TypeVar("R", bound=Stored)
-S = TypeVar("S", bound=WithStatus)
-Listener = Callable[[Key], None]
-
-
-class Collection(Generic[R]):
-    """All objects of one kind, as values; those that are malformed are told apart."""
-
-    def __init__(self, resource: Resource, parse: Callable[[Mapping[str, object]], R]) -> None:
-        self.resource = resource
-        self.is_complete = False
-        self._parse = parse
-        self._values: dict[Key, R] = {}
-        self._malformed: dict[Key, MalformedResource] = {}
-        self._versions: dict[Key, tuple[str, str]] = {}
-        self._listeners: list[Listener] = []
-
-    def get(self, key: Key) -> R | None:
-        """Return one, None when there is none. Raises MalformedResource for one that cannot be read."""
-        if key in self._malformed:
-            raise self._malformed[key]
-        return self._values.get(key)
-
-    def __iter__(self) -> Iterator[R]:
-        return iter(tuple(self._values.values()))
-
-    @property
-    def keys(self) -> tuple[Key, ...]:
-        """Return namespace and name of every object, malformed ones included."""
-        return (*self._values, *self._malformed)
-
-    @property
-    def malformed(self) -> Mapping[Key, MalformedResource]:
-        return self._malformed
-
-    def listen(self, listener: Listener) -> None:
-        """Be told the key of every object that appears, changes or goes, from now on."""
-        self._listeners.append(listener)
-
-    def changed(self, value: Object) -> None:
-        """Take what a watch or a write gave, unless something newer is known."""
-        key, metadata = key_of(value), value["metadata"]
-        uid, version = metadata.get("uid", ""), metadata["resourceVersion"]
-        known = self._versions.get(key)
-        if known is not None and known[0] == uid and not _is_newer(version, known[1]):
-            return
-        self._versions[key] = (uid, version)
-        self._values.pop(key, None)
-        self._malformed.pop(key, None)
-        try:
-            self._values[key] = self._parse(value)
-        except MalformedResource as problem:
-            self._malformed[key] = problem
-        self._tell(key)
-
-    def written(self, value: Object) -> None:
-        """Take the answer to a write of our own; what has gone since stays gone."""
-        metadata = value["metadata"]
-        known = self._versions.get(key_of(value))
-        ended = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
-        if known is not None and known[0] == metadata.get("uid", "") and not ended:
-            self.changed(value)
-
-    def removed(self, key: Key) -> None:
-        """Forget an object that is gone."""
-        self._versions.pop(key, None)
-        found = self._values.pop(key, None) is not None
-        found = self._malformed.pop(key, None) is not None or found
-        if found:
-            self._tell(key)
-
-    def listed(self) -> None:
-        """Everything that there is has been told."""
-        self.is_complete = True
-
-    def _tell(self, key: Key) -> None:
-        for listener in self._listeners:
-            listener(key)
-
-
-@dataclass(slots=True)
-class Watched:
-    """Tells of changed ConfigMaps or Secrets that ask for it by label; keeps no content."""
-
-    kind: VariablesKind
-    listeners: list[Callable[[VariablesKind, Key], None]] = field(default_factory=list)
-
-    def changed(self, value: Object) -> None:
-        self.removed(key_of(value))
-
-    def removed(self, key: Key) -> None:
-        for listener in self.listeners:
-            listener(self.kind, key)
-
-    def listed(self) -> None:
-        """What was there before is read when it is needed."""
 
 
 class Store:
@@ -318,7 +192,7 @@ class Store:
     async def record_event(self, event: Event) -> None:
         """Tell `kubectl` and Flux's commands of an event; the same one again only counts up."""
         involved = event.involved
-        body = _event_object(event, timestamp(self._clock.now()))
+        body = event_object(event, timestamp(self._clock.now()))
         try:
             await self._api.create(EVENTS, involved.namespace, body, field_manager=FIELD_MANAGER)
         except AlreadyExists:
@@ -330,56 +204,8 @@ class Store:
             )
 
 
-def merge_patch(before: Mapping[str, object], after: Mapping[str, object]) -> Object:
-    """Return the merge patch from one value to another; empty when they are equal. See RFC 7386."""
-    patch: Object = {}
-    for name in before.keys() | after.keys():
-        old, new = before.get(name), after.get(name)
-        if old == new:
-            continue
-        if isinstance(old, dict) and isinstance(new, dict):
-            patch[name] = merge_patch(old, new)
-        else:
-            patch[name] = new
-    return patch
-
-
 def _resource(kind: Kind) -> Resource:
     type_ = TYPES[kind]
     return Resource(
         group=type_.group, version=type_.version, plural=type_.plural, kind=str(kind), namespaced=True
     )
-
-
-def _is_newer(version: str, known: str) -> bool:
-    """Compare two resourceVersions of one object; numbers grow, and of anything else all that is known is whether they differ."""
-    if version.isdigit() and known.isdigit():
-        return int(version) > int(known)
-    return version != known
-
-
-def _event_object(event: Event, now: str) -> Object:
-    """Return the core/v1 Event; its name is the same for the same words about the same object."""
-    involved = event.involved
-    words = "\n".join(
-        (involved.uid, event.type, event.reason, event.message, *sorted(event.metadata.values()))
-    )
-    suffix = "." + hashlib.sha256(words.encode()).hexdigest()[:16]
-    name = involved.name[: _NAME_LIMIT - len(suffix)] + suffix
-    metadata: Object = {"name": name, "namespace": involved.namespace}
-    if event.metadata:
-        metadata["annotations"] = dict(event.metadata)
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": metadata,
-        "involvedObject": raw(involved),
-        "type": str(event.type),
-        "reason": event.reason,
-        "message": event.message,
-        "source": {"component": COMPONENT},
-        "reportingComponent": COMPONENT,
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    }

@@ -1,13 +1,17 @@
 """Events: something happened to a resource, told once, to `kubectl` and to whoever listens."""
 
+import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from hub.model import annotations as names
 from hub.model.metadata import Metadata
-from hub.model.value import Value
+from hub.model.value import Value, raw
 
+COMPONENT = "cartwheel-hub"
 MAX_MESSAGE = 39000
+_NAME_LIMIT = 253
 
 # Well-known ends of metadata keys; the full key is `<API group of the object>/<key>`.
 REVISION = "revision"
@@ -88,3 +92,30 @@ def event(
         message=message[:MAX_MESSAGE],
         metadata=inherited | {f"{group}/{key}": text for key, text in (facts or {}).items()},
     )
+
+
+def event_object(event: Event, now: str) -> dict[str, Any]:
+    """Return the core/v1 Event as of `now`; its name is the same for the same words about the same object."""
+    involved = event.involved
+    words = "\n".join(
+        (involved.uid, event.type, event.reason, event.message, *sorted(event.metadata.values()))
+    )
+    suffix = "." + hashlib.sha256(words.encode()).hexdigest()[:16]
+    name = involved.name[: _NAME_LIMIT - len(suffix)] + suffix
+    metadata: dict[str, Any] = {"name": name, "namespace": involved.namespace}
+    if event.metadata:
+        metadata["annotations"] = dict(event.metadata)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": metadata,
+        "involvedObject": raw(involved),
+        "type": str(event.type),
+        "reason": event.reason,
+        "message": event.message,
+        "source": {"component": COMPONENT},
+        "reportingComponent": COMPONENT,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

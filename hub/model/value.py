@@ -61,6 +61,20 @@ def raw(value: Value) -> dict[str, object]:
     return built
 
 
+def merge_patch(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
+    """Return the merge patch from one value to another; empty when they are equal. See RFC 7386."""
+    patch: dict[str, object] = {}
+    for name in before.keys() | after.keys():
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            patch[name] = merge_patch(old, new)
+        else:
+            patch[name] = new
+    return patch
+
+
 def _convert(type_: type[V], parts: Mapping[str, object]) -> V:
     value: V = msgspec.convert(parts, type_, dec_hook=_decode)
     return value

@@ -5,7 +5,7 @@ finds nothing new costs one question to the remote and writes nothing. A failure
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -17,36 +17,26 @@ from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Stalled, Transient
 from agent.kit.reconcile import Again, Done, Outcome
 from hub.artifacts.storage import Presence
-from hub.model import events
 from hub.model.annotations import FINALIZER
-from hub.model.conditions import STALLED, SUCCEEDED
-from hub.model.events import Event, Severity
+from hub.model.events import Event
 from hub.model.fields import unsupported
 from hub.model.gitrepository import (
-    FETCH_FAILED,
     STORAGE_OPERATION_FAILED,
     TRACEPARENT,
     Artifact,
     GitRepository,
     GitRepositoryStatus,
 )
-from hub.model.kinds import TYPES, Kind
-from hub.sources import verdict
+from hub.model.kinds import Kind
+from hub.sources import news, verdict
 from hub.sources.content_config import content_config_changed
 from hub.sources.credentials import AuthOptions, InvalidCredentials, auth_options, refuse_unusable
 from hub.sources.fetch import Fetched, GitRequest, Limits
 from hub.sources.git_failure import GitFailure, without_userinfo
 from hub.sources.kinds.git import Fetcher
-from hub.sources.revision import shorten_subject
 from hub.sources.shelf import Shelf, directory_of
 from hub.sources.trace import fetch_span
 from hub.sources.verdict import Failure, SourceFailed
-
-NEW_ARTIFACT = "NewArtifact"
-UP_TO_DATE = "ArtifactUpToDate"
-NO_CHANGE = "GitOperationSucceeded"
-COLLECTED = "GarbageCollectionSucceeded"
-VERIFICATION_FAILED = "ArtifactVerificationFailed"
 
 
 class SourceStore(Protocol):
@@ -137,10 +127,10 @@ class GitRepositoryReconciler:
             error = Stalled if problem.failure.is_final else Transient
             raise error(problem.failure.message, reason=problem.failure.reason) from problem
         await self._write(current, verdict.succeeded(current, made.artifact, now=self._clock.now()))
-        await self._tell_success(repository, made)
+        await self._tell(news.succeeded(repository, made.artifact, made.message))
         collected = await self._shelf.collect(made.artifact, now=self._clock.now())
         if collected:
-            await self._tell(current, Severity.TRACE, COLLECTED, f"garbage collected {collected} artifacts")
+            await self._tell([news.collected(current, f"garbage collected {collected} artifacts")])
         return Again(after_s=self._interval_s(current))
 
     async def _make(self, repository: GitRepository, presence: Presence) -> _Made:
@@ -229,16 +219,14 @@ class GitRepositoryReconciler:
             return Presence.MISSING
         presence = await self._shelf.presence(artifact)
         if presence is Presence.CORRUPT:
-            message = f"failed to verify integrity of artifact: {artifact.path} is not what its digest says"
-            await self._tell(repository, Severity.ERROR, VERIFICATION_FAILED, message)
+            await self._tell([news.corrupt(repository, artifact)])
         return presence
 
     async def _release(self, repository: GitRepository) -> None:
         if FINALIZER not in repository.metadata.finalizers:
             return
         await self._shelf.remove(self._directory(repository))
-        message = "garbage collected artifacts for deleted resource"
-        await self._tell(repository, Severity.TRACE, COLLECTED, message)
+        await self._tell([news.collected(repository, "garbage collected artifacts for deleted resource")])
         await self._store.put_finalizer(repository, present=False)
 
     async def _write(self, repository: GitRepository, status: GitRepositoryStatus) -> None:
@@ -252,50 +240,11 @@ class GitRepositoryReconciler:
         is_stored = presence is Presence.PRESENT
         status = verdict.failed(current, failure, is_stored=is_stored, now=self._clock.now())
         await self._write(current, status)
-        told = before.conditions.get(failure.condition or STALLED)
-        is_news = told is None or (told.reason, told.message) != (failure.reason, failure.message)
-        if is_news or _is_requested(before):
-            await self._tell(before, Severity.ERROR, failure.reason, failure.message)
+        await self._tell(news.failed(before, failure))
 
-    async def _tell_success(self, before: GitRepository, made: _Made) -> None:
-        artifact, earlier = made.artifact, before.status.artifact
-        message = verdict.stored_message(artifact)
-        if made.message is not None:
-            message = f"stored artifact for commit '{shorten_subject(made.message)}'"
-        recovered = any(before.conditions.is_true(bad) for bad in (FETCH_FAILED, STORAGE_OPERATION_FAILED))
-        if earlier is None or earlier.digest != artifact.digest:
-            await self._tell(before, Severity.INFO, NEW_ARTIFACT, message, artifact)
-        elif recovered:
-            await self._tell(before, Severity.INFO, SUCCEEDED, message, artifact)
-        elif _is_requested(before):
-            reason, text = NO_CHANGE, "no changes since last reconciliation: observed revision"
-            if made.message is not None:
-                reason, text = UP_TO_DATE, "artifact up-to-date with remote revision:"
-            await self._tell(before, Severity.TRACE, reason, f"{text} '{artifact.revision}'")
-
-    async def _tell(
-        self,
-        repository: GitRepository,
-        severity: Severity,
-        reason: str,
-        message: str,
-        artifact: Artifact | None = None,
-    ) -> None:
-        facts = {}
-        if artifact is not None:
-            facts = {events.REVISION: artifact.revision, events.DIGEST: artifact.digest}
-        type_ = TYPES[Kind.GIT_REPOSITORY]
-        await self._store.record(
-            events.event(
-                type_.api_version,
-                type_.kind,
-                repository.metadata,
-                severity=severity,
-                reason=reason,
-                message=message,
-                facts=facts,
-            )
-        )
+    async def _tell(self, told: Iterable[Event]) -> None:
+        for one in told:
+            await self._store.record(one)
 
     def _directory(self, repository: GitRepository) -> str:
         return directory_of(Kind.GIT_REPOSITORY, repository.metadata.namespace, repository.metadata.name)
@@ -304,32 +253,6 @@ class GitRepositoryReconciler:
         settings = self._settings
         spread = self._randomness.uniform(1 - settings.jitter, 1 + settings.jitter)
         return repository.spec.interval.total_seconds() * settings.interval_scale * spread
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """What of an object is reason to reconcile it: the spec, a deletion, a request; never its status."""
-
-    uid: str
-    generation: int
-    is_being_deleted: bool
-    requested_at: str | None
-
-
-def intent_of(repository: GitRepository) -> Intent:
-    """Return what a person asks of an object; when it is as before, a change was none to act on."""
-    metadata = repository.metadata
-    return Intent(
-        uid=metadata.uid,
-        generation=metadata.generation,
-        is_being_deleted=metadata.is_being_deleted,
-        requested_at=metadata.requested_at,
-    )
-
-
-def _is_requested(repository: GitRepository) -> bool:
-    token = repository.metadata.requested_at
-    return token is not None and token != repository.status.last_handled_reconcile_at
 
 
 def _is_same(made: Artifact, stored: Artifact) -> bool:

@@ -15,7 +15,8 @@ from hub.model.events import Event
 from hub.model.gitrepository import GitRepository, GitRepositoryStatus
 from hub.model.kustomization import VariablesKind
 from hub.model.value import MalformedResource
-from hub.sources.controller import GitRepositoryReconciler, Intent, SourceSettings, intent_of
+from hub.sources.controller import GitRepositoryReconciler, SourceSettings
+from hub.sources.intent import Intent, intent_of
 from hub.sources.kinds.git import Fetcher
 from hub.sources.shelf import Shelf
 from hub.store import Store

@@ -1,12 +1,13 @@
 """Writes the status of deliveries, Clusters and Fleets, and their events, from what the boards say.
 
-State: which placement is whose, and when what was last written: each status is written at most once per interval, and never when it would
-be equal. Decides nothing: what is written follows from the pure parts beside it.
+State: when what was last written: each status is written at most once per interval, and never when it would be equal. Decides nothing:
+what is written follows from the pure parts beside it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
@@ -14,16 +15,16 @@ from agent.kit.tasks import Tasks
 from agent.kube.watch import Key
 from agent.model.names import ClusterId
 from hub.model.cluster import Cluster, ClusterStatus
-from hub.model.events import COMMIT_STATUS, COMMIT_STATUS_UPDATE, REVISION, Severity, event
 from hub.model.fleet import Fleet, FleetStatus
-from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import Kustomization, KustomizationStatus
 from hub.model.standing import Standing, Target
-from hub.model.wish import Boards, PlacementKey
+from hub.model.wish import Boards
 from hub.status.cluster import ClusterOutlook, cluster_status_of
 from hub.status.delivery import Outlook, status_of
 from hub.status.fleet import FleetOutlook, fleet_status_of, selected
 from hub.status.happenings import event_of
+from hub.status.news import news
+from hub.status.placements import Placements
 from hub.status.summary import next_change_s
 from hub.status.verdict import Patience, Verdict, judge
 from hub.store import Store
@@ -32,6 +33,7 @@ DELIVERY = "Kustomization"
 _MARGIN_S = 0.05
 
 HappeningKey = tuple[ClusterId, int, int]
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,42 +57,23 @@ class StatusWriter:
         self._store = store
         self._boards = boards
         self._clock = clock
-        self._targets: dict[Key, tuple[PlacementKey, ...]] = {}
-        self._deliveries: dict[PlacementKey, Key] = {}
-        self._placements: dict[ClusterId, set[PlacementKey]] = {}
+        self._placements = Placements()
         self._sessions: dict[ClusterId, tuple[bool, int]] = {}
         self._written_s: dict[tuple[str, Key], float] = {}
         self._patience = Patience(
             began=clock.now(), unknown_after=timedelta(seconds=settings.unknown_after_s)
         )
-        self._delivery_loop: Loop[Key] = Loop(
-            "delivery-status",
-            self._write_delivery,
-            clock=clock,
-            randomness=randomness,
-            backoff=settings.backoff,
-            workers=settings.workers,
-        )
-        self._cluster_loop: Loop[Key] = Loop(
-            "cluster-status",
-            self._write_cluster,
-            clock=clock,
-            randomness=randomness,
-            backoff=settings.backoff,
-            workers=settings.workers,
-        )
-        self._fleet_loop: Loop[Key] = Loop(
-            "fleet-status",
-            self._write_fleet,
-            clock=clock,
-            randomness=randomness,
-            backoff=settings.backoff,
-            workers=settings.workers,
-        )
-        self._event_loop: Loop[HappeningKey] = Loop(
-            "events",
-            self._tell_happening,
-            clock=clock,
+        self._delivery_loop = self._loop("delivery-status", self._write_delivery, randomness)
+        self._cluster_loop = self._loop("cluster-status", self._write_cluster, randomness)
+        self._fleet_loop = self._loop("fleet-status", self._write_fleet, randomness)
+        self._event_loop = self._loop("events", self._tell_happening, randomness)
+
+    def _loop(self, name: str, work: Callable[[K], Awaitable[Outcome]], randomness: Randomness) -> Loop[K]:
+        settings = self._settings
+        return Loop(
+            name,
+            work,
+            clock=self._clock,
             randomness=randomness,
             backoff=settings.backoff,
             workers=settings.workers,
@@ -120,30 +103,16 @@ class StatusWriter:
             while True:
                 for (_, namespace, name), standing in (await reader.next()).items():
                     key = (namespace, name)
-                    self._index(key, standing)
+                    for id_ in self._placements.take(key, standing):
+                        self._mark_cluster_of(id_)
                     self._mark_delivery(key)
-
-    def _index(self, key: Key, standing: Standing | None) -> None:
-        """Note which placements are the delivery's."""
-        for place in self._targets.pop(key, ()):
-            if self._deliveries.get(place) == key:
-                del self._deliveries[place]
-                self._placements.get(place[0], set()).discard(place)
-                self._mark_cluster_of(place[0])
-        if standing is None:
-            return
-        self._targets[key] = tuple(target.key for target in standing.targets)
-        for place in self._targets[key]:
-            self._deliveries[place] = key
-            self._placements.setdefault(place[0], set()).add(place)
-            self._mark_cluster_of(place[0])
 
     async def _follow_reports(self) -> None:
         with self._boards.reports.reader() as reader:
             while True:
                 for place in await reader.next():
-                    if place in self._deliveries:
-                        self._mark_delivery(self._deliveries[place])
+                    if (owner := self._placements.owner(place)) is not None:
+                        self._mark_delivery(owner)
                     self._mark_cluster_of(place[0])
 
     async def _follow_presence(self) -> None:
@@ -156,8 +125,8 @@ class StatusWriter:
                         # A sign of life alone changes nothing for deliveries.
                         continue
                     self._sessions[id_] = session
-                    for place in self._placements.get(id_, ()):
-                        self._mark_delivery(self._deliveries[place])
+                    for _, owner in self._placements.in_cluster(id_):
+                        self._mark_delivery(owner)
 
     async def _follow_happenings(self) -> None:
         with self._boards.happenings.reader() as reader:
@@ -215,54 +184,9 @@ class StatusWriter:
 
         if await self._store.update_status(self._store.kustomizations, key, change):
             self._written_s[(DELIVERY, key)] = self._clock.monotonic_s()
-            await self._tell_of_delivery(*made[-1], standing)
+            for one in news(*made[-1], standing):
+                await self._store.record_event(one)
         return self._until_lapse(target.id for target in standing.targets)
-
-    async def _tell_of_delivery(
-        self, before: Kustomization, status: KustomizationStatus, standing: Standing
-    ) -> None:
-        """Record events for what this write says for the first time."""
-        problem = standing.problem or next((one.problem for one in standing.targets if one.problem), None)
-        old = {(one.reason, one.message) for one in before.status.conditions}
-        new = {(one.reason, one.message) for one in status.conditions}
-        if problem is not None and new != old and (problem.reason, problem.message) in new - old:
-            severity = Severity.INFO if problem.is_quiet else Severity.ERROR
-            await self._record(before, severity, problem.reason, problem.message, revision=standing.revision)
-        if status.history != before.status.history and status.last_applied_revision:
-            latest = status.history[0]
-            if latest.last_reconciled_status == "ReconciliationSucceeded":
-                message = f"Reconciliation finished in {latest.last_reconciled_duration}, next run in {before.spec.interval}"
-                await self._record(
-                    before,
-                    Severity.INFO,
-                    latest.last_reconciled_status,
-                    message,
-                    revision=status.last_applied_revision,
-                    more={COMMIT_STATUS: COMMIT_STATUS_UPDATE},
-                )
-
-    async def _record(
-        self,
-        delivery: Kustomization,
-        severity: Severity,
-        reason: str,
-        message: str,
-        *,
-        revision: str,
-        more: dict[str, str] | None = None,
-    ) -> None:
-        facts = {REVISION: revision} if revision else {}
-        await self._store.record_event(
-            event(
-                TYPES[Kind.KUSTOMIZATION].api_version,
-                str(Kind.KUSTOMIZATION),
-                delivery.metadata,
-                severity=severity,
-                reason=reason,
-                message=message,
-                facts=facts | (more or {}),
-            )
-        )
 
     async def _write_cluster(self, key: Key) -> Outcome:
         cluster = self._store.clusters.get(key)
@@ -328,8 +252,8 @@ class StatusWriter:
         )
 
     def _verdicts_in(self, id_: ClusterId) -> Iterable[Verdict]:
-        for place in sorted(self._placements.get(id_, ())):
-            standing = self._boards.standings.get((DELIVERY, *self._deliveries[place]))
+        for place, owner in self._placements.in_cluster(id_):
+            standing = self._boards.standings.get((DELIVERY, *owner))
             if standing is not None:
                 yield from self._verdicts(standing, [one for one in standing.targets if one.key == place])
 
@@ -352,7 +276,7 @@ class StatusWriter:
         if happening is None:
             return Done()
         place = (happening.cluster, happening.notice.home)
-        owner = self._deliveries.get(place)
+        owner = self._placements.owner(place)
         if owner is None and any(
             one.metadata.uid == happening.notice.uid for one in self._store.kustomizations
         ):

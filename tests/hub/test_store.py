@@ -15,7 +15,7 @@ from hub.model.events import Severity, event
 from hub.model.kinds import Kind
 from hub.model.kustomization import VariablesKind
 from hub.model.value import MalformedResource
-from hub.store import Store, merge_patch
+from hub.store import Store
 from tests.hub.memory import Hand, MemoryApi, Middle, settle
 from tests.hub.model.samples import kustomization
 
@@ -167,9 +167,3 @@ async def test_the_same_event_again_counts_up() -> None:
         await store.record_event(told)
     (recorded,) = api.all("events")
     assert (recorded["count"], recorded["type"], recorded["involvedObject"]["name"]) == (2, "Warning", "eu-1")
-
-
-def test_a_merge_patch_names_what_differs_and_what_is_gone() -> None:
-    before = {"same": 1, "gone": 2, "deep": {"a": 1, "b": 2}, "list": [1]}
-    after = {"same": 1, "deep": {"a": 1, "b": 3}, "list": [1, 2]}
-    assert merge_patch(before, after) == {"gone": None, "deep": {"b": 3}, "list": [1, 2]}

@@ -15,8 +15,9 @@ from hub.artifacts.contents import Contents, TreeDigest
 from hub.artifacts.storage import ArtifactStorage
 from hub.model.events import Severity
 from hub.model.gitrepository import TRACEPARENT, TREE_DIGEST, GitRepository
-from hub.sources.controller import GitRepositoryReconciler, SourceSettings, intent_of
+from hub.sources.controller import GitRepositoryReconciler, SourceSettings
 from hub.sources.git_failure import FailureKind, GitFailure
+from hub.sources.intent import intent_of
 from hub.sources.kinds.git import GitFetcher
 from hub.sources.shelf import Shelf
 from hub.sources.workers import Workers

@@ -1,0 +1,133 @@
+"""What the management cluster has, mirrored: all objects of one kind as values, and which variables changed.
+
+State: the newest known of every object. News that is older than what is known is left out. Reads and writes nothing by itself.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from agent.kube.api import Object, Resource
+from agent.kube.watch import Key, key_of
+from hub.model.kustomization import VariablesKind
+from hub.model.metadata import Metadata
+from hub.model.value import MalformedResource, Value
+
+
+class Stored(Protocol):
+    """What every resource has."""
+
+    @property
+    def metadata(self) -> Metadata: ...
+
+
+class WithStatus(Stored, Protocol):
+    """A resource whose status the hub writes."""
+
+    @property
+    def status(self) -> Value: ...
+
+
+R = TypeVar("R", bound=Stored)
+S = TypeVar("S", bound=WithStatus)
+Listener = Callable[[Key], None]
+
+
+class Collection(Generic[R]):
+    """All objects of one kind, as values; those that are malformed are told apart."""
+
+    def __init__(self, resource: Resource, parse: Callable[[Mapping[str, object]], R]) -> None:
+        self.resource = resource
+        self.is_complete = False
+        self._parse = parse
+        self._values: dict[Key, R] = {}
+        self._malformed: dict[Key, MalformedResource] = {}
+        self._versions: dict[Key, tuple[str, str]] = {}
+        self._listeners: list[Listener] = []
+
+    def get(self, key: Key) -> R | None:
+        """Return one, None when there is none. Raises MalformedResource for one that cannot be read."""
+        if key in self._malformed:
+            raise self._malformed[key]
+        return self._values.get(key)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(tuple(self._values.values()))
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Return namespace and name of every object, malformed ones included."""
+        return (*self._values, *self._malformed)
+
+    @property
+    def malformed(self) -> Mapping[Key, MalformedResource]:
+        return self._malformed
+
+    def listen(self, listener: Listener) -> None:
+        """Be told the key of every object that appears, changes or goes, from now on."""
+        self._listeners.append(listener)
+
+    def changed(self, value: Object) -> None:
+        """Take what a watch or a write gave, unless something newer is known."""
+        key, metadata = key_of(value), value["metadata"]
+        uid, version = metadata.get("uid", ""), metadata["resourceVersion"]
+        known = self._versions.get(key)
+        if known is not None and known[0] == uid and not _is_newer(version, known[1]):
+            return
+        self._versions[key] = (uid, version)
+        self._values.pop(key, None)
+        self._malformed.pop(key, None)
+        try:
+            self._values[key] = self._parse(value)
+        except MalformedResource as problem:
+            self._malformed[key] = problem
+        self._tell(key)
+
+    def written(self, value: Object) -> None:
+        """Take the answer to a write of our own; what has gone since stays gone."""
+        metadata = value["metadata"]
+        known = self._versions.get(key_of(value))
+        ended = metadata.get("deletionTimestamp") and not metadata.get("finalizers")
+        if known is not None and known[0] == metadata.get("uid", "") and not ended:
+            self.changed(value)
+
+    def removed(self, key: Key) -> None:
+        """Forget an object that is gone."""
+        self._versions.pop(key, None)
+        found = self._values.pop(key, None) is not None
+        found = self._malformed.pop(key, None) is not None or found
+        if found:
+            self._tell(key)
+
+    def listed(self) -> None:
+        """Everything that there is has been told."""
+        self.is_complete = True
+
+    def _tell(self, key: Key) -> None:
+        for listener in self._listeners:
+            listener(key)
+
+
+@dataclass(slots=True)
+class Watched:
+    """Tells of changed ConfigMaps or Secrets that ask for it by label; keeps no content."""
+
+    kind: VariablesKind
+    listeners: list[Callable[[VariablesKind, Key], None]] = field(default_factory=list)
+
+    def changed(self, value: Object) -> None:
+        self.removed(key_of(value))
+
+    def removed(self, key: Key) -> None:
+        for listener in self.listeners:
+            listener(self.kind, key)
+
+    def listed(self) -> None:
+        """What was there before is read when it is needed."""
+
+
+def _is_newer(version: str, known: str) -> bool:
+    """Compare two resourceVersions of one object; numbers grow, and of anything else all that is known is whether they differ."""
+    if version.isdigit() and known.isdigit():
+        return int(version) > int(known)
+    return version != known
