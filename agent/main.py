@@ -36,27 +36,27 @@ from agent.version import VERSION
 
 _LOG = logging.getLogger(__name__)
 LEASE = "cartwheel-agent"
+_USER_AGENT = f"cartwheel-agent/{VERSION}"
 
 
 class Agent:
     """One agent of one cluster; several may live in one process."""
 
     def __init__(
-        self, settings: AgentSettings, client: Client, *, clock: Clock, randomness: Randomness
+        self,
+        settings: AgentSettings,
+        client: Client,
+        leadership: Leadership,
+        *,
+        clock: Clock,
+        randomness: Randomness,
     ) -> None:
         self._settings = settings
         self._client = client
+        self._leadership = leadership
         self._clock = clock
         self._randomness = randomness
-        self._ready = "starting"
-        lease = LeaseSettings(
-            duration_s=settings.lease_duration_s,
-            deadline_s=settings.lease_deadline_s,
-            retry_s=settings.lease_retry_s,
-        )
-        self._leadership = Leadership(
-            client, settings.namespace, LEASE, settings.instance, lease, clock=clock
-        )
+        self._problem = "starting"
         dial = DialSettings(
             address=settings.address,
             enrol_address=settings.enrol_address,
@@ -111,7 +111,7 @@ class Agent:
     @property
     def problem(self) -> str:
         """Return why the agent is not ready, empty when it is."""
-        return self._ready
+        return self._problem or ("" if self._leadership.holds else "another agent may be acting")
 
     async def run(self) -> None:
         """Wait to be the acting agent, then work until the lease is lost (raises Transient) or this is cancelled."""
@@ -119,7 +119,7 @@ class Agent:
         try:
             await self._act()
         finally:
-            self._ready = "stopping"
+            self._problem = "stopping"
             await self._leadership.release()
 
     async def enroll(self) -> None:
@@ -127,10 +127,10 @@ class Agent:
         await self._dial.identify()
 
     async def _act(self) -> None:
-        await self._desk.load()
-        self._kubernetes_version = await self._discovery.version()
         async with Tasks() as tasks:
             leading = tasks.start(self._leadership.keep(), name="lease")
+            await self._desk.load()
+            self._kubernetes_version = await self._discovery.version()
             # The desk is worked on at once; the hub is not needed for that.
             tasks.start(self._observer.run(), name="observer")
             tasks.start(self._reconciler.run(), name="reconciler")
@@ -139,9 +139,9 @@ class Agent:
         raise Transient("another agent may act now; starting over", reason="LeaseLost")
 
     async def _link(self) -> None:
-        self._ready = "not enrolled"
+        self._problem = "not enrolled"
         credentials = await self._dial.identify()
-        self._ready = ""
+        self._problem = ""
         await self._dial.run(credentials)
 
     def _session(self, cluster: ClusterId, channel: Channel) -> Session:
@@ -163,21 +163,26 @@ class Agent:
         )
 
     def _wait_behind(self, holder: str) -> None:
-        self._ready = f"{holder} is the acting agent"
+        self._problem = f"{holder} is the acting agent"
 
 
 async def run(settings: AgentSettings) -> None:
     """Run an agent until cancelled, with its probes."""
     clock, randomness = SystemClock(), SystemRandomness()
+    access = _access(settings, clock)
+    # A client of its own: the lease is renewed whatever the other requests wait for, and taken before anything may be written.
+    leasing = Client(access, clock=clock, user_agent=_USER_AGENT)
+    leadership = _leadership(settings, leasing, clock)
     client = Client(
-        _access(settings, clock),
+        access,
         clock=clock,
         timeout_s=settings.api_timeout_s,
         watch_timeout_s=settings.watch_timeout_s,
-        user_agent=f"cartwheel-agent/{VERSION}",
+        user_agent=_USER_AGENT,
+        may_write=lambda: leadership.holds,
     )
-    async with client:
-        agent = Agent(settings, client, clock=clock, randomness=randomness)
+    async with leasing, client:
+        agent = Agent(settings, client, leadership, clock=clock, randomness=randomness)
         registry = prometheus_client.CollectorRegistry()
         prometheus_client.ProcessCollector(registry=registry)
         probes = ProbeServer(
@@ -188,6 +193,16 @@ async def run(settings: AgentSettings) -> None:
             await agent.run()
         finally:
             await probes.stop()
+
+
+def _leadership(settings: AgentSettings, client: Client, clock: Clock) -> Leadership:
+    lease = LeaseSettings(
+        duration_s=settings.lease_duration_s,
+        deadline_s=settings.lease_deadline_s,
+        retry_s=settings.lease_retry_s,
+        request_s=settings.lease_request_s,
+    )
+    return Leadership(client, settings.namespace, LEASE, settings.instance, lease, clock=clock)
 
 
 def _access(settings: AgentSettings, clock: Clock) -> Access:
@@ -218,7 +233,8 @@ def enroll_command() -> None:
     async def enroll() -> None:
         clock, randomness = SystemClock(), SystemRandomness()
         async with Client(_access(settings, clock), clock=clock) as client:
-            await Agent(settings, client, clock=clock, randomness=randomness).enroll()
+            leadership = _leadership(settings, client, clock)
+            await Agent(settings, client, leadership, clock=clock, randomness=randomness).enroll()
 
     sys.exit(until_stopped(enroll))
 

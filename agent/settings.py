@@ -28,6 +28,7 @@ class AgentSettings:
     lease_duration_s: float
     lease_deadline_s: float
     lease_retry_s: float
+    lease_request_s: float
     dependency_retry_s: float
     health_poll_s: float
     stage_timeout_s: float
@@ -60,6 +61,7 @@ def read_settings(environment: Environment | None = None) -> AgentSettings:
         lease_duration_s=env.seconds("LEASE_DURATION", 15.0),
         lease_deadline_s=env.seconds("LEASE_DEADLINE", 10.0),
         lease_retry_s=env.seconds("LEASE_RETRY", 2.0),
+        lease_request_s=env.seconds("LEASE_REQUEST", 4.0),
         dependency_retry_s=env.seconds("DEPENDENCY_RETRY", 30.0),
         health_poll_s=env.seconds("HEALTH_POLL", 5.0),
         stage_timeout_s=env.seconds("STAGE_TIMEOUT", 60.0),

@@ -57,14 +57,16 @@ from hub.store import Store
 
 _LOG = logging.getLogger(__name__)
 LEASE = "cartwheel-hub"
+_USER_AGENT = f"cartwheel-hub/{VERSION}"
 
 
 class Hub:
     """One hub process's parts. `run` until cancelled or until it may not lead any more."""
 
-    def __init__(self, settings: Settings, client: Client) -> None:
+    def __init__(self, settings: Settings, client: Client, leadership: Leadership) -> None:
         self._settings = settings
         self._client = client
+        self._leadership = leadership
         self._clock = SystemClock()
         self._randomness = SystemRandomness()
         self._boards = Boards()
@@ -72,15 +74,12 @@ class Hub:
         self._store = Store(
             client, clock=self._clock, randomness=self._randomness, backoff=settings.watch_backoff
         )
-        lease = LeaseSettings(
-            duration_s=settings.lease_duration_s,
-            deadline_s=settings.lease_deadline_s,
-            retry_s=settings.lease_retry_s,
-        )
-        self._leadership = Leadership(
-            client, settings.namespace, LEASE, settings.instance, lease, clock=self._clock
-        )
-        self.problem = "starting"
+        self._problem = "starting"
+
+    @property
+    def problem(self) -> str:
+        """Return why this hub is not ready, empty when it is."""
+        return self._problem or ("" if self._leadership.holds else "another hub may lead")
 
     async def run(self) -> None:
         """Wait to lead, then serve until the lease is lost (raises Transient)."""
@@ -88,19 +87,19 @@ class Hub:
         try:
             await self._lead()
         finally:
-            self.problem = "stopping"
+            self._problem = "stopping"
             await self._leadership.release()
 
     def _wait_behind(self, holder: str) -> None:
-        self.problem = f"{holder} leads"
+        self._problem = f"{holder} leads"
 
     async def _lead(self) -> None:
-        self.problem = "listing its resources"
+        self._problem = "listing its resources"
         async with AsyncExitStack() as stack, Tasks() as tasks:
             leading = tasks.start(self._leadership.keep(), name="lease")
             starting = tasks.start(self._start(stack, tasks), name="start")
             await tasks.run_until(starting)
-            self.problem = ""
+            self._problem = ""
             _LOG.info("serving", extra={"version": VERSION})
             await tasks.run_until(leading)
         raise Transient("another hub may lead now; starting over", reason="LeaseLost")
@@ -238,6 +237,7 @@ class Hub:
             router=router,
             content=self._blobs,
             session=session,
+            may_serve=lambda: self._leadership.holds,
             clock=self._clock,
         )
         tasks.start(router.run(), name="router")
@@ -264,15 +264,25 @@ async def serve(settings: Settings) -> None:
     shrink_tls_buffers()
     clock = SystemClock()
     access = from_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster(clock)
+    # A client of its own: the lease is renewed whatever the other requests wait for, and taken before anything may be written.
+    leasing = Client(access, clock=clock, user_agent=_USER_AGENT)
+    lease = LeaseSettings(
+        duration_s=settings.lease_duration_s,
+        deadline_s=settings.lease_deadline_s,
+        retry_s=settings.lease_retry_s,
+        request_s=settings.lease_request_s,
+    )
+    leadership = Leadership(leasing, settings.namespace, LEASE, settings.instance, lease, clock=clock)
     client = Client(
         access,
         clock=clock,
         timeout_s=settings.api_timeout_s,
         watch_timeout_s=settings.watch_timeout_s,
-        user_agent=f"cartwheel-hub/{VERSION}",
+        user_agent=_USER_AGENT,
+        may_write=lambda: leadership.holds,
     )
-    async with client:
-        hub = Hub(settings, client)
+    async with leasing, client:
+        hub = Hub(settings, client, leadership)
         registry = prometheus_client.CollectorRegistry()
         prometheus_client.ProcessCollector(registry=registry)
         probes = ProbeServer(settings.host, settings.http_port, ready=lambda: hub.problem, registry=registry)

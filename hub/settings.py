@@ -38,6 +38,7 @@ class Settings:
     lease_duration_s: float
     lease_deadline_s: float
     lease_retry_s: float
+    lease_request_s: float
     dependency_retry_s: float
     status_interval_s: float
     unknown_after_s: float
@@ -77,6 +78,7 @@ class Settings:
             lease_duration_s=env.seconds("LEASE_DURATION", 15.0),
             lease_deadline_s=env.seconds("LEASE_DEADLINE", 10.0),
             lease_retry_s=env.seconds("LEASE_RETRY", 2.0),
+            lease_request_s=env.seconds("LEASE_REQUEST", 4.0),
             dependency_retry_s=env.seconds("DEPENDENCY_RETRY", 30.0),
             status_interval_s=env.seconds("STATUS_INTERVAL", 1.0),
             unknown_after_s=env.seconds("UNKNOWN_AFTER", 60.0),

@@ -1,10 +1,10 @@
 """The thin client: `Api` over HTTP. Sends manifests' bytes as they are, reads JSON once, maps every refusal to `agent.kube.errors`.
 
-State: a pool of connections for requests, and one connection per watch beside it, so that watches never keep requests waiting. Requests that may have taken effect are never sent twice; reads are, once, when a kept-alive connection turns
-out to be dead.
+State: a pool of connections for requests, and one connection per watch beside it, so that watches never keep requests waiting.
+Requests that may have taken effect are never sent twice; reads are, once, when a kept-alive connection turns out to be dead.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,6 +31,7 @@ from agent.kube.errors import (
     Expired,
     Forbidden,
     Invalid,
+    NotActing,
     NotFound,
     ServerFailed,
     TooManyRequests,
@@ -54,8 +55,12 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 }
 
 
+def _always() -> bool:
+    return True
+
+
 class Client:
-    """One API server under one identity."""
+    """One API server under one identity. `may_write` is asked before each write: of two processes only the acting one may."""
 
     def __init__(
         self,
@@ -66,9 +71,11 @@ class Client:
         watch_timeout_s: float = 300.0,
         connections: int = 64,
         user_agent: str = "cartwheel",
+        may_write: Callable[[], bool] = _always,
     ) -> None:
         self._access = access
         self._clock = clock
+        self._may_write = may_write
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._watch_timeout_s = watch_timeout_s
         # Bookmarks come about once a minute, and the server ends the watch in time; only a frozen one is silent for longer.
@@ -255,6 +262,9 @@ class Client:
         self, method: str, path: str, query: Mapping[str, str], body: bytes | None, content_type: str
     ) -> tuple[int, bytes]:
         again = method == "GET"
+        # Asked at the last moment: a process that was stopped goes on in the middle, long after another took its place.
+        if method != "GET" and not self._may_write():
+            raise NotActing(f"{method} {path}: not sent, since another process may be acting")
         if self._session is None:
             self._session = self._connected(limit=self._connections)
         while True:

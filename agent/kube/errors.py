@@ -1,6 +1,7 @@
 """What an API server may answer instead of doing what was asked; everything here is Transient to a loop that knows no better.
 
 An answer says that nothing was done, except `Unreachable`: there the request may have taken effect.
+`NotActing` is this process's own answer: nothing was sent.
 """
 
 from collections.abc import Mapping
@@ -77,6 +78,13 @@ class Unreachable(ApiError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=0, reason="Unreachable")
+
+
+class NotActing(ApiError):
+    """This process may not write now, since another may be acting in its place."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=0, reason="NotActing")
 
 
 class UnknownKind(Transient):

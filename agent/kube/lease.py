@@ -4,7 +4,9 @@ State: the Lease in the cluster, and when this process last saw it change. Anoth
 duration by this process's own clock; the times written in it are for people.
 """
 
+import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,21 +15,28 @@ from typing import Any
 from agent.kit.clock import Clock
 from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Object
-from agent.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
+from agent.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, Unreachable
 from agent.kube.resources import LEASES
 
 _LOG = logging.getLogger(__name__)
 FIELD_MANAGER = "cartwheel-lease"
-Writing = Coroutine[Any, Any, Object]
+Asking = Coroutine[Any, Any, Object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseSettings:
-    """Times in seconds: how long a lease lasts, when its holder gives up, how often it is renewed or looked at."""
+    """Times in seconds: how long a lease lasts, when its holder gives up, how often it is renewed or looked at, and how long a request
+    for that may take: shorter than the deadline, so that one that hangs is followed by another in time."""
 
     duration_s: float = 15.0
     deadline_s: float = 10.0
     retry_s: float = 2.0
+    request_s: float = 4.0
+
+    @property
+    def whole_seconds(self) -> int:
+        """Return what is written as the duration: never less than it is."""
+        return math.ceil(self.duration_s)
 
 
 class Leadership:
@@ -80,17 +89,17 @@ class Leadership:
             return
         self._renewed_s = float("-inf")
         try:
-            value = await self._api.get(LEASES, self._namespace, self._name)
+            value = await self._get()
             if value["spec"].get("holderIdentity") == self._identity:
                 spec = {**value["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
-                await self._replace({**value, "spec": spec})
+                await self._in_time(self._replace({**value, "spec": spec}))
         except ApiError as problem:
             _LOG.info("lease not released", extra={"lease": self._name, "error": str(problem)})
 
     async def _try(self, waiting: Callable[[str], None] | None) -> bool:
         asked_s = self._clock.monotonic_s()
         try:
-            value = await self._api.get(LEASES, self._namespace, self._name)
+            value = await self._get()
         except NotFound:
             return await self._create(asked_s)
         except ApiError as problem:
@@ -100,7 +109,8 @@ class Leadership:
         holder = str(spec.get("holderIdentity") or "")
         version = value["metadata"]["resourceVersion"]
         if version != self._seen:
-            self._seen, self._seen_s = version, asked_s
+            # As of the answer: a renewal may have come in between while the question was under way.
+            self._seen, self._seen_s = version, self._clock.monotonic_s()
         if holder and holder != self._identity:
             lasts_s = float(spec.get("leaseDurationSeconds") or self._settings.duration_s)
             if asked_s - self._seen_s < lasts_s:
@@ -113,7 +123,7 @@ class Leadership:
         is_new = holder != self._identity
         spec = spec | {
             "holderIdentity": self._identity,
-            "leaseDurationSeconds": max(round(self._settings.duration_s), 1),
+            "leaseDurationSeconds": self._settings.whole_seconds,
             "renewTime": now,
         }
         if is_new:
@@ -128,7 +138,7 @@ class Leadership:
             "metadata": {"name": self._name, "namespace": self._namespace},
             "spec": {
                 "holderIdentity": self._identity,
-                "leaseDurationSeconds": max(round(self._settings.duration_s), 1),
+                "leaseDurationSeconds": self._settings.whole_seconds,
                 "acquireTime": now,
                 "renewTime": now,
                 "leaseTransitions": 0,
@@ -138,9 +148,9 @@ class Leadership:
             self._api.create(LEASES, self._namespace, body, field_manager=FIELD_MANAGER), asked_s
         )
 
-    async def _write(self, writing: Writing, asked_s: float) -> bool:
+    async def _write(self, writing: Asking, asked_s: float) -> bool:
         try:
-            written = await writing
+            written = await self._in_time(writing)
         except (Conflict, AlreadyExists, NotFound):
             return False
         except ApiError as problem:
@@ -150,7 +160,19 @@ class Leadership:
         self._seen_s = self._renewed_s = asked_s
         return True
 
-    def _replace(self, value: Object) -> Writing:
+    async def _get(self) -> Object:
+        return await self._in_time(self._api.get(LEASES, self._namespace, self._name))
+
+    async def _in_time(self, asking: Asking) -> Object:
+        try:
+            async with asyncio.timeout(self._settings.request_s):
+                return await asking
+        except TimeoutError as problem:
+            raise Unreachable(
+                f"lease {self._name}: no answer within {self._settings.request_s:g} s"
+            ) from problem
+
+    def _replace(self, value: Object) -> Asking:
         return self._api.replace(LEASES, self._namespace, value, field_manager=FIELD_MANAGER)
 
 

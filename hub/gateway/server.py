@@ -51,11 +51,10 @@ class ListenSettings:
     keepalive_s: float = 30.0
     server_certificate_lifetime: timedelta = timedelta(days=365)
     max_sessions: int = 10_000
-    stop_grace_s: float = 5.0
 
 
 class Gateway:
-    """Both listeners. `session` makes the session of a peer."""
+    """Both listeners. `session` makes the session of a peer; agents hear of nothing that this hub says when it may not serve."""
 
     def __init__(
         self,
@@ -67,6 +66,7 @@ class Gateway:
         router: Router,
         content: Content,
         session: Callable[[Peer], Session],
+        may_serve: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -76,6 +76,7 @@ class Gateway:
         self._router = router
         self._content = content
         self._session = session
+        self._may_serve = may_serve
         self._clock = clock
         self._servers: list[grpc.aio.Server] = []
         self.session_port = 0
@@ -95,9 +96,9 @@ class Gateway:
         )
 
     async def stop(self) -> None:
-        """End all sessions and stop listening."""
+        """End all sessions at once and stop listening: they would never end by themselves, and another hub waits to serve them."""
         for server in self._servers:
-            await server.stop(self._settings.stop_grace_s)
+            await server.stop(None)
 
     async def _listen(
         self, handler: grpc.GenericRpcHandler, credentials: grpc.ServerCredentials, port: int
@@ -159,7 +160,7 @@ class Gateway:
 
     async def _serve_session(self, _: AsyncIterator[bytes], context: Context) -> None:
         peer = await self._peer(context)
-        stream = _ServerStream(context)
+        stream = _ServerStream(context, self._may_serve)
         try:
             await self._session(peer).run(stream)
         except CartwheelError as problem:
@@ -225,11 +226,15 @@ class Gateway:
 class _ServerStream:
     """The hub's end of a session over gRPC."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, may_serve: Callable[[], bool]) -> None:
         self._context = context
+        self._may_serve = may_serve
         self._writing = asyncio.Lock()
 
     async def send(self, message: Down) -> None:
+        # A hub that was stopped and goes on must not say what it wished then: another may have taken its place.
+        if not self._may_serve():
+            raise Transient("another hub may lead now", reason="NotActing")
         try:
             # gRPC breaks a stream on which two write at once.
             async with self._writing:

@@ -312,3 +312,28 @@ async def test_open_watches_keep_no_request_waiting() -> None:
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
+
+
+async def test_whoever_may_not_act_reads_but_sends_no_write() -> None:
+    server = Server(says({"metadata": {"name": "a"}}))
+    async with served(server, may_write=lambda: False) as client:
+        await client.get(CONFIG_MAPS, "apps", "a")
+        for write in (
+            client.create(CONFIG_MAPS, "apps", {"metadata": {"name": "a"}}, field_manager="us"),
+            client.replace(CONFIG_MAPS, "apps", {"metadata": {"name": "a"}}, field_manager="us"),
+            client.patch(CONFIG_MAPS, "apps", "a", {}, kind=PatchType.MERGE, field_manager="us"),
+            client.apply(CONFIG_MAPS, "apps", "a", b"{}", field_manager="us"),
+            client.delete(CONFIG_MAPS, "apps", "a"),
+        ):
+            with pytest.raises(errors.NotActing):
+                await write
+    assert [method for method, *_ in server.requests] == ["GET"]
+
+
+async def test_a_write_that_is_tried_again_is_asked_for_again() -> None:
+    server = Server(refuses(429, "TooManyRequests"))
+    answers = [True, False]
+    async with served(server, may_write=lambda: answers.pop(0)) as client:
+        with pytest.raises(errors.NotActing):
+            await client.delete(CONFIG_MAPS, "apps", "a")
+    assert len(server.requests) == 1

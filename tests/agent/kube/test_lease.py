@@ -1,10 +1,13 @@
 """At most one process leads, whatever the network and the wall clocks do."""
 
+from dataclasses import replace
+
 from agent.kit.tasks import Tasks
 from agent.kube.api import Object, PatchType
 from agent.kube.lease import Leadership, LeaseSettings
 from agent.kube.resources import LEASES
 from tests.fakes.clock import FakeClock, in_virtual_time
+from tests.fakes.door import Call
 from tests.fakes.interference import Network
 from tests.fakes.kube import FakeCluster
 
@@ -19,9 +22,9 @@ class Stage:
         self.cluster.interference = self.network
         self.leading: list[str] = []
 
-    def process(self, name: str, *, skew_s: float = 0.0) -> Leadership:
+    def process(self, name: str, *, skew_s: float = 0.0, settings: LeaseSettings = SETTINGS) -> Leadership:
         clock = FakeClock(skew_s=skew_s)
-        return Leadership(self.cluster.api(name), "kube-system", "hub", name, SETTINGS, clock=clock)
+        return Leadership(self.cluster.api(name), "kube-system", "hub", name, settings, clock=clock)
 
     async def life(self, process: Leadership, name: str) -> None:
         """Lead as often as it may."""
@@ -94,6 +97,69 @@ async def test_a_leader_whose_requests_hang_stops_in_time() -> None:
             await stage.clock.sleep(0.1)
             assert len(stage.leading) <= 1
         assert stage.leading == ["two"]
+
+
+class Delayed(Network):
+    """Whose requests are under way for long before they reach the server."""
+
+    def __init__(self, user: str, delay_s: float) -> None:
+        super().__init__()
+        self.user, self.delay_s = user, delay_s
+
+    async def before(self, call: Call) -> None:
+        await super().before(call)
+        if call.user == self.user:
+            await FakeClock().sleep(self.delay_s)
+
+
+@in_virtual_time
+async def test_a_renewal_that_came_in_while_a_look_was_under_way_counts_in_full() -> None:
+    stage = Stage()
+    stage.cluster.interference = network = Delayed("two", 3.9)
+    close = replace(SETTINGS, deadline_s=14)
+    one, two = stage.process("one", settings=close), stage.process("two", settings=close)
+    async with Tasks() as tasks:
+        tasks.start(stage.life(one, "one"), name="one")
+        # It asks at 56.3, the other renews at 60, the answer is as of 60.2.
+        await stage.clock.sleep(56.3)
+        tasks.start(stage.life(two, "two"), name="two")
+        await stage.clock.sleep(3.8)
+        network.cuts = lambda call: call.user == "one"
+        network.delay_s = 0.0
+        for _ in range(200):
+            await stage.clock.sleep(0.1)
+            assert len(stage.leading) <= 1
+        assert stage.leading == ["two"]
+
+
+@in_virtual_time
+async def test_one_request_that_hangs_costs_no_leadership() -> None:
+    stage = Stage()
+    one = stage.process("one")
+    await one.acquire()
+    async with Tasks() as tasks:
+        keeping = tasks.start(one.keep(), name="one")
+        await stage.clock.sleep(1)
+        stage.network.hangs = lambda call: True
+        await stage.clock.sleep(3)
+        stage.network.hangs = lambda call: False
+        await stage.clock.sleep(60)
+        assert not keeping.done()
+
+
+@in_virtual_time
+async def test_a_look_that_hangs_does_not_keep_the_waiting_one_waiting() -> None:
+    stage = Stage()
+    one, two = stage.process("one"), stage.process("two")
+    await one.acquire()
+    async with Tasks() as tasks:
+        taking = tasks.start(two.acquire(), name="two")
+        await stage.clock.sleep(5)
+        stage.network.hangs = lambda call: True
+        await stage.clock.sleep(3)
+        stage.network.hangs = lambda call: False
+        await stage.clock.sleep(SETTINGS.duration_s)
+        assert taking.done()
 
 
 @in_virtual_time

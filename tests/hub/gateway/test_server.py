@@ -81,12 +81,11 @@ class Place:
         self.boards = Boards()
         self.router = Router(self.boards)
         self.content: dict[Digest, bytes] = {}
+        self.may_serve = True
         self.authority = Authority(*make_authority(now=self.clock.now()))
         api = self.cluster.api("hub")
         self.gateway = Gateway(
-            ListenSettings(
-                host="127.0.0.1", session_port=0, enrol_port=0, names=("127.0.0.1",), stop_grace_s=0.1
-            ),
+            ListenSettings(host="127.0.0.1", session_port=0, enrol_port=0, names=("127.0.0.1",)),
             authority=self.authority,
             enrolment=Enrolment(
                 api, NAMESPACE, self.authority, self.clusters, clock=self.clock, lifetime=lifetime
@@ -95,6 +94,7 @@ class Place:
             router=self.router,
             content=self.content,
             session=self._session,
+            may_serve=lambda: self.may_serve,
             clock=self.clock,
         )
 
@@ -323,6 +323,24 @@ async def test_an_agent_enrols_gets_its_assignment_and_is_cut_off_within_five_se
         assert head.assignment.substance == wish.assignment.substance
         place.clusters.keys.clear()
         await until(lambda: not _connected(place), 5.0)
+
+
+async def test_a_hub_that_may_not_serve_says_nothing_more(tmp_path: Path) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one")
+        tasks.start(agent.dial.run(await agent.dial.identify()), name="dial")
+        await until(lambda: _connected(place), 5.0)
+        term = agent.desk.term
+        place.may_serve = False
+        wish = place.wish(ONE, "decided before")
+        await until(lambda: not _connected(place), 5.0)
+        await asyncio.sleep(0.5)
+        assert (agent.desk.get(WEB), agent.desk.term) == (None, term)
+        place.may_serve = True
+        await until(lambda: agent.desk.get(WEB) is not None, 5.0)
+        head = agent.desk.get(WEB)
+        assert head is not None
+        assert head.assignment.substance == wish.assignment.substance
 
 
 async def test_an_api_server_that_fails_for_a_while_stops_neither_enrolment_nor_sessions(
