@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup check format protos unit conformance renderer tools planes e2e bench test lock
+.PHONY: help preflight setup check format protos unit conformance contract simulation e2e slow \
+	renderer tools planes bench ready test test-long lock
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 preflight: ## Name what this machine lacks, and the command that brings it
 	@$(PYTHON) .ci/preflight.py
@@ -39,9 +40,10 @@ tools: setup ## Build the Go tools the tests run (9 minutes once per machine, ke
 planes: tools ## Start three real control planes to try things on, until Ctrl-C
 	@$(BIN)/python -m e2e.planes
 
-e2e: tools ## Tests on real control planes and servers (as root; 3 minutes)
-	@echo "==> end to end"
-	@$(BIN)/python -m pytest -q e2e
+ready: # What the tests of all layers need; says so before the long work begins
+	@$(PYTHON) .ci/preflight.py planes
+	@echo "==> everything is here; the first run on a machine builds the test clusters (9 minutes), then the tests take about 8"
+	@$(MAKE) --no-print-directory tools
 
 bench: tools ## Figures of speed and cost, one JSON line each (as root; BENCH="--quick" for one minute, names for some)
 	@$(BIN)/python -m e2e.bench $(BENCH)
@@ -53,15 +55,36 @@ check: setup ## Format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-unit: renderer ## Unit tests
-	@$(BIN)/python -m pytest -q tests --ignore=tests/conformance
+unit: renderer ## Unit tests and every wired conformance file (1 minute)
+	@echo "==> unit and conformance"
+	@$(BIN)/python -m pytest -q tests --ignore=tests/simulation
 
 conformance: setup ## Every wired conformance file, a test per case (CONFORMANCE_DIR names the folder)
 	@$(BIN)/python -m pytest -q tests/conformance
 
-test: check renderer ## Everything that there is to run
-	@echo "==> tests"
-	@$(BIN)/python -m pytest -q tests
+simulation: setup ## Hub and agents on a seeded clock and network that drops, repeats and kills
+	@echo "==> simulation"
+	@$(BIN)/python -m pytest -q tests/simulation
+
+contract: tools ## What the unit tests' in-memory API server must do, on a real one (as root)
+	@echo "==> contract"
+	@$(BIN)/python -m pytest -q e2e/contract
+
+e2e: tools ## Scenarios on real control planes and servers (as root; 5 minutes)
+	@echo "==> end to end"
+	@$(BIN)/python -m pytest -q e2e --ignore=e2e/contract -m "not slow"
+
+slow: tools ## Scenarios with the waiting times of production, and ten times as many simulated fleets
+	@echo "==> waiting times of production"
+	@$(BIN)/python -m pytest -q e2e -m slow
+	@echo "==> more simulated fleets"
+	@SEEDS=2000 $(BIN)/python -m pytest -q tests/simulation
+
+test: ready ## Everything there is to run (as root; 8 minutes, the first time on a machine 20)
+	@$(PYTHON) .ci/layers.py check unit simulation contract e2e
+
+test-long: ready ## What does not fit into `make test`
+	@$(PYTHON) .ci/layers.py slow
 
 PIN := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --strip-extras --allow-unsafe

@@ -52,6 +52,8 @@ class ContainerPlan:
     mounts: Sequence[Mount]
     working_folder: str = "/"
     is_root_writable: bool = True
+    commands: Path | None = None
+    """The commands of an image that was made (e2e/images.py); without it those of this checkout."""
 
 
 class Container:
@@ -64,7 +66,7 @@ class Container:
         entry.write_text(_script(plan, scratch))
         unshare = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child=KILL")
         self._program = Program(
-            name, [*unshare, "sh", entry], folder / "log", env={**_image_env(), **plan.env}
+            name, [*unshare, "sh", entry], folder / "log", env={**_image_env(plan.commands), **plan.env}
         )
         self._program.start()
 
@@ -98,7 +100,8 @@ class Container:
 
 def _script(plan: ContainerPlan, scratch: Path) -> str:
     # The overlay shows one file system of the host; what we need of it may lie on another.
-    own = [str(part) for part in (tools.CHECKOUT, sys.prefix, sys.base_prefix, tools.cache_folder())]
+    ours = plan.commands.parent if plan.commands else Path(sys.prefix)
+    own = [str(part) for part in (tools.CHECKOUT, ours, sys.base_prefix, tools.cache_folder())]
     mounts = [Mount(source=Path(path), path=path, is_writable=False) for path in own if Path(path).is_dir()]
     # Resolved as the host has them: an absolute link below the new root would lead out of it before it is the root.
     binds = [
@@ -114,13 +117,15 @@ def _script(plan: ContainerPlan, scratch: Path) -> str:
     )
 
 
-def _image_env() -> dict[str, str]:
+def _image_env(commands: Path | None) -> dict[str, str]:
     """Return what the images set: our commands and the renderer are found, and nothing of the caller's environment is."""
+    ours = commands or Path(sys.executable).parent
     found = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "PATH": f"{ours}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": "/nonexistent",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
     }
     render = tools.TOOLS["render"].binary()
-    return found | ({"CARTWHEEL_RENDER": str(render)} if render.is_file() else {})
+    # An image has the renderer beside its interpreter.
+    return found | ({"CARTWHEEL_RENDER": str(render)} if commands is None and render.is_file() else {})

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +24,12 @@ _LAST_LINES, _LAST_CHARACTERS = 80, 2048  # as a kubelet cuts the message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a Pod runs: its API server's port, a folder of its own, its address."""
+    """Where a Pod runs: its API server's port, a folder of its own, its address; and the commands of the images that were made."""
 
     api_port: int
     folder: Path
     address: str
+    images: Mapping[str, Path]
 
 
 class PodLife:
@@ -157,6 +158,7 @@ class PodLife:
             mounts=await self._volumes.mounts(self._spec),
             working_folder=self._spec.get("workingDir", "/"),
             is_root_writable=not self._spec.get("securityContext", {}).get("readOnlyRootFilesystem", False),
+            commands=self.place.images.get(self._spec["image"].rpartition("/")[2].partition(":")[0]),
         )
 
     async def _look_after(self, container: Container) -> None:

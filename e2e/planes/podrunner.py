@@ -4,6 +4,7 @@
     plane.pods.kill9("cartwheel-system", "app.kubernetes.io/name=cartwheel-hub")
     plane.pods.freeze(...); plane.pods.thaw(...)          # SIGSTOP and SIGCONT
     plane.pods.partition(); plane.pods.heal()             # of everything that comes in through Services
+    plane.pods.images["cartwheel-hub"] = folder           # this image's Pods take their commands from there
 
 Each Pod has a loopback address of its own as podIP. Environment, volumes, projected tokens and probes are real, a container that ends is
 started again, status and logs are told. A NodePort, or a LoadBalancer's port, on 127.0.0.1 leads to a ready Pod. Cluster IPs and cluster DNS
@@ -49,6 +50,7 @@ class PodRunner:
     """Runs one plane's own Pods from `start` to `stop`, in a thread of its own."""
 
     def __init__(self, server: Server) -> None:
+        self.images: dict[str, Path] = {}
         self._server = server
         self._lives: dict[str, PodLife] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -178,7 +180,7 @@ class PodRunner:
         folder.mkdir(parents=True, exist_ok=True)
         number = next(_NUMBERS)
         address = f"{_NETWORK}.{number // 250}.{number % 250 + 1}"
-        return Place(api_port=self._server.port, folder=folder, address=address)
+        return Place(api_port=self._server.port, folder=folder, address=address, images=self.images)
 
     async def _open_services(self, door: Door) -> None:
         assert self._proxies is not None

@@ -1,10 +1,11 @@
 """Whatever happens between the hub and its agents: nothing is deleted without a reason, the newest wish wins, nothing is green that is cut off.
 
-200 seeds run in about 15 s on one core. A failing seed is run alone with `pytest tests/simulation -k <seed>`.
+200 seeds run in about 15 s on one core; SEEDS sets another number. A failing seed is run alone with `pytest tests/simulation -k <seed>`.
 """
 
 import asyncio
 import logging
+import os
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.agent.wishes import OTHER, WEB
 from tests.fakes.clock import in_virtual_time
 from tests.simulation.world import Agent, Hub, Place, Process, World
 
-SEEDS = 200
+SEEDS = int(os.environ.get("SEEDS", "200"))
 STEPS = 12
 CALM_S = 90.0
 
