@@ -387,6 +387,7 @@ def replace_assignment(old: Head | None, new: Head, *, was_healthy: bool) -> Hea
         new,
         inventory=old.inventory,
         ahead=ahead,
+        ended=old.ended,
         applied=old.applied,
         applied_at=old.applied_at,
         healthy=healthy,

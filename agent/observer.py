@@ -15,6 +15,7 @@ from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Object, Resource
 from agent.kube.errors import ApiError, NotFound, UnknownKind
 from agent.kube.watch import Follower, Key, Mirror
+from agent.model.jobs import has_ended, is_job
 from agent.model.names import OWNER_NAME, HomeName, ObjectRef
 
 _LOG = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Observer:
         self._owners: dict[ObjectRef, HomeName] = {}
         self._wanted: dict[HomeName, tuple[tuple[ObjectRef, str], ...]] = {}
         self._missing: set[tuple[str, str, str]] = set()
+        self._cut_short: set[ObjectRef] = set()
         self._changed = asyncio.Event()
         self.worker: Worker | None = None
 
@@ -104,6 +106,7 @@ class Observer:
         for ref, _ in self._wanted.pop(home, ()):
             if self._owners.get(ref) == home:
                 del self._owners[ref]
+                self._cut_short.discard(ref)
         if refs:
             self._wanted[home] = refs
         self._owners.update({ref: home for ref, _ in refs})
@@ -126,6 +129,10 @@ class Observer:
         """Return an object from the mirrors, None when they cannot say."""
         mirror = self._mirrors.get((ref.group, version, ref.kind))
         return mirror.get((ref.namespace, ref.name)) if mirror is not None and mirror.is_complete else None
+
+    def was_cut_short(self, ref: ObjectRef) -> bool:
+        """Tell whether an owned Job was seen to go before it had ended."""
+        return ref in self._cut_short
 
     def _kinds(self) -> set[tuple[str, str, str]]:
         kinds = {(ref.group, version, ref.kind) for refs in self._wanted.values() for ref, version in refs}
@@ -164,12 +171,17 @@ class Observer:
         home = self._owners.get(ref)
         if home is None or self.worker is None:
             return
-        if before is not None and now is not None and substance(before) == substance(now):
+        if now is None:
+            if before is not None and is_job(before) and not has_ended(before):
+                self._cut_short.add(ref)
+            self.worker.touched(home, ref)
+        elif before is None:
+            self._cut_short.discard(ref)
+            self.worker.appeared(home, ref, now["metadata"]["resourceVersion"])
+        elif substance(before) == substance(now):
             old, new = (value["metadata"]["resourceVersion"] for value in (before, now))
             self.worker.seen_unchanged(home, ref, old, new)
             self.worker.health_changed(home)
-        elif before is None and now is not None:
-            self.worker.appeared(home, ref, now["metadata"]["resourceVersion"])
         else:
             self.worker.touched(home, ref)
 

@@ -91,7 +91,7 @@ class Collection(Generic[R]):
         if known is not None and known[0] == metadata.get("uid", "") and not ended:
             self.changed(value)
 
-    def removed(self, key: Key) -> None:
+    def removed(self, key: Key, last: Object | None = None) -> None:
         """Forget an object that is gone."""
         self._versions.pop(key, None)
         found = self._values.pop(key, None) is not None
@@ -118,7 +118,7 @@ class Watched:
     def changed(self, value: Object) -> None:
         self.removed(key_of(value))
 
-    def removed(self, key: Key) -> None:
+    def removed(self, key: Key, last: Object | None = None) -> None:
         for listener in self.listeners:
             listener(self.kind, key)
 

@@ -1,10 +1,12 @@
 """What is asked of a convergence and what came of it. Pure values."""
 
+import json
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent.model.content import Manifest
+from agent.model.jobs import JOB, has_time_to_live
 from agent.model.names import Digest, HomeName, ObjectRef
 
 RECONCILIATION_FAILED = "ReconciliationFailed"
@@ -53,26 +55,37 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convergence:
-    """What is wished: every manifest of a complete Bundle. `inventory` is what is there because of this delivery, `ahead` what may be;
-    `kept_elsewhere` other assignments name, asked at each deletion: one may have come meanwhile."""
+    """What is wished: every manifest of a complete Bundle, `is_applied` if it was applied in full before. `inventory` is what is there
+    because of this delivery, `ahead` what may be, `ended` the Jobs that are no more by the manifest they ran by; `kept_elsewhere` other
+    assignments name, asked at each deletion: one may have come meanwhile."""
 
     owner: HomeName
     manifests: tuple[Manifest, ...]
+    is_applied: bool = False
     inventory: Mapping[str, str]
     ahead: Mapping[str, str] = field(default_factory=dict)
+    ended: Mapping[str, Digest] = field(default_factory=dict)
     prune: bool
     prune_held: bool = False
     force: bool = False
     kept_elsewhere: Container[ObjectRef] = frozenset()
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
 
+    @property
+    def passing_jobs(self) -> frozenset[ObjectRef]:
+        """Return the Jobs that the cluster removes some time after they ended."""
+        jobs = [one for one in self.manifests if (one.ref.group, one.ref.kind) == JOB]
+        return frozenset(one.ref for one in jobs if has_time_to_live(json.loads(one.body)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSet:
-    """What came of it: a verdict per object, the ids (with versions) that exist now because of the delivery, and the failure, if any."""
+    """What came of it: a verdict per object, the ids (with versions) that exist now because of the delivery, the Jobs that ended and are
+    no more, and the failure, if any."""
 
     changes: tuple[Change, ...]
     inventory: Mapping[str, str]
+    ended: Mapping[str, Digest]
     known: Mapping[ObjectRef, Known]
     reason: str = ""
     problem: str = ""

@@ -17,7 +17,7 @@ from agent.apply.convergence import (
     Known,
 )
 from agent.apply.deletion import Deletion
-from agent.apply.inventory import in_order, present_ids, stale_ids
+from agent.apply.inventory import in_order, present_ids, stale_ids, still_ended
 from agent.apply.plan import Plan
 from agent.apply.server import Journal, Server
 from agent.apply.stages import Stage, split
@@ -63,6 +63,7 @@ class _Run:
         self._trial = Trial(server, task)
         self._changes: list[Change] = []
         self._known: dict[ObjectRef, Known] = {}
+        self._ended = still_ended(task)
         self._problems: list[str] = []
 
     async def converge(self) -> ChangeSet:
@@ -150,12 +151,17 @@ class _Run:
         self._changes.append(plan.change)
         if (known := plan.known) is not None:
             self._known[plan.manifest.ref] = known
+        if plan.has_ended:
+            self._ended[format_id(plan.manifest.ref)] = plan.manifest.digest
+        elif plan.action.is_write:
+            self._ended.pop(format_id(plan.manifest.ref), None)
 
     def _result(self, held: Mapping[str, str], reason: str) -> ChangeSet:
         problem = "\n".join(self._problems)
         return ChangeSet(
             changes=tuple(self._changes),
             inventory=in_order(held),
+            ended=self._ended,
             known=self._known,
             reason=reason if problem else "",
             problem=problem,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from agent.apply.convergence import Action, Change, Convergence
 from agent.apply.order import order_key
 from agent.model.inventory import format_id, parse_id
+from agent.model.names import Digest
 
 _THERE = frozenset({Action.CREATED, Action.CONFIGURED, Action.UNCHANGED, Action.SKIPPED})
 
@@ -20,6 +21,12 @@ def present_ids(task: Convergence, changes: Iterable[Change]) -> Mapping[str, st
     there = {format_id(change.ref) for change in changes if change.action in _THERE}
     wanted = {format_id(one.ref): one.version for one in task.manifests}
     return {id_: version for id_, version in wanted.items() if id_ in there or id_ in task.inventory}
+
+
+def still_ended(task: Convergence) -> dict[str, Digest]:
+    """Return the Jobs that ended before and are wished as they ran."""
+    wanted = {format_id(one.ref): one.digest for one in task.manifests} if task.ended else {}
+    return {id_: digest for id_, digest in task.ended.items() if wanted.get(id_) == digest}
 
 
 def in_order(inventory: Mapping[str, str]) -> Mapping[str, str]:

@@ -16,7 +16,8 @@ from agent.model.content import Manifest
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """One manifest on its way; `blocks` its stage, `recreate` it anew, `version` is the live one when nothing is to be written."""
+    """One manifest on its way; `blocks` its stage, `recreate` it anew, `version` is the live one when nothing is to be written, `has_ended`:
+    it is a Job that ran and is no more."""
 
     manifest: Manifest
     resource: Resource | None = None
@@ -24,6 +25,7 @@ class Plan:
     live: Object | None = None
     version: str = ""
     recreate: bool = False
+    has_ended: bool = False
     reason: str = ""
     message: str = ""
     blocks: bool = False

@@ -45,6 +45,10 @@ class Watched(Protocol):
         """Return an object as last seen, None when nothing is known of it."""
         ...
 
+    def was_cut_short(self, ref: ObjectRef) -> bool:
+        """Tell whether a Job was seen to go before it had ended."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:

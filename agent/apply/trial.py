@@ -22,6 +22,7 @@ from agent.kube.errors import (
 )
 from agent.model.content import Manifest
 from agent.model.inventory import format_id
+from agent.model.jobs import has_time_to_live
 
 UNANSWERED = (Unreachable, TooManyRequests, ServerFailed, Unauthorized)
 """What says nothing about an object: the whole convergence is tried again."""
@@ -52,6 +53,9 @@ class Trial:
         if known is not None and is_known(known, seen, manifest):
             plan.version = known.resource_version
             return
+        if seen is None and self._task.ended.get(format_id(ref)) == manifest.digest:
+            plan.has_ended = True
+            return
         plan.resource = await self._server.resolver.resolve(ref.group, manifest.version, ref.kind)
         if known is not None and seen is not None and version_of(seen) == known.resource_version:
             plan.live = seen
@@ -64,8 +68,20 @@ class Trial:
             return
         await self._try(plan)
 
+    def _ran_before(self, plan: Plan, desired: Object) -> bool:
+        """Tell whether a manifest is of a Job that was there, is no more, and was not seen to go before its end."""
+        manifest, ref = plan.manifest, plan.manifest.ref
+        if plan.live is not None or not has_time_to_live(desired) or self._server.watched.was_cut_short(ref):
+            return False
+        known = self._task.known.get(ref)
+        was_applied = self._task.is_applied or (known is not None and known.digest == manifest.digest)
+        return was_applied and format_id(ref) in self._task.inventory
+
     async def _try(self, plan: Plan) -> None:
         desired = json.loads(plan.manifest.body)
+        if self._ran_before(plan, desired):
+            plan.has_ended = True
+            return
         if is_skipped(desired, plan.live):
             plan.action = Action.SKIPPED
             return

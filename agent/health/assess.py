@@ -5,6 +5,7 @@ from datetime import datetime
 from agent.health.reading import Object, Rule, condition, current, entries, failed, field, in_progress, text
 from agent.health.rules import batch, core, extensions, pods, workloads
 from agent.model.health import Health, HealthStatus
+from agent.model.jobs import is_job
 from agent.model.names import group_of
 
 _RULES: dict[tuple[str, str], Rule] = {
@@ -18,7 +19,7 @@ _RULES: dict[tuple[str, str], Rule] = {
 
 def assess(value: Object, now: datetime) -> Health:
     """Judge an object as Flux's controllers do: a Job counts only when it is finished, all else as `compute`."""
-    if _kind(value) == batch.JOB:
+    if is_job(value):
         return batch.assess_finished(value)
     return compute(value, now)
 

@@ -28,8 +28,8 @@ class Sink(Protocol):
         """An object is new or changed."""
         ...
 
-    def removed(self, key: Key) -> None:
-        """An object is gone."""
+    def removed(self, key: Key, last: Object | None) -> None:
+        """An object is gone; `last` is as it was then, None when nobody saw it go."""
         ...
 
     def listed(self) -> None:
@@ -121,7 +121,7 @@ class Follower:
             if before.pop(key, None) != version:
                 self._sink.changed(value)
         for key in before:
-            self._sink.removed(key)
+            self._sink.removed(key, None)
         self._position = listing.resource_version
         self.problem = ""
         self._sink.listed()
@@ -145,7 +145,7 @@ class Follower:
                 case Change.DELETED:
                     key = key_of(event.object)
                     self._known.pop(key, None)
-                    self._sink.removed(key)
+                    self._sink.removed(key, event.object)
                 case Change.BOOKMARK:
                     pass
             self._position = version
@@ -173,16 +173,19 @@ class Mirror:
         if self._on_change is not None:
             self._on_change(key, before, value)
 
-    def removed(self, key: Key) -> None:
+    def removed(self, key: Key, last: Object | None) -> None:
         before = self._objects.pop(key, None)
         if self._on_change is not None and before is not None:
-            self._on_change(key, before, None)
+            self._on_change(key, last, None)
 
     def listed(self) -> None:
         self.is_complete = True
 
 
 class Notify(Protocol):
-    """Who is told of a mirror's changes: the key, the object before, the object now."""
+    """Who is told of a mirror's changes: the key, the object before, the object now.
+
+    Of an object that is gone, `before` is as it was then, None when nobody saw it go.
+    """
 
     def __call__(self, key: Key, before: Object | None, now: Object | None, /) -> None: ...

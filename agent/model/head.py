@@ -1,8 +1,8 @@
 """The head of a delivery: all that an agent must remember of it, as one saved value. Pure.
 
 `ahead` are ids that may exist although no finished apply has told of them: they were entered before their first write. The
-inventory proper is `inventory`; what may have to be deleted is both. `healthy` is the last Bundle that was seen healthy, kept so
-that a rollback needs nobody. `inline` are blobs small enough to be saved with the head, `packs` name where the others are.
+inventory proper is `inventory`; what may have to be deleted is both. `ended` are Jobs that ran and that the cluster removed in due time,
+with the digests of the manifests they ran by. `healthy` is the last Bundle that was seen healthy, kept so that a rollback needs nobody. `inline` are blobs small enough to be saved with the head, `packs` name where the others are.
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,7 @@ class Head:
     overlay: bytes
     inventory: Mapping[str, str] = field(default_factory=dict)
     ahead: Mapping[str, str] = field(default_factory=dict)
+    ended: Mapping[str, Digest] = field(default_factory=dict)
     applied: str = ""
     applied_at: str = ""
     healthy: BundleRef | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-from agent.apply.convergence import Action, Change
+from agent.apply.convergence import Action, Change, ChangeSet
 from agent.apply.waiting import Wait, judge
 from agent.health.assess import assess
 from agent.kit.clock import Clock
@@ -12,6 +12,7 @@ from agent.kit.errors import CartwheelError
 from agent.kube.api import Object
 from agent.model.head import Head
 from agent.model.health import Health, HealthStatus
+from agent.model.inventory import format_id
 from agent.model.names import HomeName, ObjectRef
 
 Target = tuple[ObjectRef, str]
@@ -38,12 +39,19 @@ class HealthCheck:
         self._clock = clock
         self._scale = scale
 
-    async def judge(self, head: Head, changes: Iterable[Change]) -> Wait | None:
-        """Judge what a delivery waits for, None when it waits for nothing."""
-        targets = targets_of(head, changes)
+    async def judge(self, head: Head, changes: ChangeSet, passing_jobs: frozenset[ObjectRef]) -> Wait | None:
+        """Judge what a delivery waits for, None when it waits for nothing. Jobs that pass away by themselves may be gone."""
+        targets = targets_of(head, changes.changes)
         if not targets:
             return None
-        healths = {ref: await self._assess(ref, version) for ref, version in targets}
+        healths = {
+            ref: await self._assess(ref, version)
+            for ref, version in targets
+            if format_id(ref) not in changes.ended
+        }
+        for ref in passing_jobs & healths.keys():
+            if healths[ref].status is HealthStatus.NOT_FOUND:
+                healths[ref] = Health(status=HealthStatus.CURRENT, message="Job ended and was removed")
         return judge(healths, waited_s=self.waited_s(head), timeout_s=self.timeout_s(head))
 
     def timeout_s(self, head: Head) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from agent.apply.convergence import ChangeSet
+from agent.apply.convergence import ChangeSet, Convergence
 from agent.apply.engine import Engine
 from agent.apply.waiting import Verdict, Wait
 from agent.desk import Desk
@@ -68,7 +68,9 @@ class Upkeep:
             # What runs is guarded whatever becomes of its dependencies; only what is new waits for them.
             self._check_dependencies(assignment)
             self._reporter.say(head, _APPLYING)
-        changes = await self._apply(head)
+        wish = await self._wish(head)
+        changes = await self._engine.converge(wish, DeskJournal(self._desk, head.home))
+        state.known = changes.known
         settled = await self._settle(head, changes)
         if not is_new:
             self._note_fights(head, changes)
@@ -84,7 +86,8 @@ class Upkeep:
                 stage=Stage.FAILED, reason=changes.reason, message=changes.problem, changes=changes.changes
             )
             return self._fail(settled, word)
-        return self._conclude(settled, await self._health.judge(settled, changes.changes))
+        wait = await self._health.judge(settled, changes, wish.passing_jobs)
+        return self._conclude(settled, wait)
 
     async def _suspend(self, head: Head) -> Outcome:
         self._live.follow(head.home, ())
@@ -94,14 +97,11 @@ class Upkeep:
         self._reporter.say(head, _SUSPENDED)
         return Done()
 
-    async def _apply(self, head: Head) -> ChangeSet:
+    async def _wish(self, head: Head) -> Convergence:
         state = self._states.of(head.home)
         blobs = await self._desk.blobs(head, {entry.digest for entry in head.entries})
         state.prune_held = held_ids(head)
-        wish = wish_of(head, blobs, state.known, Named(self._desk))
-        changes = await self._engine.converge(wish, DeskJournal(self._desk, head.home))
-        state.known = changes.known
-        return changes
+        return wish_of(head, blobs, state.known, Named(self._desk))
 
     async def _settle(self, head: Head, changes: ChangeSet) -> Head:
         """Save what the convergence left: one write when anything of it is new, none otherwise."""
@@ -119,6 +119,7 @@ class Upkeep:
             replace(
                 current,
                 inventory=changes.inventory,
+                ended=changes.ended,
                 ahead={} if not changes.problem else current.ahead,
                 applied=applied,
                 applied_at=applied_at,

@@ -24,8 +24,10 @@ def wish_of(
     return Convergence(
         owner=assignment.home,
         manifests=manifests,
+        is_applied=head.applied == assignment.bundle.digest,
         inventory=head.inventory,
         ahead=head.ahead,
+        ended=head.ended,
         prune=assignment.spec.prune,
         prune_held=bool(held_ids(head)),
         force=assignment.spec.force,

@@ -10,6 +10,7 @@ from agent.apply.policy import IF_NOT_PRESENT, is_skipped, says
 from agent.apply.refusal import is_immutable
 from agent.kube.errors import ServerFailed
 from agent.model.inventory import format_id, parse_id
+from agent.model.jobs import has_time_to_live, is_job
 from agent.model.names import ObjectRef, group_of
 from hub.build.kubeyaml import documents
 from hub.build.normalize import normalize, without_broken_bundle
@@ -91,6 +92,11 @@ def test_small_rules_of_the_apply(row: dict[str, Any]) -> None:
             got = bool(changed_fields({"metadata": row["live"]}, {"metadata": row["dry_run"]}))
         case "is-immutable-error":
             got = is_immutable(ServerFailed(row["message"], status=500, reason="InternalError"))
+        case "is-job":
+            got = is_job(row["object"])
+        case "jobs-with-ttl":
+            metadata = [one["metadata"] for one in row["objects"] if has_time_to_live(one)]
+            got = [f"{one['namespace']}/{one['name']}" for one in metadata]
         case op:
             raise AssertionError(f"no rule for {op}")
     assert got == row["expected"]

@@ -4,8 +4,7 @@ from datetime import datetime
 
 from agent.health.reading import Object, Rule, current, failed, field, holds, in_progress, number
 from agent.model.health import Health
-
-JOB = ("batch", "Job")
+from agent.model.jobs import JOB
 
 
 def assess_job(value: Object, now: datetime) -> Health:

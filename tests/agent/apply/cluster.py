@@ -94,6 +94,10 @@ class Delivery:
         except NotFound:
             return None
 
+    def was_cut_short(self, ref: ObjectRef) -> bool:
+        """Tell that nobody saw a Job go."""
+        return False
+
     def engine(self) -> Engine:
         clock = self.cluster.clock
         return Engine(

@@ -27,6 +27,7 @@ class Stage:
         self.cluster.interference = self.network
         self.api = self.cluster.api("writer")
         self.told: list[tuple[str, bool]] = []
+        self.last_seen: Object | None = None
         self.mirror = Mirror(self._tell)
         self.follower = Follower(
             self.cluster.api("follower"),
@@ -39,6 +40,8 @@ class Stage:
 
     def _tell(self, key: Key, before: Object | None, now: Object | None) -> None:
         self.told.append((key[1], now is not None))
+        if now is None:
+            self.last_seen = before
 
     @property
     def names(self) -> set[str]:
@@ -74,6 +77,8 @@ async def test_what_is_there_and_what_happens_is_mirrored() -> None:
         await stage.clock.sleep(0.1)
         assert stage.names == {"second"}
         assert stage.told == [("first", True), ("second", True), ("first", False)]
+        assert stage.last_seen is not None
+        assert stage.last_seen["metadata"]["name"] == "first"
 
 
 @in_virtual_time
@@ -103,6 +108,7 @@ async def test_what_vanished_while_a_position_expired_is_told_as_removed() -> No
         await stage.clock.sleep(120)
         assert stage.names == {"second", "third"}
         assert stage.told[-1] == ("first", False)
+        assert stage.last_seen is None, "nobody saw it go"
         assert stage.requests("list") == 2
         assert stage.follower.problem == ""
 

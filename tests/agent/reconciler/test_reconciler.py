@@ -1,117 +1,20 @@
 """What is on the desk comes to be in the cluster, what is said of it is true of just that Bundle, and what happens meanwhile is heard."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from agent.apply.engine import Engine
-from agent.apply.server import EngineSettings, Server
-from agent.desk import Desk, replace_assignment
-from agent.health.assess import assess
-from agent.kit.board import Board
-from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
-from agent.kube.discovery import Discovery
-from agent.kube.errors import NotFound
-from agent.model.assignment import Order, PruneLimit
+from agent.model.assignment import PruneLimit
 from agent.model.content import Manifest
 from agent.model.head import Head
-from agent.model.names import HomeName, ObjectRef
+from agent.model.names import ObjectRef
 from agent.model.report import NoticeKind, Report, Stage
-from agent.notices import Notices
-from agent.observer import Observer
-from agent.reconciler.reconciler import Reconciler
-from agent.reconciler.settings import ReconcilerSettings
 from tests.agent.apply.cluster import CONFIG_MAPS
-from tests.agent.wishes import OTHER, SPEC, WEB, blobs, config_map, head
-from tests.fakes.clock import FakeClock, SeededRandomness, in_virtual_time
-from tests.fakes.interference import Network
-from tests.fakes.kube import FakeCluster
-
-NAMESPACE = "cartwheel-system"
-QUICK = Backoff(first_s=0.5, last_s=5.0)
-
-
-class Rig:
-    """An agent without a hub; `assign` does what its session would."""
-
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.cluster = FakeCluster(self.clock)
-        for namespace in (NAMESPACE, "apps"):
-            self.cluster.add_namespace(namespace)
-        self.network = Network()
-        self.cluster.interference = self.network
-        self.begin()
-
-    def begin(self) -> None:
-        """Be as after a start: nothing in memory."""
-        api, randomness = self.cluster.api("agent"), SeededRandomness()
-        self.desk = Desk(api, NAMESPACE)
-        self.reports: Board[HomeName, Report] = Board()
-        self.notices = Notices()
-        discovery = Discovery(api, clock=self.clock)
-        self.observer = Observer(
-            api, discovery, namespace="", clock=self.clock, randomness=randomness, backoff=QUICK
-        )
-        server = Server(
-            api=api,
-            resolver=discovery,
-            watched=self.observer,
-            assess=assess,
-            settings=EngineSettings(),
-            clock=self.clock,
-        )
-        self.reconciler = Reconciler(
-            ReconcilerSettings(backoff=QUICK),
-            desk=self.desk,
-            engine=Engine(server),
-            live=self.observer,
-            reports=self.reports,
-            notices=self.notices,
-            clock=self.clock,
-            randomness=randomness,
-        )
-        self.observer.worker = self.reconciler
-        self.order = 1
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        await self.desk.load()
-        async with Tasks() as tasks:
-            tasks.start(self.observer.run(), name="observer")
-            tasks.start(self.reconciler.run(), name="reconciler")
-            yield
-
-    async def assign(self, manifests: Iterable[Manifest], **named: Any) -> Head:
-        manifests = list(manifests)
-        self.order += 1
-        new = head(manifests, order=Order(1, self.order), **named)
-        old = self.desk.get(new.home)
-        saved = await self.desk.save(replace_assignment(old, new, was_healthy=False), blobs(manifests))
-        self.reconciler.wake(new.home)
-        return saved
-
-    def report(self, home: HomeName = WEB) -> Report:
-        found = self.reports.get(home)
-        assert found is not None
-        return found
-
-    def names(self) -> set[str]:
-        return {one["metadata"]["name"] for one in self.cluster.list(CONFIG_MAPS, "apps").items}
-
-    def edit(self, name: str, text: str) -> None:
-        live = self.cluster.get(CONFIG_MAPS, "apps", name)
-        live["data"]["text"] = text
-        self.cluster.replace(CONFIG_MAPS, "apps", live, manager="kubectl-edit", subresource="")
-
-    def text(self, name: str) -> str:
-        return str(self.cluster.get(CONFIG_MAPS, "apps", name)["data"]["text"])
-
-    async def told(self) -> list[NoticeKind]:
-        return [notice.kind for notice in await self.notices.after(0)]
+from tests.agent.rig import Rig, workload
+from tests.agent.wishes import OTHER, SPEC, WEB, config_map
+from tests.fakes.clock import in_virtual_time
 
 
 @in_virtual_time
@@ -311,9 +214,9 @@ async def test_a_prune_above_the_limit_is_held_and_what_is_new_is_applied() -> N
 async def test_a_tombstone_deletes_what_is_owned_and_says_gone() -> None:
     rig = Rig()
     async with rig.running():
-        saved = await rig.assign([config_map("a"), config_map("kept", annotations=_KEEP)])
+        await rig.assign([config_map("a"), config_map("kept", annotations=_KEEP)])
         await asyncio.sleep(1)
-        await rig.desk.save(replace(_now(rig, saved), leaving="delete"))
+        await rig.desk.save(replace(rig.now(), leaving="delete"))
         rig.reconciler.wake(WEB)
         await asyncio.sleep(1)
         assert rig.names() == {"kept"}
@@ -326,12 +229,12 @@ async def test_a_delivery_made_anew_while_the_old_one_is_being_removed_is_not_lo
     rig = Rig()
     manifests = [config_map(f"a{number}") for number in range(5)]
     async with rig.running():
-        saved = await rig.assign(manifests)
+        await rig.assign(manifests)
         await asyncio.sleep(1)
         deleted = len(manifests)
         slow = _Slow()
         rig.cluster.interference = slow
-        await rig.desk.save(replace(_now(rig, saved), leaving="delete"))
+        await rig.desk.save(replace(rig.now(), leaving="delete"))
         rig.reconciler.wake(WEB)
         while len(rig.names()) == deleted:
             await asyncio.sleep(0.1)
@@ -383,10 +286,10 @@ async def test_suspended_and_released_deliveries_are_not_guarded() -> None:
         async with rig.running():
             await rig.assign([config_map("a")])
             await asyncio.sleep(1)
-            saved = await rig.assign([config_map("a")], **named)
+            await rig.assign([config_map("a")], **named)
             if not named:
                 await asyncio.sleep(1)
-                await rig.desk.save(replace(_now(rig, saved), released=True))
+                await rig.desk.save(replace(rig.now(), released=True))
                 rig.reconciler.wake(WEB)
             await asyncio.sleep(1)
             rig.edit("a", "by hand")
@@ -398,14 +301,14 @@ async def test_suspended_and_released_deliveries_are_not_guarded() -> None:
 async def test_what_was_put_back_is_waited_for_anew() -> None:
     rig = Rig()
     async with rig.running():
-        await rig.assign([_deployment()], spec=replace(SPEC, wait=True, timeout_s=60.0))
+        await rig.assign([_DEPLOYMENT], spec=replace(SPEC, wait=True, timeout_s=60.0))
         await asyncio.sleep(1)
         assert rig.report().stage is Stage.CHECKING
         _become_ready(rig)
         await asyncio.sleep(6)
         assert (rig.report().stage, rig.report().healthy) == (Stage.READY, True)
         await asyncio.sleep(300)
-        rig.cluster.delete(_DEPLOYMENTS, "apps", "web")
+        rig.cluster.delete(rig.resource(_DEPLOYMENT.ref), "apps", "web")
         await asyncio.sleep(2)
         assert rig.report().stage is Stage.CHECKING
         await asyncio.sleep(61)
@@ -420,7 +323,7 @@ async def test_the_timeout_survives_a_restart() -> None:
     rig = Rig()
     spec = replace(SPEC, wait=True, timeout_s=60.0)
     async with rig.running():
-        await rig.assign([_deployment()], spec=spec)
+        await rig.assign([_DEPLOYMENT], spec=spec)
         await asyncio.sleep(40)
         assert rig.report().stage is Stage.CHECKING
     rig.begin()
@@ -432,40 +335,15 @@ async def test_the_timeout_survives_a_restart() -> None:
 
 
 _KEEP: Mapping[str, str] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
-_DEPLOYMENTS = replace(CONFIG_MAPS, group="apps", plural="deployments", kind="Deployment")
-
-
-def _now(rig: Rig, saved: Head) -> Head:
-    found = rig.desk.get(saved.home)
-    assert found is not None
-    return found
-
-
-def _deployment() -> Manifest:
-    labels = {
-        "kustomize.toolkit.fluxcd.io/name": WEB.name,
-        "kustomize.toolkit.fluxcd.io/namespace": WEB.namespace,
-    }
-    value = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "apps", "labels": labels},
-        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}},
-    }
-    return Manifest.of(value, ObjectRef("apps", "Deployment", "apps", "web"))
+_DEPLOYMENT = workload("Deployment", replicas=1, selector={"matchLabels": {"app": "web"}})
 
 
 def _become_ready(rig: Rig) -> None:
-    try:
-        live = rig.cluster.get(_DEPLOYMENTS, "apps", "web")
-    except NotFound as problem:
-        raise AssertionError("the Deployment is not there") from problem
-    live["status"] = {
-        "observedGeneration": live["metadata"]["generation"],
-        "replicas": 1,
-        "updatedReplicas": 1,
-        "readyReplicas": 1,
-        "availableReplicas": 1,
-        "conditions": [{"type": "Available", "status": "True"}],
-    }
-    rig.cluster.replace(_DEPLOYMENTS, "apps", live, manager="kubelet", subresource="status")
+    rig.put_status(
+        _DEPLOYMENT.ref,
+        replicas=1,
+        updatedReplicas=1,
+        readyReplicas=1,
+        availableReplicas=1,
+        conditions=[{"type": "Available", "status": "True"}],
+    )
