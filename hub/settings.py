@@ -68,7 +68,7 @@ class Settings:
             render=env.text("RENDER", "") or None,
             renderers=env.count("RENDERERS", 2),
             render_time_s=env.seconds("RENDER_TIME", 60.0),
-            git_workers=env.count("GIT_WORKERS", 4),
+            git_workers=env.count("GIT_WORKERS", 8),
             api_timeout_s=env.seconds("API_TIMEOUT", 30.0),
             watch_timeout_s=env.seconds("WATCH_TIMEOUT", 300.0),
             keepalive_s=env.seconds("KEEPALIVE", 30.0),

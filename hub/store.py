@@ -98,17 +98,31 @@ class Store:
         for watched in self._watched:
             watched.listeners.append(listener)
 
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """Return a Secret's data, None when it does not exist. Raises ApiError."""
+        value = await self._found(SECRETS, namespace, name)
+        if value is None:
+            return None
+        return {key: base64.b64decode(text) for key, text in (value.get("data") or {}).items()}
+
     async def variables(self, kind: VariablesKind, namespace: str, name: str) -> Mapping[str, str] | None:
-        """Return the data of a ConfigMap or Secret, decoded, None when it does not exist. Raises ApiError."""
-        resource = SECRETS if kind is VariablesKind.SECRET else CONFIG_MAPS
+        """Return the data of a ConfigMap or Secret as text, None when it does not exist. Raises ApiError.
+
+        Bytes of a Secret that are no UTF-8 are surrogates, so that the text is as exact as the bytes are and whoever uses it can tell.
+        """
+        if kind is VariablesKind.SECRET:
+            data = await self.secret(namespace, name)
+            if data is None:
+                return None
+            return {key: value.decode("utf-8", "surrogateescape") for key, value in data.items()}
+        found = await self._found(CONFIG_MAPS, namespace, name)
+        return None if found is None else found.get("data") or {}
+
+    async def _found(self, resource: Resource, namespace: str, name: str) -> Object | None:
         try:
-            value = await self._api.get(resource, namespace, name)
+            return await self._api.get(resource, namespace, name)
         except NotFound:
             return None
-        data: dict[str, str] = value.get("data") or {}
-        if kind is VariablesKind.CONFIG_MAP:
-            return data
-        return {key: base64.b64decode(text).decode("utf-8", "replace") for key, text in data.items()}
 
     async def update_status(self, collection: Collection[S], key: Key, change: Callable[[S], Value]) -> bool:
         """Write the status that `change` makes of the newest resource; tell whether anything had to be written.

@@ -3,6 +3,8 @@
 Pure. The language is the one of Flux's fork of drone/envsubst, whose odd corners people rely on: all default operators
 mean "when empty", a default ends at the first `}`, `$$` reads as `$` in plain text only, `$NAME` is plain text.
 
+A value whose bytes are no UTF-8 comes with surrogates and is refused where it is used, never where it is only there.
+
 Texts come from tenants. Parsing is one pass; nesting, the work of patterns and the size of the result are bounded.
 """
 
@@ -36,6 +38,10 @@ class ExpressionError(Exception):
 
 class VariableNotSet(ExpressionError):
     """A variable without a value is used where one is needed."""
+
+
+class NotText(ExpressionError):
+    """A variable is used whose value is not text."""
 
 
 class TooCostly(ExpressionError):
@@ -208,6 +214,10 @@ class _Evaluation:
             if self.strict and expression.op not in _DEFAULTS:
                 raise VariableNotSet(f'variable not set (strict mode): "{expression.name}"')
             value = ""
+        if not _is_text(value):
+            raise NotText(
+                f'the value of "{expression.name}" is binary, not UTF-8 text; a manifest cannot hold it'
+            )
         self._spend(size_of_result(expression.op, value, args))
         return apply(expression.op, value, args)
 
@@ -301,6 +311,14 @@ def _bytes(text: str) -> bytes:
 
 def _string(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # Unicode's simple mappings, one character to one; str.lower and str.upper use the full ones ("ß" to "SS").

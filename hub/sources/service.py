@@ -13,7 +13,6 @@ from agent.kube.watch import Key
 from hub.artifacts.contents import TreeDigest
 from hub.model.events import Event
 from hub.model.gitrepository import GitRepository, GitRepositoryStatus
-from hub.model.kustomization import VariablesKind
 from hub.model.value import MalformedResource
 from hub.sources.controller import GitRepositoryReconciler, SourceSettings
 from hub.sources.intent import Intent, intent_of
@@ -43,8 +42,7 @@ class StoredSources:
         return self._store.git_repositories.get((namespace, name))
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        data = await self._store.variables(VariablesKind.SECRET, namespace, name)
-        return None if data is None else {key: text.encode() for key, text in data.items()}
+        return await self._store.secret(namespace, name)
 
     async def put_status(self, repository: GitRepository, status: GitRepositoryStatus) -> GitRepository:
         key = (repository.metadata.namespace, repository.metadata.name)

@@ -1,5 +1,6 @@
 """Git: which commit a reference stands for, how revisions are written, when content is made anew, what a Secret gives."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -169,6 +170,8 @@ def material() -> dict[str, str]:
         "{{ssh-private-key}}": plain,
         "{{ssh-private-key-with-passphrase-foobar}}": locked,
         "{{known-hosts}}": f"example.com {public}",
+        "{{ssh-public-key}}": public,
+        "{{ca-cert}}": "-----BEGIN CERTIFICATE-----",
     }
 
 
@@ -215,3 +218,38 @@ def test_authentication_options_are_read_and_checked(row: dict[str, Any]) -> Non
         found = getattr(options, OPTION_NAMES.get(name, name))
         text = found.decode() if isinstance(found, bytes) else found
         assert text == filled(wanted or "")
+
+
+# git/secret_auth
+
+METHODS: dict[str, Callable[[credentials.AuthOptions], bool]] = {
+    "basic": lambda found: bool(found.username and found.transport == "https"),
+    "bearer": lambda found: bool(found.bearer_token),
+    "ssh": lambda found: bool(found.identity),
+    "tls": lambda found: bool(found.ca),
+}
+
+
+@pytest.mark.parametrize("row", support.cases("git/secret_auth.json"))
+def test_a_secret_gives_what_it_holds(row: dict[str, Any]) -> None:
+    data = {key: filled(text).encode() for key, text in row["data"].items()}
+    scheme = "ssh" if "identity" in data else "https"
+    options = credentials.auth_options(f"{scheme}://example.com/repository.git", data)
+    expected = row["expected"]
+    match row["op"]:
+        case "auth-methods":
+            assert [name for name, is_given in METHODS.items() if is_given(options)] == expected
+        case "basic":
+            assert {"username": options.username, "password": options.password} == expected
+        case "bearer":
+            assert options.bearer_token == expected
+        case "tls":
+            found = {"client_certificate": bool(options.client_certificate), "custom_ca": bool(options.ca)}
+            assert found | {"legacy_keys_used": {}} == expected
+        case "ssh":
+            # The public key is not needed: it follows from the private one.
+            found_keys = {"identity": options.identity.decode(), "known_hosts": options.known_hosts.decode()}
+            wanted = {key: filled(text) for key, text in expected.items() if key != "identity.pub"}
+            assert found_keys | {"password": options.password} == wanted
+        case other:
+            raise AssertionError(f"unknown op {other}")

@@ -12,12 +12,23 @@ from hub.build.kustomize import find_directory, is_local_relative, prepare
 from hub.build.objects import Marks, check_identity, finish
 from hub.build.render import BuildRequest, Rendered, RenderPool
 from hub.build.substitute import Substitution, merge_variables, substitute
+from hub.sources import ignore
 from tests.conformance import support
 from tests.hub.build.adapter import renderers
 
 
 def _files(row: Mapping[str, Any]) -> dict[str, bytes]:
     return {name: content.encode() for name, content in row["files"].items()}
+
+
+def _ignored(row: Mapping[str, Any]) -> kustomize.Ignored | None:
+    """Give the ignore rules of a working folder, None when the row has none."""
+    extra = row.get("source_ignore", row.get("ignore"))
+    if extra is None:
+        return None
+    texts = {name: text for name, text in row["files"].items() if name.endswith(ignore.FILE_NAME)}
+    rules = ignore.Matcher(patterns=(*ignore.tree_patterns(texts), *ignore.read_patterns(extra)))
+    return lambda name, is_directory, /: rules.ignores(name.split("/"), is_dir=is_directory)
 
 
 def _rows(*ops: str) -> list[Any]:
@@ -31,7 +42,7 @@ def test_local_relative_path(row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("row", _rows("scan"))
 async def test_scan(row: dict[str, Any]) -> None:
-    prepared = prepare(_files(row), row["path"], {})
+    prepared = prepare(_files(row), row["path"], {}, _ignored(row))
     request = BuildRequest(
         files=prepared.files, path=prepared.path, rewrite=prepared.kustomization, manifests=prepared.manifests
     )
@@ -50,7 +61,7 @@ async def test_generator(row: dict[str, Any]) -> None:
     if row["spec"] is None:
         await _check_plain(row, files, path)
         return
-    prepared = prepare(files, path, row["spec"])
+    prepared = prepare(files, path, row["spec"], _ignored(row))
     expected = row["expected"]
     _check_file(prepared.files[prepared.kustomization].decode(), expected)
     if "file_name" in expected:

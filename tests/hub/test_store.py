@@ -129,12 +129,17 @@ async def test_the_last_finalizer_removed_leaves_nothing_in_the_mirror() -> None
         assert store.clusters.get(KEY) is None
 
 
-async def test_secrets_are_read_decoded_and_missing_ones_are_none() -> None:
+async def test_secrets_are_read_exactly_and_missing_ones_are_none() -> None:
     api = MemoryApi()
-    data = {"TOKEN": base64.b64encode(b"s3cret").decode()}
+    values = {"TOKEN": "gr\u00fc\u00dfe\n".encode(), "KEY": b"\xff\x00\xfe", "EMPTY": b""}
+    data = {name: base64.b64encode(value).decode() for name, value in values.items()}
     api.put("secrets", {"metadata": {"name": "vars", "namespace": "apps"}, "data": data})
     async with running(api) as store:
-        assert await store.variables(VariablesKind.SECRET, "apps", "vars") == {"TOKEN": "s3cret"}
+        assert await store.secret("apps", "vars") == values
+        assert await store.secret("apps", "gone") is None
+        read = await store.variables(VariablesKind.SECRET, "apps", "vars")
+        assert read is not None
+        assert {name: text.encode("utf-8", "surrogateescape") for name, text in read.items()} == values
         assert await store.variables(VariablesKind.CONFIG_MAP, "apps", "vars") is None
 
 

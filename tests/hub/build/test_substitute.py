@@ -25,6 +25,14 @@ def test_a_value_gets_the_type_that_the_text_says() -> None:
     assert substituted("${q}${P}${q}", P="8080", q='"') == "8080"
 
 
+def test_a_value_that_is_no_text_is_refused_where_it_is_used_and_not_shown() -> None:
+    binary = b"\xffcanary".decode("utf-8", "surrogateescape")
+    assert substituted("${P}", P="1", KEY=binary) == 1
+    with pytest.raises(BuildFailed, match='value of "KEY" is binary, not UTF-8 text') as refused:
+        substituted("${KEY}", KEY=binary)
+    assert "canary" not in str(refused.value)
+
+
 def test_without_variables_nothing_is_touched() -> None:
     value = rendered("$$ ${HOME} ${not-a-name}")
     assert substitute(value, Substitution(variables={})) is value.object

@@ -1,6 +1,7 @@
 """Sources over the real store: objects appear, change and go, and their work follows."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,15 @@ async def test_a_secret_is_read_when_it_is_needed(world: World) -> None:
     world.api.put_resource(Kind.GIT_REPOSITORY, "app", SPEC | {"secretRef": {"name": "git"}})
     await world.until_fetched(1)
     assert world.remote.requests[0].auth.bearer_token == "canary"
+
+
+async def test_a_credential_arrives_byte_for_byte(world: World) -> None:
+    key = b"-----BEGIN\xff\xfe-----"
+    data = {"username": "Z2l0", "password": "eA==", "ca.crt": base64.b64encode(key).decode()}
+    world.api.put("secrets", {"metadata": {"name": "git", "namespace": "apps"}, "data": data})
+    world.api.put_resource(Kind.GIT_REPOSITORY, "app", SPEC | {"secretRef": {"name": "git"}})
+    await world.until_fetched(1)
+    assert world.remote.requests[0].auth.ca == key
 
 
 async def test_a_deleted_object_is_let_go(world: World) -> None:
