@@ -8,10 +8,12 @@ from agent.model.names import ClusterId, HomeName
 from hub.delivery.candidate import source_name
 from hub.delivery.placement import Placed, Placement
 from hub.model.conditions import READY
-from hub.model.kustomization import Dependency, Kustomization
-
-NOT_PLACED = "DependencyNotPlaced"
-NOT_READY = "DependencyNotReady"
+from hub.model.kustomization import (
+    DEPENDENCY_NOT_PLACED,
+    DEPENDENCY_NOT_READY,
+    Dependency,
+    Kustomization,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +43,17 @@ def judge(
         neighbour = neighbours.get(key)
         name = f"{key[0]}/{key[1]}"
         if neighbour is None:
-            return Judgement(reason=NOT_READY, problem=f"dependency '{name}' not found")
+            return Judgement(reason=DEPENDENCY_NOT_READY, problem=f"dependency '{name}' not found")
         home = _home_in(placement.id, neighbour.placed)
         if home is not None:
             by_agent.append(home)
         elif neighbour.delivery.fleet is not None:
             return Judgement(
-                reason=NOT_PLACED,
+                reason=DEPENDENCY_NOT_PLACED,
                 problem=f"dependency '{name}' is not placed on cluster {placement.cluster.metadata.name}",
             )
         elif problem := _not_ready(name, neighbour.delivery, delivery, revision):
-            return Judgement(reason=NOT_READY, problem=problem)
+            return Judgement(reason=DEPENDENCY_NOT_READY, problem=problem)
     return Judgement(by_agent=tuple(by_agent))
 
 

@@ -1,6 +1,6 @@
 """The hub's end of one session, over any Stream: says to a cluster what is wished for it, hears what its agent reports.
 
-State: only what ends with the session: what the agent holds, and which wishes changed. A home name without a wish is not answered and
+State: only what ends with the session: what the agent holds, what it declined, and which wishes changed. A home name without a wish is not answered and
 kept by the agent; nothing here ever takes silence for a deletion.
 """
 
@@ -38,7 +38,7 @@ from agent.model.link import (
 )
 from agent.model.names import ClusterId, Digest, HomeName, timestamp
 from agent.model.report import Notice, Report, Stage
-from hub.model.wish import Assigned, Boards, Happening, Presence, Wish
+from hub.model.wish import Assigned, Boards, Declined, Happening, Presence, Wish
 
 _LOG = logging.getLogger(__name__)
 
@@ -108,6 +108,8 @@ class Session:
         self._greeting_timeout_s = greeting_timeout_s
         self._held: dict[HomeName, Held] = {}
         self._sent: dict[HomeName, Assigned] = {}
+        self._orders: dict[HomeName, Order] = {}
+        self._declined: dict[HomeName, int] = {}
         self._heard_s = clock.monotonic_s()
         self._doubts = 0
         self._seq = 0
@@ -150,6 +152,9 @@ class Session:
                 await stream.send(NoticeAck(seq=message.seq))
             elif isinstance(message, Ack) and (mark := self._late_mark(message.home)) is not None:
                 await stream.send(mark)
+            elif isinstance(message, Alive):
+                for again in self._said_again():
+                    await stream.send(again)
 
     async def _greet(self, stream: Stream[Down, Up]) -> Hello | None:
         hello = await stream.receive()
@@ -237,7 +242,7 @@ class Session:
                         "reason": message.reason,
                     },
                 )
-                self._sent.pop(message.home, None)
+                self._decline(message)
             case Report():
                 # The certificate names the cluster, whatever the report says.
                 report = replace(message, cluster=self._peer.cluster)
@@ -257,7 +262,31 @@ class Session:
             case _:
                 assert_never(message)
 
+    def _decline(self, nack: Nack) -> None:
+        """Keep in mind what the agent did not take, if it is what was sent last; it is said again after a while."""
+        wish = self._sent.pop(nack.home, None)
+        if wish is None or nack.order != self._orders.get(nack.home):
+            return
+        self._declined[nack.home] = 0
+        declined = Declined(uid=wish.assignment.uid, reason=nack.reason, message=nack.message)
+        self._boards.declined.put((self._peer.cluster, nack.home), declined)
+
+    def _settle_declined(self, home: HomeName) -> None:
+        self._declined.pop(home, None)
+        self._boards.declined.drop((self._peer.cluster, home))
+
+    def _said_again(self) -> list[Down]:
+        """Return what was declined some signs of life ago: what hindered the agent may be over."""
+        again: list[Down] = []
+        for home in self._declined:
+            self._declined[home] += 1
+            if self._declined[home] >= MISSED_ALIVES:
+                self._declined[home] = 0
+                again += [one] if (one := self._message(home, self._wishes.get(home))) is not None else []
+        return again
+
     def _acknowledged(self, ack: Ack) -> None:
+        self._settle_declined(ack.home)
         wish = self._sent.get(ack.home)
         if wish is not None and wish.assignment.substance == ack.substance:
             self._held[ack.home] = Held(
@@ -301,6 +330,8 @@ class Session:
             while True:
                 moved: dict[str, list[HomeName]] = {}
                 for home, wish in (await reader.next()).items():
+                    if not isinstance(wish, Assigned) or self._is_in_step(home, wish):
+                        self._settle_declined(home)
                     if isinstance(wish, Assigned) and self._is_in_step(home, wish):
                         moved.setdefault(wish.revision, []).append(home)
                     elif (message := self._message(home, wish)) is not None:
@@ -348,8 +379,9 @@ class Session:
         # Stamped here: only a session's term tells which of two hubs is the newer.
         self._seq += 1
         term = self._presence.term if self._presence is not None else 0
+        order = self._orders[wish.assignment.home] = Order(term, self._seq)
         return Assign(
-            assignment=replace(wish.assignment, order=Order(term, self._seq)).encode(),
+            assignment=replace(wish.assignment, order=order).encode(),
             revision=wish.revision,
             traceparent=wish.traceparent,
             delta=delta,

@@ -11,6 +11,8 @@ from hub.model.durations import Duration
 from hub.model.metadata import Metadata
 from hub.model.value import Value, read
 
+DEPENDENCY_NOT_PLACED = "DependencyNotPlaced"
+DEPENDENCY_NOT_READY = "DependencyNotReady"
 HEALTHY = "Healthy"
 
 LEAST_TIMEOUT = Duration(seconds=30)

@@ -51,6 +51,15 @@ class Happening:
     notice: Notice
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declined:
+    """The agent did not take what it was assigned last for the delivery of this UID, and why; gone when it takes one."""
+
+    uid: str
+    reason: str
+    message: str
+
+
 class Boards:
     """Where the stages of one hub meet: wishes go down, reports and presence come up. One event loop; one hub."""
 
@@ -59,4 +68,5 @@ class Boards:
         self.reports: Board[PlacementKey, Report] = Board()
         self.presence: Board[ClusterId, Presence] = Board()
         self.happenings: Board[tuple[ClusterId, int, int], Happening] = Board()
+        self.declined: Board[PlacementKey, Declined] = Board()
         self.standings: Board[DeliveryKey, Standing] = Board()

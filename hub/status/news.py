@@ -1,29 +1,61 @@
 """What a written status of a delivery says for the first time, as events. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from hub.model.conditions import READY
 from hub.model.events import COMMIT_STATUS, COMMIT_STATUS_UPDATE, REVISION, Event, Severity, event
 from hub.model.kinds import TYPES, Kind
-from hub.model.kustomization import Kustomization, KustomizationStatus
-from hub.model.standing import Standing
-from hub.status.verdict import SUCCEEDED
+from hub.model.kustomization import (
+    DEPENDENCY_NOT_PLACED,
+    DEPENDENCY_NOT_READY,
+    Kustomization,
+    KustomizationStatus,
+)
+from hub.model.standing import Problem, Standing
+from hub.status.verdict import SUCCEEDED, Verdict
+
+# Flux's words, whatever is really waited for; the condition names it.
+DEPENDENCIES_WAIT = "Dependencies do not meet ready condition, retrying in 30s"
+_DEPENDENCIES = frozenset({DEPENDENCY_NOT_READY, DEPENDENCY_NOT_PLACED})
 
 
-def news(before: Kustomization, status: KustomizationStatus, standing: Standing) -> Iterable[Event]:
-    """Yield the events of a write: the problem that is new, the work that ended well."""
-    problem = standing.problem or next((one.problem for one in standing.targets if one.problem), None)
-    old = {(one.reason, one.message) for one in before.status.conditions}
-    new = {(one.reason, one.message) for one in status.conditions}
-    if problem is not None and (problem.reason, problem.message) in new - old:
-        severity = Severity.INFO if problem.is_quiet else Severity.ERROR
-        yield _event(before, severity, problem.reason, problem.message, _revision(standing.revision))
-    if status.history == before.status.history or not status.last_applied_revision:
-        return
-    latest = status.history[0]
-    if latest.last_reconciled_status == SUCCEEDED:
-        message = f"Reconciliation finished in {latest.last_reconciled_duration}, next run in {before.spec.interval}"
-        facts = _revision(status.last_applied_revision) | {COMMIT_STATUS: COMMIT_STATUS_UPDATE}
-        yield _event(before, Severity.INFO, SUCCEEDED, message, facts)
+def news(
+    before: Kustomization, status: KustomizationStatus, standing: Standing, verdicts: Sequence[Verdict]
+) -> Iterable[Event]:
+    """Yield the events of a write: problems that are new, a wait that began, the work that ended well."""
+    for problem, message in _problems(standing, verdicts):
+        if _says(status, message) and not _says(before.status, message):
+            facts = _revision(standing.revision)
+            yield _event(before, Severity.ERROR, problem.reason, message, facts)
+    if (reason := _waits_for(status)) and reason != _waits_for(before.status):
+        yield _event(before, Severity.INFO, reason, DEPENDENCIES_WAIT, _revision(standing.revision))
+    if status.history != before.status.history and status.last_applied_revision:
+        latest = status.history[0]
+        if latest.last_reconciled_status == SUCCEEDED:
+            took, interval = latest.last_reconciled_duration, before.spec.interval
+            message = f"Reconciliation finished in {took}, next run in {interval}"
+            facts = _revision(status.last_applied_revision) | {COMMIT_STATUS: COMMIT_STATUS_UPDATE}
+            yield _event(before, Severity.INFO, SUCCEEDED, message, facts)
+
+
+def _problems(standing: Standing, verdicts: Sequence[Verdict]) -> Iterable[tuple[Problem, str]]:
+    """Yield what hinders the delivery, and what the conditions say of it; what is only waited for is in the conditions alone."""
+    if standing.problem is not None and not standing.problem.is_quiet:
+        yield standing.problem, standing.problem.message
+    for one in verdicts:
+        problem = one.target.problem
+        if problem is not None and not problem.is_quiet:
+            yield problem, problem.message if len(verdicts) == 1 else f"{one.name}: {problem.message}"
+
+
+def _says(status: KustomizationStatus, message: str) -> bool:
+    return any(message in one.message for one in status.conditions)
+
+
+def _waits_for(status: KustomizationStatus) -> str:
+    """Return the reason when it is dependencies that are waited for, else nothing."""
+    ready = next((one for one in status.conditions if one.type == READY), None)
+    return ready.reason if ready is not None and ready.reason in _DEPENDENCIES else ""
 
 
 def _revision(revision: str) -> dict[str, str]:

@@ -5,10 +5,11 @@ what is written follows from the pure parts beside it.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from agent.kit.board import Board
 from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
@@ -18,8 +19,9 @@ from hub.model.cluster import Cluster, ClusterStatus
 from hub.model.fleet import Fleet, FleetStatus
 from hub.model.kustomization import Kustomization, KustomizationStatus
 from hub.model.standing import Standing, Target
-from hub.model.wish import Boards
+from hub.model.wish import Boards, PlacementKey
 from hub.status.cluster import ClusterOutlook, cluster_status_of
+from hub.status.declined import problem_of
 from hub.status.delivery import Outlook, status_of
 from hub.status.fleet import FleetOutlook, fleet_status_of, selected
 from hub.status.happenings import event_of
@@ -93,7 +95,8 @@ class StatusWriter:
             for loop in (self._delivery_loop, self._cluster_loop, self._fleet_loop, self._event_loop):
                 tasks.start(loop.run(), name="status")
             tasks.start(self._follow_standings(), name="status-standings")
-            tasks.start(self._follow_reports(), name="status-reports")
+            tasks.start(self._follow_placements(self._boards.reports), name="status-reports")
+            tasks.start(self._follow_placements(self._boards.declined), name="status-declined")
             tasks.start(self._follow_presence(), name="status-presence")
             tasks.start(self._follow_happenings(), name="status-happenings")
             await tasks.wait_for_failure()
@@ -107,8 +110,8 @@ class StatusWriter:
                         self._mark_cluster_of(id_)
                     self._mark_delivery(key)
 
-    async def _follow_reports(self) -> None:
-        with self._boards.reports.reader() as reader:
+    async def _follow_placements(self, board: Board[PlacementKey, Any]) -> None:
+        with board.reader() as reader:
             while True:
                 for place in await reader.next():
                     if (owner := self._placements.owner(place)) is not None:
@@ -184,7 +187,7 @@ class StatusWriter:
 
         if await self._store.update_status(self._store.kustomizations, key, change):
             self._written_s[(DELIVERY, key)] = self._clock.monotonic_s()
-            for one in news(*made[-1], standing):
+            for one in news(*made[-1], standing, verdicts):
                 await self._store.record_event(one)
         return self._until_lapse(target.id for target in standing.targets)
 
@@ -241,7 +244,7 @@ class StatusWriter:
         now = self._clock.now()
         return tuple(
             judge(
-                target,
+                self._with_declined(target, standing.uid),
                 standing.uid,
                 self._boards.reports.get(target.key),
                 self._boards.presence.get(target.id),
@@ -250,6 +253,13 @@ class StatusWriter:
             )
             for target in targets
         )
+
+    def _with_declined(self, target: Target, uid: str) -> Target:
+        """Return the target with what its agent would not take as its problem, unless it has one already."""
+        declined = self._boards.declined.get(target.key)
+        if target.problem is not None or declined is None or declined.uid != uid:
+            return target
+        return replace(target, problem=problem_of(declined, target.cluster.name))
 
     def _verdicts_in(self, id_: ClusterId) -> Iterable[Verdict]:
         for place, owner in self._placements.in_cluster(id_):

@@ -496,6 +496,53 @@ async def test_an_assignment_for_another_cluster_is_refused_with_a_reason() -> N
 
 
 @in_virtual_time
+async def test_what_an_agent_declined_is_on_the_board_until_it_takes_one() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        foreign = replace(wish, assignment=replace(wish.assignment, cluster=ClusterId("another")))
+        link.wishes.put(WEB, foreign)
+        link.connect()
+        await link.settle()
+        declined = link.boards.declined.get((CLUSTER, WEB))
+        assert declined is not None
+        assert (declined.uid, declined.reason) == ("uid-1", "OtherCluster")
+        assert "another" in declined.message
+        link.wishes.put(WEB, wish)
+        await link.settle()
+        assert link.boards.declined.get((CLUSTER, WEB)) is None
+
+
+@in_virtual_time
+async def test_what_an_agent_declined_is_said_again_after_a_while() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        index = wish.assignment.bundle.base
+        kept, link.content[index] = link.content[index], b'{"format":2}'
+        link.connect()
+        await link.settle()
+        assert len(link.said_up(Nack)) == 1
+        link.content[index] = kept
+        await link.settle(ALIVE_S * 4)
+        assert link.holds(wish)
+        assert link.boards.declined.get((CLUSTER, WEB)) is None
+
+
+@in_virtual_time
+async def test_what_an_agent_declined_counts_no_more_when_it_is_not_wished_for() -> None:
+    async with Link() as link:
+        first = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        foreign = replace(first, assignment=replace(first.assignment, cluster=ClusterId("another")))
+        link.wishes.put(WEB, foreign)
+        await link.settle()
+        assert link.boards.declined.get((CLUSTER, WEB)) is not None
+        link.wishes.put(WEB, first)
+        await link.settle()
+        assert link.boards.declined.get((CLUSTER, WEB)) is None
+
+
+@in_virtual_time
 async def test_an_assignment_that_cannot_be_read_ends_the_session_by_name() -> None:
     async with Link() as link:
         line = link.connect()

@@ -11,7 +11,7 @@ from agent.model.report import Notice, NoticeKind, Report, Stage
 from hub.model.kinds import Kind
 from hub.model.metadata import Uid
 from hub.model.standing import Problem, Standing
-from hub.model.wish import Boards, Happening, Presence
+from hub.model.wish import Boards, Declined, Happening, Presence
 from hub.status.writer import StatusSettings, StatusWriter
 from hub.store import Store
 from tests.hub.memory import Hand, MemoryApi, Middle, settle
@@ -199,3 +199,67 @@ async def test_a_word_on_an_older_generation_is_not_written() -> None:
         rig.say(Stage.READY)
         await rig.clock.pass_(2)
         assert rig.writes("kustomizations") == 0
+
+
+async def test_what_an_agent_declines_is_a_condition_and_an_event_until_it_takes_it() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        await rig.clock.pass_(2)
+        declined = Declined(uid="uid-webapp", reason="Malformed", message="this is no assignment: 'x'")
+        rig.boards.declined.put((ID, HOME), declined)
+        await rig.clock.pass_(2)
+        assert rig.ready() == ("False", "AssignmentDeclined")
+        ((kind, reason, message),) = rig.events()
+        assert (kind, reason) == ("Warning", "AssignmentDeclined")
+        for part in ("eu-1", "Malformed", "this is no assignment: 'x'", "hub cluster add eu-1"):
+            assert part in message
+        rig.boards.declined.drop((ID, HOME))
+        rig.say(Stage.READY)
+        await rig.clock.pass_(2)
+        assert rig.ready() == ("True", "ReconciliationSucceeded")
+
+
+async def test_what_an_agent_declined_of_an_earlier_delivery_says_nothing_of_this_one() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.boards.declined.put((ID, HOME), Declined(uid="uid-before", reason="Malformed", message="x"))
+        rig.say(Stage.READY)
+        await rig.clock.pass_(2)
+        assert rig.ready() == ("True", "ReconciliationSucceeded")
+
+
+async def test_what_is_only_waited_for_is_no_event() -> None:
+    async with running() as rig:
+        rig.connect()
+        missing = Problem(
+            reason="ArtifactFailed", message="Source artifact not found, retrying in 30s", is_quiet=True
+        )
+        rig.stand(standing(problem=missing))
+        await rig.clock.pass_(2)
+        assert rig.ready() == ("False", "ArtifactFailed")
+        assert rig.events() == []
+
+
+async def test_a_dependency_that_is_not_ready_is_told_once_as_information() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        for name in ("apps/infra", "apps/base"):
+            rig.say(Stage.WAITING, reason="DependencyNotReady", message=f"dependency '{name}' is not ready")
+            await rig.clock.pass_(2)
+        assert rig.ready() == ("False", "DependencyNotReady")
+        text = "Dependencies do not meet ready condition, retrying in 30s"
+        assert rig.events() == [("Normal", "DependencyNotReady", text)]
+
+
+async def test_a_failure_in_one_of_several_clusters_is_an_event_that_names_it() -> None:
+    async with running() as rig:
+        rig.connect()
+        broken = target("us-1", problem=Problem(reason="BuildFailed", message="variable not set: X"))
+        rig.stand(standing(target(), broken))
+        rig.say(Stage.READY)
+        await rig.clock.pass_(2)
+        assert rig.ready() == ("False", "BuildFailed")
+        assert rig.events() == [("Warning", "BuildFailed", "us-1: variable not set: X")]
