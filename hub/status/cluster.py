@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from agent.model.names import timestamp
+from agent.model.assignment import RECONCILE_CLUSTER
+from agent.model.names import HomeName, timestamp
 from hub.model.cluster import (
     CONNECTED,
     ENROLLED,
@@ -32,11 +33,15 @@ MAX_ROWS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOutlook:
-    """Everything that the status of one Cluster follows from. Times are written at most every `seen_every`."""
+    """Everything that the status of one Cluster follows from. Times are written at most every `seen_every`.
+
+    `resting` are the deliveries to which nothing is said now, because they are suspended or something hinders them everywhere.
+    """
 
     cluster: Cluster
     presence: Presence | None
     verdicts: tuple[Verdict, ...]
+    resting: frozenset[HomeName] = frozenset()
     patience: Patience
     seen_every: timedelta
     now: datetime
@@ -54,6 +59,7 @@ def cluster_status_of(outlook: ClusterOutlook) -> ClusterStatus:
         conditions=_conditions(outlook).items,
         observed_generation=outlook.cluster.metadata.generation,
         last_seen=_last_seen(outlook),
+        last_handled_reconcile_at=_handled(outlook),
     )
     if presence is not None:
         status = msgspec.structs.replace(
@@ -172,6 +178,21 @@ def _row(one: Verdict, now: str) -> DeliveryRow:
 
 def _is_prune_held(one: Verdict) -> bool:
     return one.report is not None and bool(one.report.prune_held)
+
+
+def _handled(outlook: ClusterOutlook) -> str:
+    """Return the request that was answered last: by every delivery of the cluster that can be asked, while its agent is there."""
+    before, asked = outlook.cluster.status.last_handled_reconcile_at, outlook.cluster.metadata.requested_at
+    is_there = outlook.presence is not None and outlook.presence.connected and not outlook.has_lapsed
+    if not asked or asked == before or not is_there:
+        return before
+    answers = (
+        one.target.problem is not None
+        or one.target.home in outlook.resting
+        or one.has_handled(RECONCILE_CLUSTER, asked)
+        for one in outlook.verdicts
+    )
+    return asked if all(answers) else before
 
 
 def _last_seen(outlook: ClusterOutlook) -> str:

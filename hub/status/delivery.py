@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from agent.model.assignment import RECONCILE
 from agent.model.inventory import format_id
 from agent.model.names import timestamp
 from hub.model.conditions import (
@@ -38,7 +39,6 @@ from hub.status.verdict import IN_PROGRESS, State, Verdict, is_current
 PRUNE_HELD = "PruneHeld"
 CONTESTED = "DriftContested"
 HEALTH_FAILED = "HealthCheckFailed"
-RECONCILE = "reconcile"
 MAX_HISTORY = 5
 MAX_IDS = 50
 
@@ -167,7 +167,7 @@ def _handled(outlook: Outlook) -> str:
     asked = outlook.delivery.metadata.requested_at
     if not asked or asked == before:
         return before
-    if outlook.standing.problem is not None:
+    if outlook.standing.problem is not None or outlook.standing.is_suspended:
         return asked
     answers = [_has_answered(one, asked) for one in outlook.verdicts if one.is_connected]
     told = all(one.state is not State.UNTOLD for one in outlook.verdicts)
@@ -175,9 +175,7 @@ def _handled(outlook: Outlook) -> str:
 
 
 def _has_answered(verdict: Verdict, asked: str) -> bool:
-    return verdict.target.problem is not None or (
-        verdict.report is not None and verdict.report.handled.get(RECONCILE) == asked
-    )
+    return verdict.target.problem is not None or verdict.has_handled(RECONCILE, asked)
 
 
 def _inventory(outlook: Outlook) -> Inventory | None:

@@ -60,6 +60,10 @@ class Verdict:
     def is_connected(self) -> bool:
         return self.away_since is None
 
+    def has_handled(self, token: str, asked: str) -> bool:
+        """Tell whether the agent acted on a request."""
+        return self.report is not None and self.report.handled.get(token) == asked
+
 
 def judge(
     target: Target,

@@ -14,7 +14,7 @@ from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
 from agent.kube.watch import Key
-from agent.model.names import ClusterId
+from agent.model.names import ClusterId, HomeName
 from hub.model.cluster import Cluster, ClusterStatus
 from hub.model.fleet import Fleet, FleetStatus
 from hub.model.kustomization import Kustomization, KustomizationStatus
@@ -200,6 +200,7 @@ class StatusWriter:
             return Done()
         id_ = cluster.spec.id
         verdicts = tuple(self._verdicts_in(id_))
+        resting = frozenset(self._resting_in(id_))
         presence = self._boards.presence.get(id_)
 
         def change(newest: Cluster) -> ClusterStatus:
@@ -208,6 +209,7 @@ class StatusWriter:
                     cluster=newest,
                     presence=presence,
                     verdicts=verdicts,
+                    resting=resting,
                     patience=self._patience,
                     seen_every=timedelta(seconds=self._settings.seen_every_s),
                     now=self._clock.now(),
@@ -266,6 +268,12 @@ class StatusWriter:
             standing = self._boards.standings.get((DELIVERY, *owner))
             if standing is not None:
                 yield from self._verdicts(standing, [one for one in standing.targets if one.key == place])
+
+    def _resting_in(self, id_: ClusterId) -> Iterable[HomeName]:
+        for (_, home), owner in self._placements.in_cluster(id_):
+            standing = self._boards.standings.get((DELIVERY, *owner))
+            if standing is None or standing.problem is not None or standing.is_suspended:
+                yield home
 
     def _until_lapse(self, ids: Iterable[ClusterId]) -> Outcome:
         """Return when time alone changes what is to be said: an agent that is away is believed no more, or longer away."""

@@ -3,12 +3,25 @@
 from datetime import timedelta
 from typing import Any
 
+from agent.model.names import HomeName
 from hub.model.cluster import Cluster, ClusterStatus
+from hub.model.standing import Problem
 from hub.model.value import raw
 from hub.model.wish import Presence
 from hub.status.cluster import ClusterOutlook, cluster_status_of
 from hub.status.verdict import Verdict
-from tests.hub.status.samples import NOW, PATIENCE, away, connected, failed, ready, report, told, verdict
+from tests.hub.status.samples import (
+    HOME,
+    NOW,
+    PATIENCE,
+    away,
+    connected,
+    failed,
+    ready,
+    report,
+    told,
+    verdict,
+)
 
 ENROLLED: dict[str, Any] = {"type": "Enrolled", "status": "True", "reason": "KeyRegistered", "message": ""}
 
@@ -24,13 +37,18 @@ def cluster(status: dict[str, Any] | None = None, **metadata: Any) -> Cluster:
 
 
 def status(
-    *verdicts: Verdict, presence: Presence | None = None, one: Cluster | None = None, later_s: float = 0
+    *verdicts: Verdict,
+    presence: Presence | None = None,
+    one: Cluster | None = None,
+    resting: frozenset[HomeName] = frozenset(),
+    later_s: float = 0,
 ) -> ClusterStatus:
     return cluster_status_of(
         ClusterOutlook(
             cluster=one or cluster(),
             presence=presence,
             verdicts=verdicts,
+            resting=resting,
             patience=PATIENCE,
             seen_every=timedelta(seconds=60),
             now=NOW + timedelta(seconds=later_s),
@@ -113,3 +131,34 @@ def test_an_identity_conflict_is_what_ready_says() -> None:
     }
     found = status(presence=connected(), one=cluster({"conditions": [ENROLLED, conflict]}))
     assert conditions(found)["Ready"] == ("False", "IdentityConflict")
+
+
+ASKED = {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}
+
+
+def answering(token: str) -> Verdict:
+    return verdict("eu-1", report("eu-1", handled={"reconcile-cluster": token}), connected())
+
+
+def handled(*verdicts: Verdict, presence: Presence | None = None, **more: Any) -> str:
+    return status(
+        *verdicts, presence=presence or connected(), one=cluster(**ASKED), **more
+    ).last_handled_reconcile_at
+
+
+def test_a_request_to_reconcile_a_cluster_is_handled_when_every_delivery_there_has_answered() -> None:
+    assert handled(answering("before")) == ""
+    assert handled(answering("now"), answering("before")) == ""
+    assert handled(answering("now"), answering("now")) == "now"
+    assert handled() == "now"
+
+
+def test_a_request_to_reconcile_a_cluster_does_not_wait_for_what_cannot_be_asked() -> None:
+    hindered = verdict("eu-1", None, connected(), problem=Problem(reason="BuildFailed", message="x"))
+    assert handled(hindered, answering("now")) == "now"
+    assert handled(answering("before"), resting=frozenset({HOME})) == "now"
+
+
+def test_a_request_to_reconcile_a_cluster_waits_for_its_agent() -> None:
+    assert handled(answering("now"), presence=away(5)) == ""
+    assert handled(answering("now"), presence=away(120)) == ""

@@ -209,3 +209,10 @@ def test_history_counts_what_ended_alike_and_keeps_five() -> None:
     )
     assert len(back.history) == 5
     assert (back.history[0].total_reconciliations, back.history[0].metadata["revision"]) == (2, "r9")
+
+
+def test_a_request_to_a_suspended_delivery_is_handled_by_doing_nothing() -> None:
+    asked = {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}
+    resting = verdict("eu-1", report("eu-1", Stage.SUSPENDED), connected())
+    found = status(resting, stands=standing(resting.target, is_suspended=True), **asked)
+    assert found.last_handled_reconcile_at == "now"

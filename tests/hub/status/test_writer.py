@@ -263,3 +263,18 @@ async def test_a_failure_in_one_of_several_clusters_is_an_event_that_names_it() 
         await rig.clock.pass_(2)
         assert rig.ready() == ("False", "BuildFailed")
         assert rig.events() == [("Warning", "BuildFailed", "us-1: variable not set: X")]
+
+
+async def test_a_request_to_reconcile_a_cluster_is_answered_in_its_status() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(2)
+        asked = {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}
+        rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": str(ID)}, **asked)
+        await rig.clock.pass_(2)
+        assert "lastHandledReconcileAt" not in rig.api.find("clusters", "apps", "eu-1")["status"]
+        rig.say(Stage.READY, handled={"reconcile-cluster": "now"})
+        await rig.clock.pass_(2)
+        assert rig.api.find("clusters", "apps", "eu-1")["status"]["lastHandledReconcileAt"] == "now"
