@@ -14,10 +14,12 @@ from agent.kit.board import Board
 from agent.kit.clock import Clock, Randomness, SystemClock, SystemRandomness
 from agent.kit.errors import CartwheelError, Transient
 from agent.kit.http import ProbeServer
+from agent.kit.logs import log_to_stdout
 from agent.kit.program import until_stopped
 from agent.kit.tasks import Tasks
-from agent.kit.telemetry import log_to_stdout
+from agent.kit.telemetry import Telemetry
 from agent.kube.access import Access, from_kubeconfig, in_cluster, shrink_tls_buffers
+from agent.kube.api import Api
 from agent.kube.client import Client
 from agent.kube.discovery import Discovery
 from agent.kube.lease import Leadership, LeaseSettings
@@ -45,12 +47,14 @@ class Agent:
     def __init__(
         self,
         settings: AgentSettings,
-        client: Client,
+        client: Api,
         leadership: Leadership,
         *,
         clock: Clock,
         randomness: Randomness,
+        telemetry: Telemetry | None = None,
     ) -> None:
+        self._telemetry = telemetry or Telemetry()
         self._settings = settings
         self._client = client
         self._leadership = leadership
@@ -104,6 +108,7 @@ class Agent:
             notices=self._notices,
             clock=clock,
             randomness=randomness,
+            telemetry=self._telemetry,
         )
         self._observer.worker = self._reconciler
         self._kubernetes_version = ""
@@ -181,12 +186,18 @@ async def run(settings: AgentSettings) -> None:
         user_agent=_USER_AGENT,
         may_write=lambda: leadership.holds,
     )
-    async with leasing, client:
-        agent = Agent(settings, client, leadership, clock=clock, randomness=randomness)
-        registry = prometheus_client.CollectorRegistry()
-        prometheus_client.ProcessCollector(registry=registry)
+    telemetry = Telemetry.of_program(
+        traces=settings.traces,
+        service="cartwheel-agent",
+        instance=settings.instance,
+        version=VERSION,
+        clock=clock,
+    )
+    async with leasing, client, telemetry as told:
+        agent = Agent(settings, client, leadership, clock=clock, randomness=randomness, telemetry=told)
+        prometheus_client.ProcessCollector(registry=told.registry)
         probes = ProbeServer(
-            settings.http_host, settings.http_port, ready=lambda: agent.problem, registry=registry
+            settings.http_host, settings.http_port, ready=lambda: agent.problem, registry=told.registry
         )
         await probes.start()
         try:

@@ -37,6 +37,7 @@ class AgentSettings:
     link_backoff: Backoff
     workers: int
     scale: float
+    traces: bool
 
 
 def read_settings(environment: Environment | None = None) -> AgentSettings:
@@ -70,6 +71,7 @@ def read_settings(environment: Environment | None = None) -> AgentSettings:
         link_backoff=Backoff(first_s=env.seconds("DIAL_FIRST", 0.5), last_s=env.seconds("DIAL_LAST", 30.0)),
         workers=env.count("WORKERS", 4),
         scale=env.scale,
+        traces=env.traces,
     )
 
 

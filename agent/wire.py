@@ -3,6 +3,7 @@
 from google.protobuf.message import DecodeError
 
 from agent.kit.errors import Transient
+from agent.kit.tracing import read_traceparent
 from agent.model.assignment import Hold, HoldReason, Order, Tombstone
 from agent.model.content import BundleRef, Entry, digest_of
 from agent.model.inventory import format_id, parse_id
@@ -294,7 +295,7 @@ def _read_assign(message: assignment_pb2.Assign) -> Assign:
         assignment=message.assignment,
         signatures=tuple(message.signatures),
         revision=message.revision,
-        traceparent=message.traceparent,
+        traceparent=read_traceparent(message.traceparent),
         delta=delta,
         inline=tuple(blob.data for blob in message.inline),
     )

@@ -14,9 +14,11 @@ from aiohttp import web
 from agent.kit.clock import SystemClock, SystemRandomness
 from agent.kit.errors import Stalled, Transient
 from agent.kit.http import ProbeServer
+from agent.kit.logs import log_to_stdout
 from agent.kit.tasks import Tasks
-from agent.kit.telemetry import log_to_stdout
+from agent.kit.telemetry import Telemetry
 from agent.kube.access import from_kubeconfig, in_cluster, shrink_tls_buffers
+from agent.kube.api import Api
 from agent.kube.client import Client
 from agent.kube.errors import NotFound
 from agent.kube.lease import Leadership, LeaseSettings
@@ -63,10 +65,11 @@ _USER_AGENT = f"cartwheel-hub/{VERSION}"
 class Hub:
     """One hub process's parts. `run` until cancelled or until it may not lead any more."""
 
-    def __init__(self, settings: Settings, client: Client, leadership: Leadership) -> None:
+    def __init__(self, settings: Settings, client: Api, leadership: Leadership, telemetry: Telemetry) -> None:
         self._settings = settings
         self._client = client
         self._leadership = leadership
+        self._telemetry = telemetry
         self._clock = SystemClock()
         self._randomness = SystemRandomness()
         self._boards = Boards()
@@ -148,6 +151,7 @@ class Hub:
             trees=shelf,
             clock=self._clock,
             randomness=self._randomness,
+            telemetry=self._telemetry,
         )
 
     def _status(self) -> StatusWriter:
@@ -163,6 +167,7 @@ class Hub:
             boards=self._boards,
             clock=self._clock,
             randomness=self._randomness,
+            telemetry=self._telemetry,
         )
 
     def _sources(self, stack: AsyncExitStack, shelf: Shelf) -> SourceService:
@@ -175,6 +180,7 @@ class Hub:
             shelf,
             clock=self._clock,
             randomness=self._randomness,
+            telemetry=self._telemetry,
             settings=ServiceSettings(
                 sources=SourceSettings(interval_scale=settings.scale), backoff=settings.backoff
             ),
@@ -220,6 +226,7 @@ class Hub:
                 version=VERSION,
                 alive_interval_s=settings.alive_interval_s,
                 greeting_timeout_s=settings.greeting_timeout_s,
+                telemetry=self._telemetry,
             )
 
         listen = ListenSettings(
@@ -281,11 +288,19 @@ async def serve(settings: Settings) -> None:
         user_agent=_USER_AGENT,
         may_write=lambda: leadership.holds,
     )
-    async with leasing, client:
-        hub = Hub(settings, client, leadership)
-        registry = prometheus_client.CollectorRegistry()
-        prometheus_client.ProcessCollector(registry=registry)
-        probes = ProbeServer(settings.host, settings.http_port, ready=lambda: hub.problem, registry=registry)
+    telemetry = Telemetry.of_program(
+        traces=settings.traces,
+        service="cartwheel-hub",
+        instance=settings.instance,
+        version=VERSION,
+        clock=clock,
+    )
+    async with leasing, client, telemetry as told:
+        hub = Hub(settings, client, leadership, told)
+        prometheus_client.ProcessCollector(registry=told.registry)
+        probes = ProbeServer(
+            settings.host, settings.http_port, ready=lambda: hub.problem, registry=told.registry
+        )
         await probes.start()
         try:
             await hub.run()

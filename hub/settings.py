@@ -46,6 +46,7 @@ class Settings:
     watch_backoff: Backoff
     workers: int
     scale: float
+    traces: bool
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> "Settings":
@@ -90,4 +91,5 @@ class Settings:
             ),
             workers=env.count("WORKERS", 8),
             scale=env.scale,
+            traces=env.traces,
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from agent.kit.errors import Stalled
 
 PREFIX = "CARTWHEEL_"
+OTLP = "OTEL_EXPORTER_OTLP_"
 
 
 class SettingInvalid(Stalled):
@@ -40,6 +41,23 @@ class Environment:
     def instance(self) -> str:
         """Return the name of this process: the Pod's (POD_NAME), else the host's."""
         return self._variables.get("POD_NAME") or socket.gethostname()
+
+    @property
+    def traces(self) -> bool:
+        """Tell whether OpenTelemetry's own variables name a collector to send traces to."""
+        named = self._either("TRACES_ENDPOINT", "ENDPOINT")
+        is_off = self._variables.get("OTEL_SDK_DISABLED", "").lower() == "true"
+        if not named or is_off or self._variables.get("OTEL_TRACES_EXPORTER") == "none":
+            return False
+        protocol = self._either("TRACES_PROTOCOL", "PROTOCOL") or "grpc"
+        if protocol != "grpc":
+            raise SettingInvalid(
+                f"{OTLP}PROTOCOL is {protocol!r}; traces are sent by grpc alone, commonly port 4317"
+            )
+        return True
+
+    def _either(self, *names: str) -> str:
+        return next((found for name in names if (found := self._variables.get(OTLP + name, ""))), "")
 
     def number(self, name: str, default: float) -> float:
         """Return a number."""

@@ -1,40 +1,36 @@
-"""Logs as JSON lines on stdout, and the traces' context as text. Off the hot path; no state but the root logger's handler."""
+"""What one hub or one agent tells of its own working. It is handed to whoever has something to tell; several live in one process.
 
-import json
-import logging
-import sys
-from datetime import UTC, datetime
+State: the registry of metrics, which nobody else has, and the tracer, which records nothing unless a collector is named.
+"""
 
-_STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
-    "message",
-    "asctime",
-    "taskName",
-}
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
 
+from prometheus_client import CollectorRegistry
 
-class JsonFormatter(logging.Formatter):
-    """One record, one line: time, level, logger, event, and the fields given as `extra`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        at = (
-            datetime.fromtimestamp(record.created, UTC)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z")
-        )
-        line: dict[str, object] = {
-            "time": at,
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": record.getMessage(),
-        }
-        line |= {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+from agent.kit.clock import Clock
+from agent.kit.tracing import NoTracer, Tracer
 
 
-def log_to_stdout(level: str) -> None:
-    """Send all logs of the process to stdout as JSON."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+class Telemetry:
+    """The metrics and traces of one program."""
+
+    def __init__(self, tracer: Tracer | None = None) -> None:
+        self.tracer: Tracer = tracer or NoTracer()
+        self.registry = CollectorRegistry()
+
+    @classmethod
+    @asynccontextmanager
+    async def of_program(
+        cls, *, traces: bool, service: str, instance: str, version: str, clock: Clock
+    ) -> AsyncIterator[Self]:
+        """Give a program's telemetry until the block ends; with `traces` its steps are sent to a collector."""
+        if not traces:
+            yield cls()
+            return
+        # Costs memory and a thread, which only whoever asked for traces is to pay.
+        from agent.kit.otlp import exporting
+
+        async with exporting(service=service, instance=instance, version=version, clock=clock) as tracer:
+            yield cls(tracer)

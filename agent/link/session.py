@@ -215,6 +215,7 @@ class Session:
                 revision=wish.revision,
                 base=base,
                 overlay=overlay,
+                traceparent=wish.traceparent,
             )
             blobs = await self._missing(new, wish, old)
             await self._save(home, new, blobs)

@@ -3,6 +3,7 @@
 `ahead` are ids that may exist although no finished apply has told of them: they were entered before their first write. The
 inventory proper is `inventory`; what may have to be deleted is both. `ended` are Jobs that ran and that the cluster removed in due time,
 with the digests of the manifests they ran by. `healthy` is the last Bundle that was seen healthy, kept so that a rollback needs nobody. `inline` are blobs small enough to be saved with the head, `packs` name where the others are.
+`traceparent` is the trace that led here; it makes no head another, so that it alone is never saved.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from agent.kit.tracing import NO_TRACE, Traceparent, read_traceparent
 from agent.model.assignment import Assignment
 from agent.model.content import BundleRef, Index, digest_of
 from agent.model.names import Digest, HomeName
@@ -38,6 +40,7 @@ class Head:
     leaving: str = ""
     packs: tuple[str, ...] = ()
     inline: Mapping[Digest, bytes] = field(default_factory=dict)
+    traceparent: Traceparent = field(default=NO_TRACE, compare=False)
 
     @property
     def assignment(self) -> Assignment:
@@ -79,6 +82,7 @@ class Head:
             head = msgspec.msgpack.decode(outer.head, type=cls)
         except msgspec.MsgspecError as problem:
             raise ValueError(f"this is no head: {problem}") from problem
+        head = replace(head, traceparent=read_traceparent(head.traceparent))
         bundle = head.assignment.bundle
         if (digest_of(head.base), digest_of(head.overlay)) != (bundle.base, bundle.overlay):
             raise ValueError("its indexes are not those of its assignment")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.assignment import Hold, Order, Tombstone
 from agent.model.content import BundleRef, Entry
 from agent.model.names import Digest, HomeName
@@ -97,7 +98,7 @@ class Assign:
     assignment: bytes
     signatures: tuple[bytes, ...] = ()
     revision: str = ""
-    traceparent: str = ""
+    traceparent: Traceparent = NO_TRACE
     delta: Delta | None = None
     inline: tuple[bytes, ...] = ()
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from agent.kit.tracing import NO_TRACE, Traceparent, read_traceparent
 from agent.model.assignment import Order
 from agent.model.content import canonical
 from agent.model.names import ClusterId, Digest, HomeName, timestamp
@@ -69,7 +70,7 @@ class Report:
     prune_held: tuple[str, ...] = ()
     fights: tuple[Verdict, ...] = ()
     handled: Mapping[str, str] = field(default_factory=dict)
-    traceparent: str = ""
+    traceparent: Traceparent = NO_TRACE
 
     @classmethod
     def gone(cls, cluster: ClusterId, home: HomeName, uid: str, *, as_of: datetime) -> "Report":
@@ -144,4 +145,5 @@ def _parsed(raw: Mapping[str, Any]) -> dict[str, Any]:
         "exceptions": tuple(Verdict(**one) for one in raw["exceptions"]),
         "prune_held": tuple(raw["prune_held"]),
         "fights": tuple(Verdict(**one) for one in raw["fights"]),
+        "traceparent": read_traceparent(raw.get("traceparent")),
     }

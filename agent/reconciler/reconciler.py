@@ -13,6 +13,7 @@ from agent.kit.board import Board
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import CartwheelError, Waiting
 from agent.kit.reconcile import Done, Loop, Outcome
+from agent.kit.telemetry import Telemetry
 from agent.model.head import Head
 from agent.model.names import HomeName, ObjectRef
 from agent.model.report import Report, Stage
@@ -41,7 +42,9 @@ class Reconciler:
         notices: Notices,
         clock: Clock,
         randomness: Randomness,
+        telemetry: Telemetry | None = None,
     ) -> None:
+        telemetry = telemetry or Telemetry()
         self._desk = desk
         self._live = live
         self._clock = clock
@@ -64,6 +67,7 @@ class Reconciler:
             reporter=self._reporter,
             clock=clock,
             randomness=randomness,
+            tracer=telemetry.tracer,
         )
         self._removal = Removal(
             desk=desk, engine=engine, live=live, states=self._states, reporter=self._reporter

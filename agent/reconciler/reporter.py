@@ -6,6 +6,7 @@ from agent.apply.convergence import Action, Change
 from agent.desk import Desk
 from agent.kit.board import Board
 from agent.kit.clock import Clock
+from agent.kit.tracing import NO_TRACE
 from agent.model.head import Head
 from agent.model.names import HomeName
 from agent.model.report import NoticeKind, Report, Stage
@@ -54,14 +55,17 @@ class Reporter:
         report = report_of(
             head,
             word,
+            state,
             fights=state.fights.going_on(self._clock.monotonic_s()),
-            prune_held=state.prune_held,
             now=self._clock.now(),
         )
         before = self._reports.get(report.home)
         if before is None or not before.says_the_same_as(report):
             self._reports.put(report.home, report)
             self._changed(report.home)
+        if word.stage is Stage.READY:
+            # That was the last of it; what is said from now on, nobody's commit has caused.
+            state.traceparent = NO_TRACE
 
     def fail(self, head: Head, word: Word) -> None:
         """Report a failure, and tell it once as an event."""

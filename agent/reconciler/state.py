@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 
 from agent.apply.convergence import Known
 from agent.apply.fights import Fights
+from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.names import HomeName, ObjectRef
 
 
 @dataclass(slots=True)
 class DeliveryState:
-    """One delivery: what was last verified of its objects, the Bundle last seen healthy, and the revision with the assignment it is of."""
+    """One delivery: what was last verified of its objects, the Bundle last seen healthy, and the revision with the assignment it is of.
+
+    `traceparent` is what its reports follow from until it is Ready, `failed_step` the failure of which assignment was told last.
+    """
 
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
     healthy: str = ""
@@ -18,6 +22,8 @@ class DeliveryState:
     revision_of: bytes = b""
     fights: Fights = field(default_factory=Fights)
     prune_held: tuple[str, ...] = ()
+    traceparent: Traceparent = NO_TRACE
+    failed_step: tuple[bytes, str] = (b"", "")
 
 
 class States:

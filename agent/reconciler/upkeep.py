@@ -9,6 +9,7 @@ from agent.desk import Desk
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Waiting
 from agent.kit.reconcile import Again, Done, Outcome
+from agent.kit.tracing import Tracer
 from agent.model.assignment import Assignment
 from agent.model.head import Head
 from agent.model.inventory import parse_id
@@ -20,6 +21,7 @@ from agent.reconciler.journal import DeskJournal, Named, keeps_in_doubt
 from agent.reconciler.reporter import Reporter
 from agent.reconciler.settings import ReconcilerSettings
 from agent.reconciler.state import States
+from agent.reconciler.steps import Steps
 from agent.reconciler.verdict import Word
 from agent.reconciler.wish import held_ids, wish_of
 
@@ -44,6 +46,7 @@ class Upkeep:
         reporter: Reporter,
         clock: Clock,
         randomness: Randomness,
+        tracer: Tracer,
     ) -> None:
         self._settings = settings
         self._desk = desk
@@ -52,6 +55,7 @@ class Upkeep:
         self._states = states
         self._reporter = reporter
         self._health = HealthCheck(live, clock=clock, scale=settings.scale)
+        self._steps = Steps(tracer, states)
         self._clock = clock
         self._randomness = randomness
 
@@ -69,9 +73,10 @@ class Upkeep:
             self._check_dependencies(assignment)
             self._reporter.say(head, _APPLYING)
         wish = await self._wish(head)
-        changes = await self._engine.converge(wish, DeskJournal(self._desk, head.home))
-        state.known = changes.known
-        settled = await self._settle(head, changes)
+        with self._steps.applying(head) as step:
+            changes = step.changes = await self._engine.converge(wish, DeskJournal(self._desk, head.home))
+            state.known = changes.known
+            settled = await self._settle(head, changes)
         if not is_new:
             self._note_fights(head, changes)
         self._reporter.tell_changes(head, changes.changes, is_new=is_new)

@@ -11,6 +11,7 @@ from agent.model.health import Health
 from agent.model.inventory import format_id
 from agent.model.names import ObjectRef, timestamp
 from agent.model.report import MAX_EXCEPTIONS, Report, Stage, Verdict
+from agent.reconciler.state import DeliveryState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class Word:
 
 
 def report_of(
-    head: Head, word: Word, *, fights: Iterable[Fight], prune_held: tuple[str, ...], now: datetime
+    head: Head, word: Word, state: DeliveryState, *, fights: Iterable[Fight], now: datetime
 ) -> Report:
     """Return the report that says a word of the Bundle of a head."""
     assignment = head.assignment
@@ -59,9 +60,10 @@ def report_of(
         inventory_missing=tuple(sorted(wanted - head.inventory.keys())),
         exceptions=tuple(failed[:MAX_EXCEPTIONS]),
         exception_count=len(failed),
-        prune_held=prune_held,
+        prune_held=state.prune_held,
         fights=tuple(
             Verdict(id=format_id(fight.ref), reason=fight.manager, message=str(fight)) for fight in fights
         ),
         handled=dict(head.handled),
+        traceparent=state.traceparent,
     )

@@ -17,6 +17,7 @@ import click
 
 from agent.kit.clock import Clock, SystemClock
 from agent.kit.errors import Stalled
+from agent.kit.tracing import NO_TRACE, Traceparent, read_traceparent
 from agent.kube.api import Api
 from hub.model import installation
 from hub.model.durations import Duration, MalformedDuration
@@ -43,12 +44,13 @@ class Options:
 
 @dataclass(slots=True)
 class Caller:
-    """Who runs a command: the options, the way to an API server, the time."""
+    """Who runs a command: the options, the way to an API server, the time, and the trace that the command is a step of."""
 
     connect: Connect
     clock: Clock
     options: Options = field(default_factory=Options)
     poll_s: float = 2.0
+    traceparent: Traceparent = NO_TRACE
 
     @property
     def namespace(self) -> str:
@@ -153,4 +155,6 @@ async def connect(kubeconfig: str | None, context: str | None) -> AsyncIterator[
 def caller_of_this_process() -> Caller:
     """Return who a person at a terminal is: kubeconfigs from files, the machine's time."""
     options = Options(namespace=os.environ.get("FLUX_SYSTEM_NAMESPACE") or None)
-    return Caller(connect=connect, clock=SystemClock(), options=options)
+    # Pipelines hand their trace to the commands they run in this variable.
+    traceparent = read_traceparent(os.environ.get("TRACEPARENT"))
+    return Caller(connect=connect, clock=SystemClock(), options=options, traceparent=traceparent)

@@ -11,7 +11,7 @@ from hub.cli.client import Caller, Failed
 from hub.cli.progress import Progress, wait
 from hub.cli.views import View, condition, part
 from hub.model import installation
-from hub.model.annotations import RECONCILE_REQUESTED_AT
+from hub.model.annotations import RECONCILE_REQUESTED_AT, TRACEPARENT
 from hub.model.conditions import PROGRESSING_WITH_RETRY, READY, RECONCILING, STALLED
 
 
@@ -60,7 +60,10 @@ async def reconcile(caller: Caller, api: Api, target: Target) -> None:
         )
     output.action(f"annotating {view.kind} {target.name} in {target.namespace} namespace")
     requested_at = caller.clock.now().isoformat()
-    await change(api, target, {"metadata": {"annotations": {RECONCILE_REQUESTED_AT: requested_at}}})
+    annotations: dict[str, str] = {RECONCILE_REQUESTED_AT: requested_at}
+    if caller.traceparent:
+        annotations[TRACEPARENT] = f"{caller.traceparent}@{requested_at}"
+    await change(api, target, {"metadata": {"annotations": annotations}})
     output.success(f"{view.kind} annotated")
     handled = str(part(before, "status").get("lastHandledReconcileAt", ""))
 

@@ -1,5 +1,6 @@
 """From a delivery and its Bundle to the assignment that an agent gets. Pure. Orders are stamped where assignments are sent."""
 
+from agent.kit.tracing import Traceparent
 from agent.model.assignment import (
     APPROVE_PRUNE,
     RECONCILE,
@@ -31,6 +32,7 @@ def assigned(
     bundle: Bundle,
     revision: str,
     by_agent: tuple[HomeName, ...],
+    traceparent: Traceparent,
 ) -> Assigned:
     """Make the wish that this Bundle runs there."""
     assignment = Assignment(
@@ -46,7 +48,7 @@ def assigned(
         prune_limit=_prune_limit(fleet),
         tokens=tokens(delivery, placement, bundle.digest),
     )
-    return Assigned(assignment=assignment, bundle=bundle, revision=revision)
+    return Assigned(assignment=assignment, bundle=bundle, revision=revision, traceparent=traceparent)
 
 
 def tokens(delivery: Kustomization, placement: Placement, bundle: Digest) -> dict[str, str]:

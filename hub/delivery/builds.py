@@ -6,11 +6,13 @@ State: per delivery the last assembly, so that a changed variable costs no new r
 from collections.abc import Mapping
 from typing import Protocol
 
+from agent.kit.tracing import Step, Traceparent, Tracer
 from agent.kube.watch import Key
 from agent.model.content import canonical, digest_of
 from agent.model.names import Digest, HomeName
 from hub.artifacts.contents import ContentLost, TreeDigest
 from hub.build import kustomize
+from hub.build.errors import BuildFailed
 from hub.build.objects import Marks
 from hub.delivery.bundle import Assembly
 from hub.delivery.candidate import Candidate
@@ -32,37 +34,57 @@ class TreeMissing(Exception):
 class Builds:
     """The assemblies of all deliveries."""
 
-    def __init__(self, renderer: kustomize.Renderer, trees: Trees) -> None:
+    def __init__(self, renderer: kustomize.Renderer, trees: Trees, tracer: Tracer) -> None:
         self._renderer = renderer
         self._trees = trees
+        self._tracer = tracer
         self._kept: dict[Key, tuple[Digest, Assembly]] = {}
+        self._refused: dict[Key, Digest] = {}
         self.runs = 0
         """How often kustomize ran."""
 
-    async def assembly(self, delivery: Kustomization, candidate: Candidate, home: HomeName) -> Assembly:
+    async def assembly(
+        self, delivery: Kustomization, candidate: Candidate, home: HomeName, cause: Traceparent
+    ) -> Assembly:
         """Return the rendered resources of a Candidate. Raises BuildFailed, TreeMissing, RenderUnavailable."""
         key = (delivery.metadata.namespace, delivery.metadata.name)
-        common = delivery.spec.common_metadata
-        marks = Marks(
-            name=home.name, namespace=home.namespace, labels=common.labels, annotations=common.annotations
-        )
         inputs = [candidate.tree, candidate.spec, candidate.tools, home.namespace, home.name]
         identity = digest_of(canonical(inputs))
         kept = self._kept.get(key)
         if kept is not None and kept[0] == identity:
             return kept[1]
+        span = self._tracer.span(Step.BUILD, cause, delivery=str(home), revision=candidate.revision)
+        try:
+            assembly = await self._build(delivery, candidate, home, span.traceparent)
+        except BuildFailed as problem:
+            if self._refused.get(key) != identity:
+                # What fails again and again is one step that failed.
+                span.end(problem=type(problem).__name__)
+            self._refused[key] = identity
+            raise
+        span.end()
+        self._refused.pop(key, None)
+        self._kept[key] = (identity, assembly)
+        return assembly
+
+    async def _build(
+        self, delivery: Kustomization, candidate: Candidate, home: HomeName, traceparent: Traceparent
+    ) -> Assembly:
         files = self._trees.tree(TreeDigest(candidate.tree))
         if files is None:
             raise TreeMissing(f"the files of {candidate.revision} are not here yet")
+        common = delivery.spec.common_metadata
+        marks = Marks(
+            name=home.name, namespace=home.namespace, labels=common.labels, annotations=common.annotations
+        )
         self.runs += 1
         try:
             rendered = await kustomize.build(self._renderer, files, delivery.raw_spec)
         except ContentLost as problem:
             raise TreeMissing(str(problem)) from problem
-        assembly = Assembly(rendered, marks)
-        self._kept[key] = (identity, assembly)
-        return assembly
+        return Assembly(rendered, marks, traceparent)
 
     def forget(self, key: Key) -> None:
         """Drop what is kept for a delivery that is gone."""
         self._kept.pop(key, None)
+        self._refused.pop(key, None)

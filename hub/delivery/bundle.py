@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.content import Bundle, Index, Manifest
 from agent.model.names import Digest, ObjectRef, group_of
 from hub.build.errors import BuildFailed
@@ -30,9 +31,13 @@ class Built:
 class Assembly:
     """The resources of one Candidate. Raises BuildFailed when one of them is no object of Kubernetes."""
 
-    def __init__(self, rendered: Sequence[Rendered], marks: Marks) -> None:
+    def __init__(
+        self, rendered: Sequence[Rendered], marks: Marks, traceparent: Traceparent = NO_TRACE
+    ) -> None:
         for resource in rendered:
             check_identity(resource.object)
+        self.traceparent = traceparent
+        """Of the step that made it."""
         self._rendered = rendered
         self._marks = marks
         self._names: list[frozenset[str]] | None = None

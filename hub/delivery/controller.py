@@ -9,11 +9,13 @@ from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import CartwheelError, Stalled
 from agent.kit.reconcile import Again, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from agent.model.assignment import HoldReason
 from hub.artifacts.blobs import Blobs
 from hub.build.kustomize import Renderer
 from hub.delivery.builds import Trees
+from hub.delivery.cause import open_request
 from hub.delivery.dependencies import judge
 from hub.delivery.failures import NO_CLUSTERS, after, hold_reason_of, problem_of
 from hub.delivery.leaving import Leaving
@@ -30,7 +32,7 @@ from hub.model import annotations as names
 from hub.model.fields import unsupported
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization
-from hub.model.wish import Boards, PlacementKey, Wish
+from hub.model.wish import Assigned, Boards, PlacementKey
 from hub.store import Store
 
 
@@ -48,7 +50,9 @@ class Controller:
         trees: Trees,
         clock: Clock,
         randomness: Randomness,
+        telemetry: Telemetry | None = None,
     ) -> None:
+        telemetry = telemetry or Telemetry()
         self._settings = settings
         self._store = store
         self._loop: Loop[Key] = Loop(
@@ -68,7 +72,9 @@ class Controller:
             workers=2,
         )
         self._places = Places(store, settings.management)
-        self._planning = Planning(settings, store=store, blobs=blobs, renderer=renderer, trees=trees)
+        self._planning = Planning(
+            settings, store=store, blobs=blobs, renderer=renderer, trees=trees, telemetry=telemetry
+        )
         self._wishes = Wishes(boards)
         self._standings = Standings(boards, self._places, self._wishes)
         self._leaving = Leaving(
@@ -179,7 +185,7 @@ class Controller:
     async def _assign(self, plan: Plan) -> Outcome:
         """Wish for the Bundle of every cluster; one cluster's trouble is not another's."""
         neighbours = self._places.neighbours(plan.delivery)
-        wishes: dict[PlacementKey, Wish] = {}
+        wishes: dict[PlacementKey, Assigned] = {}
         problems: dict[PlacementKey, CartwheelError] = {}
         for placement in plan.placed.placements:
             try:
@@ -190,7 +196,7 @@ class Controller:
         current = self._wishes.candidates(wishes)
         for place_ in next_candidates(wishes, current, plan.candidate.digest):
             self._leaving.comes(place_, plan.delivery.metadata.uid)
-            self._wishes.put(place_, wishes[place_])
+            self._wishes.put(place_, wishes[place_], request=open_request(plan.delivery))
         for place_, trouble in problems.items():
             self._wishes.hold((place_,), hold_reason_of(trouble), str(trouble))
         told = {place_: problem_of(trouble) for place_, trouble in problems.items()}

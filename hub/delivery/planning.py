@@ -6,6 +6,7 @@ State: what is kept between builds, in memory only. Wishes for nothing: whoever 
 from dataclasses import dataclass
 
 from agent.kit.errors import Transient, Waiting
+from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from hub.artifacts.blobs import Blobs
 from hub.build.errors import BuildFailed
@@ -15,6 +16,7 @@ from hub.delivery.assigning import assigned
 from hub.delivery.builds import Builds, TreeMissing, Trees
 from hub.delivery.bundle import Assembly
 from hub.delivery.candidate import Candidate, candidate_of
+from hub.delivery.cause import cause_of_build
 from hub.delivery.collisions import Collisions
 from hub.delivery.dependencies import Judgement
 from hub.delivery.failures import ARTIFACT_FAILED, BUILD_FAILED, CLUSTER_SUSPENDED, Failed
@@ -44,12 +46,19 @@ class Planning:
     """Builds what deliveries are to become."""
 
     def __init__(
-        self, settings: DeliverySettings, *, store: Store, blobs: Blobs, renderer: Renderer, trees: Trees
+        self,
+        settings: DeliverySettings,
+        *,
+        store: Store,
+        blobs: Blobs,
+        renderer: Renderer,
+        trees: Trees,
+        telemetry: Telemetry,
     ) -> None:
         self._settings = settings
         self._store = store
         self._blobs = blobs
-        self._builds = Builds(renderer, trees)
+        self._builds = Builds(renderer, trees, telemetry.tracer)
         self._collisions = Collisions(store)
 
     @property
@@ -90,7 +99,9 @@ class Planning:
                 fleet=placed.fleet,
                 tools=self._settings.tools,
             )
-            assembly = await self._builds.assembly(delivery, candidate, placed.placements[0].home)
+            assembly = await self._builds.assembly(
+                delivery, candidate, placed.placements[0].home, cause_of_build(delivery, artifact)
+            )
         except PathNotFound as problem:
             raise self._failed(delivery, str(problem), ARTIFACT_FAILED) from problem
         except BuildFailed as problem:
@@ -145,6 +156,7 @@ class Planning:
             bundle=built.bundle,
             revision=plan.artifact.revision,
             by_agent=judgement.by_agent,
+            traceparent=plan.assembly.traceparent,
         )
 
     def _failed(self, delivery: Kustomization, message: str, reason: str) -> Failed:

@@ -6,11 +6,12 @@ A wish is never taken back for want of information: what was wished for is kept,
 from collections.abc import Iterable
 from dataclasses import replace
 
+from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.assignment import Hold, HoldReason
 from agent.model.names import Digest
 from hub.delivery.placement import Placed
 from hub.model.kustomization import Kustomization
-from hub.model.wish import Assigned, Boards, PlacementKey, Wish
+from hub.model.wish import Assigned, Boards, PlacementKey
 
 
 class Wishes:
@@ -19,8 +20,11 @@ class Wishes:
     def __init__(self, boards: Boards) -> None:
         self._board = boards.wishes
 
-    def put(self, key: PlacementKey, wish: Wish) -> None:
-        """Wish for this there from now on."""
+    def put(self, key: PlacementKey, wish: Assigned, *, request: Traceparent = NO_TRACE) -> None:
+        """Wish for this there from now on, because of its build or, when that is wished for already, of an open request."""
+        before = self._board.get(key)
+        if isinstance(before, Assigned) and before.assignment.bundle == wish.assignment.bundle:
+            wish = replace(wish, traceparent=request)
         self._board.put(key, wish)
 
     def mine(self, key: PlacementKey, delivery: Kustomization) -> Assigned | None:
@@ -50,5 +54,5 @@ class Wishes:
             return False
         for key, wish in mine.items():
             spec = replace(wish.assignment.spec, suspend=True)
-            self._board.put(key, replace(wish, assignment=replace(wish.assignment, spec=spec)))
+            self.put(key, replace(wish, assignment=replace(wish.assignment, spec=spec)))
         return True

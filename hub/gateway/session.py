@@ -13,6 +13,7 @@ from agent.kit.board import Board
 from agent.kit.clock import Clock
 from agent.kit.errors import Transient
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 from agent.model.assignment import Hold, HoldReason, Order, Tombstone, root_of
 from agent.model.content import BundleRef, Index
 from agent.model.inventory import format_id
@@ -38,6 +39,7 @@ from agent.model.link import (
 )
 from agent.model.names import ClusterId, Digest, HomeName, timestamp
 from agent.model.report import Notice, Report, Stage
+from hub.gateway.underway import Underway
 from hub.model.wish import Assigned, Boards, Declined, Happening, Presence, Wish
 
 _LOG = logging.getLogger(__name__)
@@ -96,6 +98,7 @@ class Session:
         version: str,
         alive_interval_s: float,
         greeting_timeout_s: float,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._peer = peer
         self._registry = registry
@@ -113,6 +116,7 @@ class Session:
         self._heard_s = clock.monotonic_s()
         self._doubts = 0
         self._seq = 0
+        self._underway = Underway((telemetry or Telemetry()).tracer, peer.cluster)
         self._presence: Presence | None = None
 
     async def run(self, stream: Stream[Down, Up]) -> None:
@@ -199,6 +203,7 @@ class Session:
 
     def _leave(self, problem: str) -> None:
         """Say that the agent is gone, unless a newer session of the same cluster has taken its place."""
+        self._underway.close()
         seen = self._boards.presence.get(self._peer.cluster)
         if self._presence is None or seen is None or seen.term != self._presence.term:
             return
@@ -267,6 +272,7 @@ class Session:
         wish = self._sent.pop(nack.home, None)
         if wish is None or nack.order != self._orders.get(nack.home):
             return
+        self._underway.answered(nack.home, problem=nack.reason)
         self._declined[nack.home] = 0
         declined = Declined(uid=wish.assignment.uid, reason=nack.reason, message=nack.message)
         self._boards.declined.put((self._peer.cluster, nack.home), declined)
@@ -289,6 +295,7 @@ class Session:
         self._settle_declined(ack.home)
         wish = self._sent.get(ack.home)
         if wish is not None and wish.assignment.substance == ack.substance:
+            self._underway.answered(ack.home)
             self._held[ack.home] = Held(
                 home=ack.home,
                 uid=wish.assignment.uid,
@@ -383,7 +390,7 @@ class Session:
         return Assign(
             assignment=replace(wish.assignment, order=order).encode(),
             revision=wish.revision,
-            traceparent=wish.traceparent,
+            traceparent=self._underway.send(wish),
             delta=delta,
             inline=self._inline(tuple(entry.digest for entry in changed)),
         )

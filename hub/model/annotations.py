@@ -7,6 +7,10 @@ RECONCILE_REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 # Digests of Bundles whose prune may go on, separated by commas; `DIGEST@NAMESPACE/NAME` is for that Cluster alone.
 APPROVE_PRUNE = "fleet.cartwheel.dev/approve-prune"
 
+# In an artifact's metadata: the W3C trace context of the fetch that brought it, so that one commit is one trace. On a resource: that of the
+# request to reconcile, as `CONTEXT@REQUESTED_AT`, since whoever asks next may know nothing of it.
+TRACEPARENT = "fleet.cartwheel.dev/traceparent"
+
 # A label on ConfigMaps and Secrets: a change of their data reconciles what names them.
 WATCH = "reconcile.fluxcd.io/watch"
 WATCH_ENABLED = "Enabled"

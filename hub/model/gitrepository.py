@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from agent.kit.tracing import Traceparent, read_traceparent
+from hub.model.annotations import TRACEPARENT
 from hub.model.conditions import RECONCILING, STALLED, Condition, Conditions
 from hub.model.durations import Duration
 from hub.model.metadata import LocalRef, Metadata
@@ -18,8 +20,6 @@ STORAGE_OPERATION_FAILED = "StorageOperationFailed"
 
 # In an artifact's metadata: the digest of the files themselves, whatever archive carries them.
 TREE_DIGEST = "fleet.cartwheel.dev/tree-digest"
-# The W3C trace context of the fetch that brought it, so that one commit is one trace.
-TRACEPARENT = "fleet.cartwheel.dev/traceparent"
 
 READY_RULE = SummaryRule(
     types=(
@@ -98,9 +98,9 @@ class Artifact(Value, frozen=True, kw_only=True):
         return self.metadata.get(TREE_DIGEST, "")
 
     @property
-    def traceparent(self) -> str:
-        """The trace that the content's way to the clusters is part of, empty for none."""
-        return self.metadata.get(TRACEPARENT, "")
+    def traceparent(self) -> Traceparent:
+        """The trace that the content's way to the clusters is part of."""
+        return read_traceparent(self.metadata.get(TRACEPARENT))
 
 
 class GitRepositoryStatus(Value, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NewType
 
+from agent.kit.tracing import NO_TRACE, Traceparent, read_traceparent
 from hub.model import annotations as names
 from hub.model.value import Value
 
@@ -32,6 +33,12 @@ class Metadata(Value, frozen=True, kw_only=True):
     def requested_at(self) -> str | None:
         """The token of the last request to reconcile; opaque, only compared for equality."""
         return self.annotations.get(names.RECONCILE_REQUESTED_AT)
+
+    @property
+    def requested_trace(self) -> Traceparent:
+        """The trace that the last request to reconcile is part of."""
+        context, _, asked = self.annotations.get(names.TRACEPARENT, "").partition("@")
+        return read_traceparent(context) if asked == self.requested_at else NO_TRACE
 
     def label_or_annotation(self, name: str) -> str | None:
         """Return what people may write in either place; the label wins, empty is absent."""

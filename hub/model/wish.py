@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agent.kit.board import Board
+from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.assignment import Assignment, Hold, Tombstone
 from agent.model.content import Bundle
 from agent.model.names import ClusterId, HomeName
@@ -13,12 +14,12 @@ from hub.model.standing import Standing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """This is to run. `revision` is the source's, for people; `traceparent` the trace that led here, empty when none."""
+    """This is to run. `revision` is the source's, for people; `traceparent` the trace that led here, which makes no wish another."""
 
     assignment: Assignment
     bundle: Bundle
     revision: str
-    traceparent: str = field(default="", compare=False)
+    traceparent: Traceparent = field(default=NO_TRACE, compare=False)
 
 
 Wish = Assigned | Tombstone | Hold

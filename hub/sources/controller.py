@@ -16,13 +16,14 @@ import msgspec
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Stalled, Transient
 from agent.kit.reconcile import Again, Done, Outcome
+from agent.kit.telemetry import Telemetry
+from agent.kit.tracing import NO_TRACE, Step
 from hub.artifacts.storage import Presence
-from hub.model.annotations import FINALIZER
+from hub.model.annotations import FINALIZER, TRACEPARENT
 from hub.model.events import Event
 from hub.model.fields import unsupported
 from hub.model.gitrepository import (
     STORAGE_OPERATION_FAILED,
-    TRACEPARENT,
     Artifact,
     GitRepository,
     GitRepositoryStatus,
@@ -33,9 +34,9 @@ from hub.sources.content_config import content_config_changed
 from hub.sources.credentials import AuthOptions, InvalidCredentials, auth_options, refuse_unusable
 from hub.sources.fetch import Fetched, GitRequest, Limits
 from hub.sources.git_failure import GitFailure, without_userinfo
+from hub.sources.intent import is_requested
 from hub.sources.kinds.git import Fetcher
 from hub.sources.shelf import Shelf, directory_of
-from hub.sources.trace import fetch_span
 from hub.sources.verdict import Failure, SourceFailed
 
 
@@ -92,7 +93,9 @@ class GitRepositoryReconciler:
         clock: Clock,
         randomness: Randomness,
         settings: SourceSettings | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
+        self._tracer = (telemetry or Telemetry()).tracer
         self._store = store
         self._fetcher = fetcher
         self._shelf = shelf
@@ -166,22 +169,23 @@ class GitRepositoryReconciler:
                     if stored is not None and _is_same(made, stored):
                         made = stored
                     else:
-                        made = self._traced(made, began)
+                        made = self._traced(repository, made, began)
                     return _Made(artifact=made, message=found.message)
         assert stored is not None
         # The address of this hub may have changed since.
         return _Made(artifact=msgspec.structs.replace(stored, url=self._shelf.url(stored.path)))
 
-    def _traced(self, artifact: Artifact, began: datetime) -> Artifact:
-        traceparent = fetch_span(
-            source=artifact.path.rpartition("/")[0],
-            revision=artifact.revision,
-            began=began,
-            ended=self._clock.now(),
-        )
-        if not traceparent:
+    def _traced(self, repository: GitRepository, artifact: Artifact, began: datetime) -> Artifact:
+        """Tell of a fetch that brought something new: a poll without news is no step of anything."""
+        asked = repository.metadata.requested_trace if is_requested(repository) else NO_TRACE
+        source = artifact.path.rpartition("/")[0]
+        span = self._tracer.span(Step.FETCH, asked, began=began, source=source, revision=artifact.revision)
+        span.end()
+        if not span.traceparent:
             return artifact
-        return msgspec.structs.replace(artifact, metadata={**artifact.metadata, TRACEPARENT: traceparent})
+        return msgspec.structs.replace(
+            artifact, metadata={**artifact.metadata, TRACEPARENT: span.traceparent}
+        )
 
     async def _credentials(self, repository: GitRepository) -> AuthOptions:
         url, data = repository.spec.url, await self._secret(repository)

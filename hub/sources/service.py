@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Backoff, Loop, Outcome
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from hub.artifacts.contents import TreeDigest
 from hub.model.events import Event
@@ -70,6 +71,7 @@ class SourceService:
         clock: Clock,
         randomness: Randomness,
         settings: ServiceSettings,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._store = store
         self._shelf = shelf
@@ -83,6 +85,7 @@ class SourceService:
             clock=clock,
             randomness=randomness,
             settings=settings.sources,
+            telemetry=telemetry,
         )
         self._loop: Loop[Key] = Loop(
             "git-repositories",

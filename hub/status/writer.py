@@ -13,6 +13,7 @@ from agent.kit.board import Board
 from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from agent.model.names import ClusterId, HomeName
 from hub.model.cluster import Cluster, ClusterStatus
@@ -28,6 +29,7 @@ from hub.status.happenings import event_of
 from hub.status.news import news
 from hub.status.placements import Placements
 from hub.status.summary import next_change_s
+from hub.status.traces import Traces
 from hub.status.verdict import Patience, Verdict, judge
 from hub.store import Store
 
@@ -53,8 +55,17 @@ class StatusWriter:
     """Follows the boards. `run` until cancelled."""
 
     def __init__(
-        self, settings: StatusSettings, *, store: Store, boards: Boards, clock: Clock, randomness: Randomness
+        self,
+        settings: StatusSettings,
+        *,
+        store: Store,
+        boards: Boards,
+        clock: Clock,
+        randomness: Randomness,
+        telemetry: Telemetry | None = None,
     ) -> None:
+        telemetry = telemetry or Telemetry()
+        self._traces = Traces(telemetry.tracer)
         self._settings = settings
         self._store = store
         self._boards = boards
@@ -168,6 +179,7 @@ class StatusWriter:
         standing = self._boards.standings.get((DELIVERY, *key))
         if delivery is None:
             self._written_s.pop((DELIVERY, key), None)
+            self._traces.forget(key)
             return Done()
         metadata = delivery.metadata
         if (
@@ -185,8 +197,10 @@ class StatusWriter:
             made.append((newest, status_of(outlook)))
             return made[-1][1]
 
+        began = self._clock.now()
         if await self._store.update_status(self._store.kustomizations, key, change):
             self._written_s[(DELIVERY, key)] = self._clock.monotonic_s()
+            self._traces.written(key, verdicts, began=began, revision=standing.revision)
             for one in news(*made[-1], standing, verdicts):
                 await self._store.record_event(one)
         return self._until_lapse(target.id for target in standing.targets)

@@ -11,6 +11,7 @@ from agent.health.assess import assess
 from agent.kit.board import Board
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 from agent.kube.api import Object, Resource
 from agent.kube.discovery import Discovery
 from agent.model.assignment import Order
@@ -37,6 +38,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
+        self.telemetry = Telemetry()
         self.cluster = FakeCluster(self.clock)
         for namespace in (NAMESPACE, "apps"):
             self.cluster.add_namespace(namespace)
@@ -71,6 +73,7 @@ class Rig:
             notices=self.notices,
             clock=self.clock,
             randomness=randomness,
+            telemetry=self.telemetry,
         )
         self.observer.worker = self.reconciler
         self.order = 1

@@ -1,8 +1,11 @@
 """Every message of a session survives the wire, and what is no message is refused by name."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent import wire
+from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.assignment import Hold, HoldReason, Order, Tombstone
 from agent.model.content import BundleRef, Entry, digest_of
 from agent.model.link import (
@@ -26,6 +29,7 @@ from agent.model.link import (
 from agent.model.names import ClusterId, HomeName, ObjectRef
 from agent.model.report import Notice, NoticeKind, Report, Stage, Verdict
 
+TRACE = Traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 HOME = HomeName("Kustomization", "apps", "web")
 ORDER = Order(3, 7)
 DIGEST = digest_of(b"x")
@@ -56,6 +60,7 @@ UPS: list[Up] = [
         inventory_extra={"a_b__ConfigMap": "v1"},
         exceptions=(Verdict(id="a_b__ConfigMap", reason="Invalid", message="no"),),
         handled={"reconcile": "1"},
+        traceparent=TRACE,
     ),
     Notice(
         seq=4,
@@ -74,7 +79,7 @@ DOWNS: list[Down] = [
         assignment=b"{}",
         signatures=(b"s",),
         revision="main@sha1:abc",
-        traceparent="00-1-2-01",
+        traceparent=TRACE,
         delta=Delta(
             origin=BUNDLE, base=IndexDelta(set=(ENTRY,), removed=("a_b__Secret",)), overlay=IndexDelta()
         ),
@@ -98,6 +103,16 @@ def test_what_the_agent_sends_arrives_equal(message: Up) -> None:
 @pytest.mark.parametrize("message", DOWNS, ids=lambda m: type(m).__name__)
 def test_what_the_hub_sends_arrives_equal(message: Down) -> None:
     assert wire.decode_down(wire.encode_down(message)) == message
+
+
+@pytest.mark.parametrize("text", ["nonsense", TRACE.upper(), "00-" + "0" * 32 + TRACE[35:]])
+def test_a_malformed_trace_context_is_none(text: str) -> None:
+    (report,) = (one for one in UPS if isinstance(one, Report))
+    broken = Traceparent(text)
+    heard = wire.decode_up(wire.encode_up(replace(report, traceparent=broken)))
+    assert heard == replace(report, traceparent=NO_TRACE)
+    said = wire.decode_down(wire.encode_down(Assign(assignment=b"{}", traceparent=broken)))
+    assert said == Assign(assignment=b"{}")
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xff", b"\x22\x02\x0a\x00"], ids=["empty", "noise", "no-report"])

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from agent.kit.tracing import NO_TRACE
 from agent.model.assignment import Assignment, DeliverySpec, Order, PruneLimit
 from agent.model.content import EMPTY, Bundle, Index, Manifest, digest_of
 from agent.model.head import Head
@@ -70,8 +71,9 @@ def assignment(
 
 
 def head(manifests: Iterable[Manifest] = (), **named: Any) -> Head:
-    """Return a head as it is when the assignment has just come: `revision` and what `assignment` takes."""
+    """Return a head as it is when the assignment has just come: `revision`, `traceparent` and what `assignment` takes."""
     manifests = tuple(manifests)
+    traceparent = named.pop("traceparent", NO_TRACE)
     revision = named.pop("revision", "main@sha1:1")
     wished = bundle(manifests)
     return Head(
@@ -79,6 +81,7 @@ def head(manifests: Iterable[Manifest] = (), **named: Any) -> Head:
         revision=revision,
         base=wished.base.encode(),
         overlay=wished.overlay.encode(),
+        traceparent=traceparent,
     )
 
 

@@ -21,6 +21,35 @@ def test_a_count_that_is_none_is_named(text: str) -> None:
         Environment({"CARTWHEEL_WORKERS": text}).count("WORKERS", 4)
 
 
+@pytest.mark.parametrize(
+    ("variables", "traces"),
+    [
+        pytest.param({}, False, id="no-collector"),
+        pytest.param({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317"}, True, id="collector"),
+        pytest.param({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4317"}, True, id="for-traces"),
+        pytest.param(
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_SDK_DISABLED": "true"},
+            False,
+            id="disabled",
+        ),
+        pytest.param(
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_TRACES_EXPORTER": "none"}, False, id="none"
+        ),
+    ],
+)
+def test_traces_are_off_unless_a_collector_is_named(variables: dict[str, str], traces: bool) -> None:
+    assert Environment(variables).traces is traces
+
+
+def test_a_protocol_that_is_not_spoken_is_named() -> None:
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    }
+    with pytest.raises(SettingInvalid, match="OTEL_EXPORTER_OTLP_PROTOCOL is 'http/protobuf'"):
+        _ = Environment(variables).traces
+
+
 def test_what_must_be_set_is_named() -> None:
     with pytest.raises(SettingInvalid, match="CARTWHEEL_NAMESPACE"):
         Environment({}).text("NAMESPACE")

@@ -9,6 +9,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.kube.api import Api
 from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, PODS
 from hub.cli.applying import CLUSTERS
@@ -47,6 +48,7 @@ class World:
     clusters: dict[str | None, MemoryApi] = field(default_factory=lambda: {None: MemoryApi()})
     clock: Clock = field(default_factory=Clock)
     dialled: list[tuple[str | None, str | None]] = field(default_factory=list)
+    traceparent: Traceparent = NO_TRACE
 
     @property
     def management(self) -> MemoryApi:
@@ -60,7 +62,7 @@ class World:
             self.dialled.append((kubeconfig, context))
             yield self.clusters[context]
 
-        caller = Caller(connect=connect, clock=self.clock)
+        caller = Caller(connect=connect, clock=self.clock, traceparent=self.traceparent)
         result = CliRunner().invoke(hub, list(arguments), obj=caller, input=answer)
         if result.exception is not None and not isinstance(result.exception, SystemExit | KeyboardInterrupt):
             raise result.exception

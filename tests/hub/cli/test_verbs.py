@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
+from agent.kit.tracing import Traceparent
 from hub.cli.views import GIT_REPOSITORIES, KUSTOMIZATIONS, View
-from hub.model.annotations import RECONCILE_REQUESTED_AT
+from hub.model.annotations import RECONCILE_REQUESTED_AT, TRACEPARENT
 from tests.hub.cli.support import World, condition
 
 SOURCE = GIT_REPOSITORIES.resource
@@ -55,6 +56,17 @@ def test_a_source_is_fetched_now_and_told_as_flux_does(world: World) -> None:
         "◎ waiting for GitRepository reconciliation",
         "✔ fetched revision main@sha1:abc",
     ]
+
+
+def test_a_request_takes_the_trace_along_that_the_command_is_a_step_of(world: World) -> None:
+    hub_answers(world)
+    world.traceparent = Traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    world.run("reconcile", "source", "git", "web")
+    found = world.management.find(SOURCE, "flux-system", "web")
+    assert found is not None
+    annotations = found["metadata"]["annotations"]
+    asked = annotations[RECONCILE_REQUESTED_AT]
+    assert annotations[TRACEPARENT] == f"{world.traceparent}@{asked}"
 
 
 def test_with_source_comes_the_source_first(world: World) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 from agent.model.assignment import Hold, HoldReason, Tombstone
 from agent.model.names import ClusterId, HomeName, timestamp
 from agent.model.report import Report, Stage
@@ -55,14 +56,15 @@ class Rig:
     blobs: Blobs = field(default_factory=Blobs)
     clock: Hand = field(default_factory=Hand)
     trees: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    telemetry: Telemetry = field(default_factory=Telemetry)
     controller: Controller = field(init=False)
     store: Store = field(init=False)
 
     def tree(self, digest: TreeDigest) -> Mapping[str, bytes] | None:
         return self.trees.get(digest)
 
-    def commit(self, revision: str, **files: str) -> None:
-        """Have the source at a revision with these files (`a__b` is `a/b.yaml`)."""
+    def commit(self, revision: str, *, traceparent: str = "", **files: str) -> None:
+        """Have the source at a revision with these files (`a__b` is `a/b.yaml`), and the trace that its fetch began."""
         tree = {f"{name.replace('__', '/')}.yaml": text.encode() for name, text in files.items()}
         digest = "sha256:" + hashlib.sha256(repr(sorted(tree.items())).encode()).hexdigest()
         self.trees[digest] = tree
@@ -72,7 +74,10 @@ class Rig:
             "revision": revision,
             "digest": digest,
             "lastUpdateTime": "2026-01-01T00:00:00Z",
-            "metadata": {"fleet.cartwheel.dev/tree-digest": digest},
+            "metadata": {
+                "fleet.cartwheel.dev/tree-digest": digest,
+                "fleet.cartwheel.dev/traceparent": traceparent,
+            },
         }
         spec = {"url": "https://example.com/webapp", "interval": "1m"}
         self.api.put_resource(Kind.GIT_REPOSITORY, "webapp", spec, status={"artifact": artifact})
@@ -150,6 +155,7 @@ async def running(rig: Rig) -> AsyncIterator[Rig]:
         trees=rig,
         clock=rig.clock,
         randomness=Middle(),
+        telemetry=rig.telemetry,
     )
     async with Tasks() as tasks:
         tasks.start(store.run(), name="store")

@@ -4,29 +4,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from agent.kit.errors import Stalled, Transient
 from agent.kit.reconcile import Again, Done
+from agent.kit.telemetry import Telemetry
 from hub.artifacts.contents import Contents, TreeDigest
 from hub.artifacts.storage import ArtifactStorage
+from hub.model.annotations import RECONCILE_REQUESTED_AT as REQUESTED_AT
+from hub.model.annotations import TRACEPARENT
 from hub.model.events import Severity
-from hub.model.gitrepository import TRACEPARENT, TREE_DIGEST, GitRepository
+from hub.model.gitrepository import TREE_DIGEST, GitRepository
 from hub.sources.controller import GitRepositoryReconciler, SourceSettings
 from hub.sources.git_failure import FailureKind, GitFailure
 from hub.sources.intent import intent_of
 from hub.sources.kinds.git import GitFetcher
 from hub.sources.shelf import Shelf
 from hub.sources.workers import Workers
+from tests.fakes.spans import Spans
 from tests.hub.sources.fakes import START, MemoryStore, Middle, ScriptedRemote, StillClock
 from tests.hub.sources.git_server import GitServer, Repository
 
 NETWORK = GitFailure(
     FailureKind.NETWORK, "unable to list remote for 'https://example.com/app.git': no route to host"
 )
+ASKED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PREFIX = "failed to checkout and determine revision: "
 
 
@@ -53,6 +54,8 @@ class World:
         self.store = MemoryStore(given)
         self.remote = ScriptedRemote()
         self.clock = StillClock()
+        self.spans = Spans()
+        self.telemetry = Telemetry()
         self.root = root
         self.contents = Contents(root)
         self.shelf = Shelf(ArtifactStorage(root), self.contents, address="hub.cartwheel:8080")
@@ -66,6 +69,7 @@ class World:
             clock=self.clock,
             randomness=Middle(),
             settings=SourceSettings(interval_scale=0.5),
+            telemetry=self.telemetry,
         )
 
     async def reconcile(self) -> Again | Done:
@@ -96,6 +100,13 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "store", resource())
+
+
+@pytest.fixture
+def traced(world: World) -> World:
+    world.telemetry = Telemetry(world.spans.tracer(world.clock))
+    world.reconciler = world.with_fetcher(world.remote)
+    return world
 
 
 async def test_an_object_that_is_gone_is_done(world: World) -> None:
@@ -423,23 +434,34 @@ async def test_sweeping_spares_what_is_named_and_what_was_stored_lately(world: W
     assert [world.shelf.tree(digest) is not None for digest in digests] == [False, True, True]
 
 
-async def test_a_commit_begins_a_trace_and_a_poll_does_not(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spans = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
-    await world.reconcile()
-    assert await world.quietly() == (0, 0)
-    world.file().unlink()
-    assert await world.quietly() == (0, 0)
-    (span,) = spans.get_finished_spans()
-    assert span.name == "fetch"
-    context = span.context
-    assert context is not None
-    traceparent = world.store.status["artifact"]["metadata"][TRACEPARENT]
-    assert traceparent.split("-")[1:3] == [f"{context.trace_id:032x}", f"{context.span_id:016x}"]
+async def test_a_commit_begins_a_trace_and_a_poll_does_not(traced: World) -> None:
+    await traced.reconcile()
+    assert await traced.quietly() == (0, 0)
+    traced.file().unlink()
+    assert await traced.quietly() == (0, 0)
+    (told,) = traced.spans.told
+    assert (told.step, told.parent) == ("fetch", "")
+    assert traced.store.status["artifact"]["metadata"][TRACEPARENT] == told.traceparent
+
+
+async def test_a_fetch_that_was_asked_for_by_a_trace_is_a_step_of_it(traced: World) -> None:
+    assert traced.store.held is not None
+    annotations = {REQUESTED_AT: "now", TRACEPARENT: f"{ASKED}@now"}
+    traced.store.held["metadata"]["annotations"] = annotations
+    await traced.reconcile()
+    traced.remote.commit = "2" * 40
+    await traced.reconcile()
+    asked, own = traced.spans.told
+    assert (asked.trace, asked.parent) == (ASKED.split("-")[1], ASKED.split("-")[2])
+    assert (own.parent, own.trace != asked.trace) == ("", True)
+
+
+async def test_the_trace_of_an_earlier_request_is_not_taken_for_that_of_a_later_one(traced: World) -> None:
+    assert traced.store.held is not None
+    annotations = {REQUESTED_AT: "later", TRACEPARENT: f"{ASKED}@now"}
+    traced.store.held["metadata"]["annotations"] = annotations
+    await traced.reconcile()
+    assert traced.spans.told[0].parent == ""
 
 
 def test_intent_is_spec_deletion_and_request() -> None:

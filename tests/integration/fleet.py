@@ -1,0 +1,250 @@
+"""A whole fleet in one process: the hub's and the agents' own programs on API servers in memory, with a real Git server, the real renderer
+and real gRPC between them. Times are divided by twenty; whoever waits waits for what is to come.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.kit.clock import SystemClock, SystemRandomness
+from agent.kit.settings import Environment
+from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
+from agent.kube.api import PatchType, Resource
+from agent.kube.lease import Leadership, LeaseSettings
+from agent.kube.resources import SECRETS
+from agent.main import Agent
+from agent.settings import read_settings
+from hub.crds import packaged
+from hub.gateway.ca import make_authority
+from hub.main import Hub
+from hub.model import jointoken
+from hub.model.installation import CA_SECRET, CLUSTERS_NAMESPACE, NAMESPACE
+from hub.model.kinds import TYPES, Kind
+from hub.settings import Settings
+from tests.fakes.kube import FakeCluster
+from tests.fakes.spans import Spans
+from tests.hub.build.adapter import renderer
+from tests.hub.sources.git_server import GitServer, Repository
+
+SCALE = "0.05"
+PATIENCE_S = 20.0
+
+
+@dataclass
+class Program:
+    """One hub or agent with its cluster and what it tells of itself."""
+
+    cluster: FakeCluster
+    telemetry: Telemetry
+    running: asyncio.Task[Any] | None = None
+
+
+@dataclass
+class Fleet:
+    """One hub, its Git server, and the agents that were added."""
+
+    root: Path
+    server: GitServer
+    tasks: Tasks
+    clock: SystemClock = field(default_factory=SystemClock)
+    spans: Spans = field(default_factory=Spans)
+    agents: dict[str, Program] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.repository = Repository(self.root / "served" / "app.git")
+        self.ports = dict(zip(("SESSION", "ENROL", "ARTIFACT"), free_ports(3), strict=True))
+        self.certificate, key = make_authority(now=self.clock.now())
+        self.hub = self._program()
+        self.management = self.hub.cluster
+        self.management.add_namespace(CLUSTERS_NAMESPACE)
+        for definition in packaged():
+            self.put(DEFINITIONS, dict(definition), namespace="")
+        secret = {"ca.crt": self.certificate.decode(), "ca.key": key.decode()}
+        self.put(SECRETS, {**named(CA_SECRET, NAMESPACE), "stringData": secret}, namespace=NAMESPACE)
+
+    def _program(self) -> Program:
+        cluster = FakeCluster(self.clock)
+        cluster.add_namespace(NAMESPACE)
+        return Program(cluster=cluster, telemetry=Telemetry(self.spans.tracer(self.clock)))
+
+    def put(self, resource: Resource, value: dict[str, Any], *, namespace: str = CLUSTERS_NAMESPACE) -> None:
+        """Have an object in the management cluster."""
+        self.management.create(resource, namespace, value, manager="kubectl")
+
+    def start_hub(self) -> None:
+        """Run the hub."""
+        variables = {
+            "DATA": str(self.root / "data"),
+            "HOST": "127.0.0.1",
+            "ADDRESS": self._address("SESSION"),
+            "ENROL_ADDRESS": self._address("ENROL"),
+            "ARTIFACT_ADDRESS": self._address("ARTIFACT"),
+            "RENDER": str(renderer()),
+            "RENDERERS": "1",
+            "GIT_WORKERS": "1",
+            **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
+        }
+        hub = Hub(
+            Settings.from_environment(environment("hub-0", variables)),
+            self.management.api("hub"),
+            self._leadership(self.management, "hub-0"),
+            self.hub.telemetry,
+        )
+        self.hub.running = self.tasks.start(hub.run(), name="hub")
+
+    def add(self, name: str) -> Program:
+        """Register a cluster, labelled `tier=prod`, and run its agent."""
+        metadata = {"name": name, "namespace": CLUSTERS_NAMESPACE, "labels": {"tier": "prod"}}
+        self.put(resource_of(Kind.CLUSTER), form(Kind.CLUSTER, metadata, {}))
+        bootstrap = self.root / name
+        bootstrap.mkdir()
+        (bootstrap / "token").write_text(self._token(name))
+        (bootstrap / "ca.crt").write_bytes(self.certificate)
+        variables = {
+            "BOOTSTRAP": str(bootstrap),
+            "ADDRESS": self._address("SESSION"),
+            "ENROL_ADDRESS": self._address("ENROL"),
+        }
+        program = self.agents[name] = self._program()
+        agent = Agent(
+            read_settings(environment(f"agent-{name}", variables)),
+            program.cluster.api("agent"),
+            self._leadership(program.cluster, f"agent-{name}"),
+            clock=self.clock,
+            randomness=SystemRandomness(),
+            telemetry=program.telemetry,
+        )
+        program.running = self.tasks.start(agent.run(), name=f"agent-{name}")
+        return program
+
+    def _leadership(self, cluster: FakeCluster, instance: str) -> Leadership:
+        settings = LeaseSettings(duration_s=3.0, deadline_s=2.0, retry_s=0.2, request_s=0.5)
+        return Leadership(cluster.api(instance), NAMESPACE, "cartwheel", instance, settings, clock=self.clock)
+
+    def _token(self, name: str) -> str:
+        text, stored = jointoken.make(
+            id_=name,
+            secret="secret",
+            namespace=CLUSTERS_NAMESPACE,
+            name=name,
+            now=self.clock.now(),
+            valid_for=jointoken.AGAIN,
+        )
+        value = {**named(stored.secret_name, NAMESPACE), "stringData": stored.data()}
+        self.put(SECRETS, value, namespace=NAMESPACE)
+        return text
+
+    def _address(self, port: str) -> str:
+        return f"127.0.0.1:{self.ports[port]}"
+
+    def deliver(self, name: str = "app", **spec: Any) -> None:
+        """Have the source, the Fleet of all clusters, and a Kustomization of the whole repository."""
+        where = {"namespace": CLUSTERS_NAMESPACE}
+        source = {"url": self.server.url("app.git"), "interval": "20s", "ref": {"branch": "main"}}
+        self.put(
+            resource_of(Kind.GIT_REPOSITORY), form(Kind.GIT_REPOSITORY, {"name": "app", **where}, source)
+        )
+        fleet = {"clusterSelector": {"matchLabels": {"tier": "prod"}}}
+        self.put(resource_of(Kind.FLEET), form(Kind.FLEET, {"name": "prod", **where}, fleet))
+        wanted = {
+            "interval": "10m",
+            "prune": True,
+            "sourceRef": {"kind": "GitRepository", "name": "app"},
+            **spec,
+        }
+        metadata = {"name": name, "labels": {"fleet.cartwheel.dev/fleet": "prod"}, **where}
+        self.put(resource_of(Kind.KUSTOMIZATION), form(Kind.KUSTOMIZATION, metadata, wanted))
+
+    def annotate(self, kind: Kind, annotations: dict[str, str], name: str = "app") -> None:
+        """Annotate a resource as a person does."""
+        resource = resource_of(kind)
+        self.management.patch(
+            resource,
+            CLUSTERS_NAMESPACE,
+            name,
+            {"metadata": {"annotations": annotations}},
+            kind=PatchType.MERGE,
+            manager="kubectl",
+            subresource="",
+        )
+
+    def status(self, kind: Kind, name: str = "app") -> dict[str, Any]:
+        """Return a resource's status."""
+        found: dict[str, Any] = self.management.get(resource_of(kind), CLUSTERS_NAMESPACE, name)
+        return dict(found.get("status") or {})
+
+    def is_applied(self, commit: str, name: str = "app") -> bool:
+        """Tell whether a Kustomization is Ready at a commit."""
+        status = self.status(Kind.KUSTOMIZATION, name)
+        ready = [one["status"] for one in status.get("conditions") or () if one["type"] == "Ready"]
+        return ready == ["True"] and str(status.get("lastAppliedRevision", "")).endswith(commit)
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Wait until something holds."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds():
+                self._check()
+                await asyncio.sleep(0.02)
+
+    def _check(self) -> None:
+        """Raise what a program died of."""
+        for program in (self.hub, *self.agents.values()):
+            if program.running is not None and program.running.done():
+                program.running.result()
+
+
+DEFINITIONS = Resource(
+    group="apiextensions.k8s.io",
+    version="v1",
+    plural="customresourcedefinitions",
+    kind="CustomResourceDefinition",
+    namespaced=False,
+)
+
+
+@asynccontextmanager
+async def fleet(root: Path) -> AsyncIterator[Fleet]:
+    """Run a hub until the block ends."""
+    with GitServer(root / "served") as server:
+        async with Tasks() as tasks:
+            found = Fleet(root=root, server=server, tasks=tasks)
+            found.start_hub()
+            yield found
+
+
+def environment(instance: str, variables: dict[str, str]) -> Environment:
+    """Return the environment of one program."""
+    given = {f"CARTWHEEL_{name}": value for name, value in variables.items()}
+    return Environment({"POD_NAME": instance, "CARTWHEEL_TIME_SCALE": SCALE, **given})
+
+
+def resource_of(kind: Kind) -> Resource:
+    """Return how the API server calls a kind."""
+    type_ = TYPES[kind]
+    return Resource(
+        group=type_.group, version=type_.version, plural=type_.plural, kind=str(kind), namespaced=True
+    )
+
+
+def form(kind: Kind, metadata: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource as people write it."""
+    return {"apiVersion": TYPES[kind].api_version, "kind": str(kind), "metadata": metadata, "spec": spec}
+
+
+def named(name: str, namespace: str) -> dict[str, Any]:
+    """Return the beginning of a Secret."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}}
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that nobody listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
