@@ -11,6 +11,7 @@ from agent.model.names import Digest, HomeName, ObjectRef
 
 RECONCILIATION_FAILED = "ReconciliationFailed"
 PRUNE_FAILED = "PruneFailed"
+SUPERSEDED = "Superseded"
 
 
 class Action(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from agent.apply import prune
 from agent.apply.convergence import Action, Change, Convergence
 from agent.apply.order import order_key
-from agent.apply.server import Server, version_of
+from agent.apply.server import Journal, Server, version_of
 from agent.kit.errors import CartwheelError
 from agent.kube.api import Object, Resource
 from agent.kube.errors import Conflict, NotFound, UnknownKind
@@ -17,9 +17,10 @@ from agent.model.names import ObjectRef
 class Deletion:
     """The deletions of one convergence: `changes` are the verdicts, `staying` the ids that remain held, `problem` what went wrong."""
 
-    def __init__(self, server: Server, task: Convergence) -> None:
+    def __init__(self, server: Server, task: Convergence, journal: Journal) -> None:
         self._server = server
         self._task = task
+        self._journal = journal
         self._errors: list[str] = []
         self.changes: list[Change] = []
         self.staying: dict[str, str] = {}
@@ -29,8 +30,11 @@ class Deletion:
         return "delete failed, errors: " + "; ".join(self._errors) if self._errors else ""
 
     async def carry_out(self, stale: Mapping[str, str]) -> None:
-        """Delete each of these ids if it may be; one that cannot be deleted does not hinder the others."""
+        """Delete each of these ids if it may be; one that cannot be deleted does not hinder the others, a newer wish ends it."""
         for id_ in sorted(stale, key=lambda one: order_key(parse_id(one)), reverse=True):
+            if self._journal.is_superseded():
+                self.staying[id_] = stale[id_]
+                continue
             ref = parse_id(id_)
             is_confirmed = id_ in self._task.inventory
             try:

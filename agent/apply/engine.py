@@ -10,6 +10,7 @@ from agent.apply import patch, readiness
 from agent.apply.convergence import (
     PRUNE_FAILED,
     RECONCILIATION_FAILED,
+    SUPERSEDED,
     Action,
     Change,
     ChangeSet,
@@ -70,6 +71,7 @@ class _Run:
         task = self._task
         why = ""
         for stage in split(task.manifests):
+            why = why or self._newer()
             if why:
                 for manifest in stage.manifests:
                     plan = Plan(manifest=manifest)
@@ -78,6 +80,7 @@ class _Run:
             else:
                 why = await self._apply_stage(stage)
         stale, present = stale_ids(task), present_ids(task, self._changes)
+        why = why or self._newer()
         if why or (task.prune and task.prune_held):
             # Nothing is deleted while what is to take its place could not be applied.
             return self._result({**stale, **present}, RECONCILIATION_FAILED)
@@ -112,10 +115,12 @@ class _Run:
         """Write a stage in its order; the first refusal ends it. Return what holds back the following stages."""
         why = ""
         for plan in plans:
+            if plan.action.is_write:
+                why = why or self._newer()
             if plan.action.is_write and why:
                 plan.hold_back(why)
             elif plan.action.is_write:
-                await patch.write(self._server, plan)
+                await patch.write(self._server, plan, self._journal)
                 if plan.action is Action.FAILED:
                     self._problems.append(plan.message)
                     why = f"held back by {plan.manifest.ref}"
@@ -126,20 +131,24 @@ class _Run:
         plans = tuple(plans)
         if any(plan.action.is_write and _is_definition(plan.manifest.ref) for plan in plans):
             self._server.resolver.forget()
-        late = await readiness.wait(self._server, plans)
-        if not late:
-            return ""
+        late = await readiness.wait(self._server, plans, self._journal)
+        if not late or self._journal.is_superseded():
+            return self._newer()
         self._problems.append(f"timeout waiting for: [{', '.join(str(ref) for ref in late)}]")
         return f"held back by {late[0]}"
 
     async def _delete(self, stale: Mapping[str, str]) -> Mapping[str, str]:
         """Delete what is not wished any more. Return what stays held."""
-        deletion = Deletion(self._server, self._task)
+        deletion = Deletion(self._server, self._task, self._journal)
         await deletion.carry_out(stale)
         self._changes += deletion.changes
         if deletion.problem:
             self._problems.append(deletion.problem)
         return deletion.staying
+
+    def _newer(self) -> str:
+        """Say that a newer wish makes the rest of this one vain, empty when there is none."""
+        return "held back by a newer wish" if self._journal.is_superseded() else ""
 
     def _hold_back(self, plans: Iterable[Plan], why: str) -> None:
         for plan in plans:
@@ -157,6 +166,10 @@ class _Run:
             self._ended.pop(format_id(plan.manifest.ref), None)
 
     def _result(self, held: Mapping[str, str], reason: str) -> ChangeSet:
+        if self._journal.is_superseded():
+            # What was left undone must not pass for done.
+            self._problems.append("something else came to be wished")
+            reason = SUPERSEDED
         problem = "\n".join(self._problems)
         return ChangeSet(
             changes=tuple(self._changes),

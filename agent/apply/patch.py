@@ -2,18 +2,18 @@
 
 from agent.apply.convergence import Action
 from agent.apply.plan import Plan
-from agent.apply.server import FIELD_MANAGER, Server, version_of
+from agent.apply.server import FIELD_MANAGER, Journal, Server, version_of
 from agent.apply.trial import UNANSWERED
 from agent.kube.errors import ApiError, Conflict, NotFound
 
 
-async def write(server: Server, plan: Plan) -> None:
+async def write(server: Server, plan: Plan, journal: Journal) -> None:
     """Write one object; a refusal is entered in the plan. Raises ApiError when the server does not answer."""
     ref, resource = plan.manifest.ref, plan.resource
     assert resource is not None
     try:
         if plan.recreate:
-            await _delete_and_wait(server, plan)
+            await _delete_and_wait(server, plan, journal)
         applied = await server.api.apply(
             resource, ref.namespace, ref.name, plan.manifest.body, field_manager=FIELD_MANAGER
         )
@@ -26,7 +26,7 @@ async def write(server: Server, plan: Plan) -> None:
     plan.version = version_of(applied.object)
 
 
-async def _delete_and_wait(server: Server, plan: Plan) -> None:
+async def _delete_and_wait(server: Server, plan: Plan, journal: Journal) -> None:
     ref, resource = plan.manifest.ref, plan.resource
     assert resource is not None
     assert plan.live is not None
@@ -40,6 +40,6 @@ async def _delete_and_wait(server: Server, plan: Plan) -> None:
             return
         if found["metadata"]["uid"] != uid:
             return
-        if server.clock.monotonic_s() >= until_s:
+        if server.clock.monotonic_s() >= until_s or journal.is_superseded():
             raise Conflict(f"{ref} is still being deleted", status=409, reason="Terminating")
         await server.clock.sleep(server.settings.stage_poll_s)

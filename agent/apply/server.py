@@ -15,10 +15,14 @@ Assess = Callable[[Object, datetime], Health]
 
 
 class Journal(Protocol):
-    """Where ids are entered before their first write."""
+    """Where ids are entered before their first write, and where a newer wish is seen."""
 
     async def enter(self, ids: Mapping[str, str]) -> None:
         """Return when these ids are durably noted."""
+        ...
+
+    def is_superseded(self) -> bool:
+        """Tell whether something else is wished by now; the rest of the convergence is in vain."""
         ...
 
 

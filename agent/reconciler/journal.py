@@ -6,8 +6,9 @@ from dataclasses import replace
 from agent.apply.convergence import Action, ChangeSet
 from agent.desk import Desk
 from agent.kit.errors import Transient
+from agent.model.head import Head
 from agent.model.inventory import format_id
-from agent.model.names import HomeName, ObjectRef
+from agent.model.names import ObjectRef
 
 
 class Named:
@@ -26,9 +27,10 @@ class DeskJournal:
     Deleted objects leave with the write that ends the convergence; until then their ids do no harm.
     """
 
-    def __init__(self, desk: Desk, home: HomeName) -> None:
+    def __init__(self, desk: Desk, head: Head) -> None:
         self._desk = desk
-        self._home = home
+        self._home = head.home
+        self._wish = _wish_of(head)
 
     async def enter(self, ids: Mapping[str, str]) -> None:
         head = self._desk.get(self._home)
@@ -37,6 +39,15 @@ class DeskJournal:
         unknown = {id_: version for id_, version in ids.items() if id_ not in head.held}
         if unknown:
             await self._desk.save(replace(head, ahead={**head.ahead, **unknown}))
+
+    def is_superseded(self) -> bool:
+        """Tell whether the desk has a newer assignment or a tombstone, or the delivery was released, since the head was looked at."""
+        head = self._desk.get(self._home)
+        return head is None or _wish_of(head) != self._wish
+
+
+def _wish_of(head: Head) -> tuple[bytes, str, bool]:
+    return head.raw_assignment, head.leaving, head.released
 
 
 def keeps_in_doubt(desk: Desk, changes: ChangeSet) -> bool:

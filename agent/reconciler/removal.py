@@ -30,10 +30,9 @@ class Removal:
         home = head.home
         self._live.follow(home, ())
         if head.leaving == "delete":
-            journal = DeskJournal(self._desk, home)
+            journal = DeskJournal(self._desk, head)
             changes = await self._engine.remove(home, head.held, Named(self._desk), journal)
-            current = self._desk.get(home)
-            if current is None or not current.leaving:
+            if journal.is_superseded():
                 # A newer assignment came meanwhile; the tombstone is not for that.
                 return Again(after_s=0.0)
             self._tell(head, changes)

@@ -73,14 +73,15 @@ class Upkeep:
             self._check_dependencies(assignment)
             self._reporter.say(head, _APPLYING)
         wish = await self._wish(head)
+        journal = DeskJournal(self._desk, head)
         with self._steps.applying(head) as step:
-            changes = step.changes = await self._engine.converge(wish, DeskJournal(self._desk, head.home))
+            changes = step.changes = await self._engine.converge(wish, journal)
             state.known = changes.known
             settled = await self._settle(head, changes)
         if not is_new:
             self._note_fights(head, changes)
         self._reporter.tell_changes(head, changes.changes, is_new=is_new)
-        if settled.raw_assignment != head.raw_assignment:
+        if journal.is_superseded():
             return Again(after_s=0.0)
         if keeps_in_doubt(self._desk, changes):
             await self._desk.make_certain()

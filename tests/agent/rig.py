@@ -17,7 +17,7 @@ from agent.kube.discovery import Discovery
 from agent.model.assignment import Order
 from agent.model.content import Manifest
 from agent.model.head import Head
-from agent.model.names import HomeName, ObjectRef, group_of
+from agent.model.names import OWNER_NAME, OWNER_NAMESPACE, HomeName, ObjectRef, group_of
 from agent.model.report import NoticeKind, Report
 from agent.notices import Notices
 from agent.observer import Observer
@@ -31,6 +31,7 @@ from tests.fakes.kube import FakeCluster
 
 NAMESPACE = "cartwheel-system"
 QUICK = Backoff(first_s=0.5, last_s=5.0)
+LABELS = {OWNER_NAME: WEB.name, OWNER_NAMESPACE: WEB.namespace}
 
 
 class Rig:
@@ -134,10 +135,6 @@ class Rig:
 
 def workload(kind: str, api_version: str = "apps/v1", name: str = "web", **spec: Any) -> Manifest:
     """Return an object of a kind in namespace apps with the owner labels of the delivery WEB."""
-    labels = {
-        "kustomize.toolkit.fluxcd.io/name": WEB.name,
-        "kustomize.toolkit.fluxcd.io/namespace": WEB.namespace,
-    }
-    metadata = {"name": name, "namespace": "apps", "labels": labels}
+    metadata = {"name": name, "namespace": "apps", "labels": LABELS}
     value = {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
     return Manifest.of(value, ObjectRef(group_of(api_version), kind, "apps", name))

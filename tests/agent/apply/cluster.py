@@ -69,6 +69,9 @@ class Notes:
     async def enter(self, ids: Mapping[str, str]) -> None:
         self.ids.update(ids)
 
+    def is_superseded(self) -> bool:
+        return False
+
 
 class Delivery:
     """One delivery in a cluster; remembers between convergences what the desk and the watches would."""
