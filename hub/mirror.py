@@ -42,6 +42,7 @@ class Collection(Generic[R]):
         self._parse = parse
         self._values: dict[Key, R] = {}
         self._malformed: dict[Key, MalformedResource] = {}
+        self._unread: dict[Key, Object] = {}
         self._versions: dict[Key, tuple[str, str]] = {}
         self._listeners: list[Listener] = []
 
@@ -50,6 +51,14 @@ class Collection(Generic[R]):
         if key in self._malformed:
             raise self._malformed[key]
         return self._values.get(key)
+
+    def readable(self, key: Key) -> R | None:
+        """Return one that is there and can be read."""
+        return self._values.get(key)
+
+    def unread(self, key: Key) -> Object | None:
+        """Return one that is there and cannot be read, as the API server has it."""
+        return self._unread.get(key)
 
     def __iter__(self) -> Iterator[R]:
         return iter(tuple(self._values.values()))
@@ -77,10 +86,11 @@ class Collection(Generic[R]):
         self._versions[key] = (uid, version)
         self._values.pop(key, None)
         self._malformed.pop(key, None)
+        self._unread.pop(key, None)
         try:
             self._values[key] = self._parse(value)
         except MalformedResource as problem:
-            self._malformed[key] = problem
+            self._malformed[key], self._unread[key] = problem, value
         self._tell(key)
 
     def written(self, value: Object) -> None:
@@ -96,6 +106,7 @@ class Collection(Generic[R]):
         self._versions.pop(key, None)
         found = self._values.pop(key, None) is not None
         found = self._malformed.pop(key, None) is not None or found
+        self._unread.pop(key, None)
         if found:
             self._tell(key)
 

@@ -47,6 +47,16 @@ class Store:
         self._watched = (Watched(VariablesKind.CONFIG_MAP), Watched(VariablesKind.SECRET))
 
     @property
+    def resources(self) -> Mapping[Kind, Collection[Any]]:
+        """Return the mirrors of the hub's own kinds."""
+        return {
+            Kind.GIT_REPOSITORY: self.git_repositories,
+            Kind.KUSTOMIZATION: self.kustomizations,
+            Kind.CLUSTER: self.clusters,
+            Kind.FLEET: self.fleets,
+        }
+
+    @property
     def is_complete(self) -> bool:
         """Tell whether every mirror has been listed once."""
         return (
@@ -136,6 +146,15 @@ class Store:
 
         return await self.update(collection, key, patch, subresource="status")
 
+    async def write_unread(self, collection: Collection[Any], key: Key, status: Object) -> None:
+        """Write fields of the status of a resource that cannot be read, over exactly the one that is known. Raises ApiError."""
+        found = collection.unread(key)
+        if found is None:
+            return
+        metadata = {name: found["metadata"][name] for name in ("resourceVersion", "uid")}
+        patch = {"metadata": metadata, "status": status}
+        collection.written(await self._send(collection.resource, key, patch, "status"))
+
     async def set_finalizer(self, collection: Collection[R], key: Key, *, present: bool) -> bool:
         """Add the hub's finalizer, or take it away."""
 
@@ -178,17 +197,8 @@ class Store:
                     "resourceVersion": resource.metadata.resource_version,
                     "uid": resource.metadata.uid,
                 }
-                collection.written(
-                    await self._api.patch(
-                        collection.resource,
-                        key[0],
-                        key[1],
-                        {**patch, "metadata": metadata},
-                        kind=PatchType.MERGE,
-                        field_manager=FIELD_MANAGER,
-                        subresource=subresource,
-                    )
-                )
+                patch = {**patch, "metadata": metadata}
+                collection.written(await self._send(collection.resource, key, patch, subresource))
             except NotFound:
                 return False
             except Conflict:
@@ -197,6 +207,16 @@ class Store:
             else:
                 return True
         raise AssertionError("the last attempt returns or raises")
+
+    async def _send(self, resource: Resource, key: Key, patch: Object, subresource: str) -> Object:
+        return await self._api.patch(
+            resource,
+            *key,
+            patch,
+            kind=PatchType.MERGE,
+            field_manager=FIELD_MANAGER,
+            subresource=subresource,
+        )
 
     async def _newest(self, collection: Collection[R], key: Key, *, fresh: bool) -> R | None:
         if fresh:

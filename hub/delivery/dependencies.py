@@ -34,16 +34,20 @@ class Judgement:
 
 
 def judge(
-    delivery: Kustomization, placement: Placement, neighbours: Mapping[Key, Neighbour], revision: str
+    delivery: Kustomization, placement: Placement, neighbours: Mapping[Key, Neighbour | None], revision: str
 ) -> Judgement:
-    """Sort the dependencies of a delivery in one cluster; the first that the hub must wait for stops. `revision` is the source's now."""
+    """Sort the dependencies of a delivery in one cluster; the first that the hub must wait for stops. `revision` is the source's now.
+
+    A neighbour that is None is there and cannot be read.
+    """
     by_agent: list[HomeName] = []
     for dependency in delivery.spec.depends_on:
         key = _key(dependency, delivery)
         neighbour = neighbours.get(key)
         name = f"{key[0]}/{key[1]}"
         if neighbour is None:
-            return Judgement(reason=DEPENDENCY_NOT_READY, problem=f"dependency '{name}' not found")
+            why = "cannot be read" if key in neighbours else "not found"
+            return Judgement(reason=DEPENDENCY_NOT_READY, problem=f"dependency '{name}' {why}")
         home = _home_in(placement.id, neighbour.placed)
         if home is not None:
             by_agent.append(home)

@@ -18,6 +18,7 @@ from hub.model.fleet import Fleet
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization
 from hub.model.metadata import Metadata
+from hub.model.value import MALFORMED
 from hub.model.wish import PlacementKey
 
 KIND = "Kustomization"
@@ -38,12 +39,13 @@ class NotPlaced(Stalled):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What placement depends on, as the management cluster says it now."""
+    """What placement depends on, as the management cluster says it now. `unread` says of Fleets that cannot be read why not."""
 
     clusters: Mapping[Key, Cluster]
     fleets: Mapping[Key, Fleet]
     namespaces: Mapping[str, Metadata]
     management: ClusterName
+    unread: Mapping[Key, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,8 @@ def refuse_conflict(
 
 def _by_fleet(name: str, namespace: str, home: HomeName, world: World) -> Placed:
     fleet = world.fleets.get((namespace, name))
+    if (problem := world.unread.get((namespace, name))) is not None:
+        raise NotPlaced(f"it is placed by a Fleet that cannot be read: {problem}", reason=MALFORMED)
     if fleet is None:
         raise NotPlaced(
             f"Fleet {namespace}/{name} not found; create it, or correct label {names.FLEET}",

@@ -35,6 +35,7 @@ class Places:
                 clusters={_key(one.metadata.namespace, one.metadata.name): one for one in store.clusters},
                 fleets={_key(one.metadata.namespace, one.metadata.name): one for one in store.fleets},
                 namespaces={one.metadata.name: one.metadata for one in store.namespaces},
+                unread={key: str(problem) for key, problem in store.fleets.malformed.items()},
                 management=self._management,
             )
         return self._world
@@ -85,21 +86,23 @@ class Places:
             for delivery in self.claimants(key):
                 yield key, delivery
 
-    def neighbours(self, delivery: Kustomization) -> Mapping[Key, Neighbour]:
-        """Return the deliveries that one names as its dependencies, those that exist."""
-        found = {}
+    def neighbours(self, delivery: Kustomization) -> Mapping[Key, Neighbour | None]:
+        """Return the deliveries that one names as its dependencies, those that exist; None for one that cannot be read."""
+        found: dict[Key, Neighbour | None] = {}
         for dependency in delivery.spec.depends_on:
             key = (dependency.namespace or delivery.metadata.namespace, dependency.name)
-            other = self._store.kustomizations.get(key) if key in self._found else None
+            other = self._store.kustomizations.readable(key)
             placed = self._found.get(key)
-            if other is not None:
+            if key in self._store.kustomizations.malformed:
+                found[key] = None
+            elif other is not None and placed is not None:
                 found[key] = Neighbour(delivery=other, placed=placed if isinstance(placed, Placed) else None)
         return found
 
     def _others(self, keys: set[Key]) -> list[tuple[Kustomization, Placed]]:
         found = []
-        for key in keys - self._store.kustomizations.malformed.keys():
-            other, placed = self._store.kustomizations.get(key), self._found.get(key)
+        for key in keys:
+            other, placed = self._store.kustomizations.readable(key), self._found.get(key)
             if other is not None and isinstance(placed, Placed):
                 found.append((other, placed))
         return found

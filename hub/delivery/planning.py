@@ -73,7 +73,9 @@ class Planning:
     def artifact(self, delivery: Kustomization) -> Artifact:
         """Return what the delivery's source has. Raises Waiting."""
         key = (delivery.source_namespace, delivery.spec.source_ref.name)
-        source = self._store.git_repositories.get(key)
+        source = self._store.git_repositories.readable(key)
+        if (unread := self._store.git_repositories.malformed.get(key)) is not None:
+            raise Waiting(str(unread), reason=ARTIFACT_FAILED, after_s=self._settings.look_again_s)
         if source is None:
             raise Waiting(
                 f"GitRepository {key[0]}/{key[1]} not found; create it, or correct spec.sourceRef",

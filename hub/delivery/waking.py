@@ -78,11 +78,10 @@ class Waking:
                     self._mark_delivery((other.metadata.namespace, other.metadata.name))
 
     def _source_changed(self, key: Key) -> None:
-        source = (
-            None if key in self._store.git_repositories.malformed else self._store.git_repositories.get(key)
-        )
+        source = self._store.git_repositories.readable(key)
         artifact = source.status.artifact if source is not None else None
-        if not self._is_news("source", key, artifact and (artifact.revision, artifact.digest)):
+        now = artifact and (artifact.revision, artifact.digest)
+        if not self._is_news("source", key, (now, str(self._store.git_repositories.malformed.get(key)))):
             return
         for delivery in self._store.kustomizations:
             if (delivery.source_namespace, delivery.spec.source_ref.name) == key:
@@ -90,14 +89,15 @@ class Waking:
 
     def _cluster_changed(self, key: Key) -> None:
         self._mark_cluster(key)
-        cluster = None if key in self._store.clusters.malformed else self._store.clusters.get(key)
+        cluster = self._store.clusters.readable(key)
         now = cluster and (cluster.raw_spec, _what_matters(0, cluster.metadata), cluster.metadata.labels)
         if self._is_news("cluster", key, now):
             self._world_changed()
 
     def _fleet_changed(self, key: Key) -> None:
-        fleet = None if key in self._store.fleets.malformed else self._store.fleets.get(key)
-        if self._is_news("fleet", key, fleet and fleet.raw_spec):
+        fleet = self._store.fleets.readable(key)
+        now = fleet and fleet.raw_spec, str(self._store.fleets.malformed.get(key))
+        if self._is_news("fleet", key, now):
             self._world_changed()
 
     def _namespace_changed(self, key: Key) -> None:

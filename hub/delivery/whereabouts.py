@@ -17,6 +17,7 @@ from hub.model import annotations as names
 from hub.model.cluster import Cluster
 from hub.model.fleet import OnLeave
 from hub.model.kustomization import Kustomization
+from hub.model.value import MALFORMED
 from hub.model.wish import Boards, PlacementKey
 from hub.store import Store
 
@@ -72,7 +73,8 @@ class Whereabouts:
         """
         key, uid = _key(delivery), delivery.metadata.uid
         deletes = not delivery.spec.suspend and _deletes_objects(delivery)
-        waits = False
+        # One that cannot be read may have it, and can be given no tombstone.
+        waits = bool(self._store.clusters.malformed)
         for place_, cluster in self._clusters_of(self._where(key, uid) | self._remembered(delivery)):
             if self._leaving.is_gone(place_, uid) or self._leaving.is_released(
                 _name(cluster), place_[1], uid
@@ -112,10 +114,12 @@ class Whereabouts:
         return report is not None and report.uid == uid and report.stage is not Stage.GONE
 
     def _remembered(self, delivery: Kustomization) -> set[PlacementKey]:
-        """Return where a delivery is placed, by what it says or, when that was lost, by what is remembered on it."""
+        """Return where a delivery is placed, by what it says or, when that was lost, by what is remembered on it. Raises NotPlaced."""
         try:
             placed = place(delivery, self._places.world)
-        except NotPlaced:
+        except NotPlaced as problem:
+            if problem.reason == MALFORMED:
+                raise
             placed = remembered(delivery, self._places.world)
         return {one.key for one in placed.placements}
 

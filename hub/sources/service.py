@@ -134,6 +134,9 @@ class SourceService:
     async def _sweep(self) -> None:
         while True:
             await self._clock.sleep(self._settings.sweep_interval_s)
+            if self._store.git_repositories.malformed:
+                # Nobody can tell which tree one that cannot be read needs.
+                continue
             artifacts = [found.status.artifact for found in self._store.git_repositories]
             named = {TreeDigest(artifact.tree_digest) for artifact in artifacts if artifact is not None}
             await self._shelf.sweep(named - {""}, now=self._clock.now(), min_age_s=self._settings.tree_age_s)

@@ -30,6 +30,7 @@ from hub.status.news import news
 from hub.status.placements import Placements
 from hub.status.summary import next_change_s
 from hub.status.traces import Traces
+from hub.status.unread import Unread
 from hub.status.verdict import Patience, Verdict, judge
 from hub.store import Store
 
@@ -79,6 +80,7 @@ class StatusWriter:
         self._delivery_loop = self._loop("delivery-status", self._write_delivery, randomness)
         self._cluster_loop = self._loop("cluster-status", self._write_cluster, randomness)
         self._fleet_loop = self._loop("fleet-status", self._write_fleet, randomness)
+        self._unread = Unread(store, clock=clock, randomness=randomness, backoff=settings.backoff)
         self._event_loop = self._loop("events", self._tell_happening, randomness)
 
     def _loop(self, name: str, work: Callable[[K], Awaitable[Outcome]], randomness: Randomness) -> Loop[K]:
@@ -105,6 +107,7 @@ class StatusWriter:
         async with Tasks() as tasks:
             for loop in (self._delivery_loop, self._cluster_loop, self._fleet_loop, self._event_loop):
                 tasks.start(loop.run(), name="status")
+            tasks.start(self._unread.run(), name="status-unread")
             tasks.start(self._follow_standings(), name="status-standings")
             tasks.start(self._follow_placements(self._boards.reports), name="status-reports")
             tasks.start(self._follow_placements(self._boards.declined), name="status-declined")
@@ -175,7 +178,7 @@ class StatusWriter:
         return max(last + self._settings.interval_s - self._clock.monotonic_s(), 0.0)
 
     async def _write_delivery(self, key: Key) -> Outcome:
-        delivery = self._store.kustomizations.get(key)
+        delivery = self._store.kustomizations.readable(key)
         standing = self._boards.standings.get((DELIVERY, *key))
         if delivery is None:
             self._written_s.pop((DELIVERY, key), None)
@@ -206,7 +209,7 @@ class StatusWriter:
         return self._until_lapse(target.id for target in standing.targets)
 
     async def _write_cluster(self, key: Key) -> Outcome:
-        cluster = self._store.clusters.get(key)
+        cluster = self._store.clusters.readable(key)
         if cluster is None:
             self._written_s.pop(("Cluster", key), None)
             return Done()
@@ -235,7 +238,7 @@ class StatusWriter:
         return self._until_lapse((id_,))
 
     async def _write_fleet(self, key: Key) -> Outcome:
-        fleet = self._store.fleets.get(key)
+        fleet = self._store.fleets.readable(key)
         if fleet is None:
             self._written_s.pop(("Fleet", key), None)
             return Done()
@@ -313,7 +316,7 @@ class StatusWriter:
             one.metadata.uid == happening.notice.uid for one in self._store.kustomizations
         ):
             return Again(after_s=self._settings.interval_s)
-        delivery = self._store.kustomizations.get(owner) if owner is not None else None
+        delivery = self._store.kustomizations.readable(owner) if owner is not None else None
         standing = self._boards.standings.get((DELIVERY, *owner)) if owner is not None else None
         if delivery is not None and standing is not None and delivery.metadata.uid == happening.notice.uid:
             target = next(one for one in standing.targets if one.key == place)

@@ -642,3 +642,90 @@ async def test_a_suspended_cluster_gets_nothing_new() -> None:
         await settle()
         assert rig.assigned("eu-1") == before
         assert rig.assigned("us-1").revision == "main@sha1:2"
+
+
+async def test_a_delivery_that_cannot_be_read_keeps_what_runs_until_it_is_corrected() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        before = rig.assigned("eu-1")
+        rig.deliver(labels=FLEET, spec={"interval": "soon"}, generation=2)
+        rig.commit("main@sha1:2", a=config_map("a", x="2"))
+        await settle()
+        assert rig.assigned("eu-1") == before
+        assert "released" not in (rig.api.find("clusters", "apps", "eu-1").get("status") or {})
+        rig.deliver(labels=FLEET, generation=3)
+        await settle()
+        assert rig.assigned("eu-1").revision == "main@sha1:2"
+
+
+async def test_a_delivery_that_cannot_be_read_after_a_restart_is_not_spoken_of() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET, spec={"interval": "soon"})
+    async with running(rig):
+        rig.report("eu-1", Stage.READY)
+        await settle()
+        assert rig.boards.wishes.snapshot() == {}
+
+
+async def test_a_source_that_cannot_be_read_keeps_what_runs_and_is_named() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        before = rig.assigned("management")
+        good = rig.api.find("gitrepositories", "apps", "webapp")
+        rig.api.put("gitrepositories", {**good, "spec": {**good["spec"], "timeout": "soon"}})
+        await settle()
+        problem = rig.standing().problem
+        assert problem is not None
+        assert (problem.reason, problem.is_stalled, problem.is_quiet) == ("ArtifactFailed", False, True)
+        assert "spec.timeout" in problem.message
+        assert rig.assigned("management") == before
+        rig.api.put("gitrepositories", good)
+        await settle()
+        assert rig.standing().problem is None
+
+
+async def test_a_fleet_that_cannot_be_read_takes_nothing_away() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        before = rig.assigned("eu-1")
+        rig.api.put_resource(Kind.FLEET, "prod", fleet(onLeave="Perhaps"))
+        await settle()
+        problem = rig.standing().problem
+        assert problem is not None
+        assert (problem.reason, problem.is_stalled) == ("MalformedResource", True)
+        assert "spec.onLeave" in problem.message
+        assert rig.assigned("eu-1") == before
+        rig.delete()
+        await settle()
+        assert rig.is_there()
+        rig.api.put_resource(Kind.FLEET, "prod", fleet())
+        await settle()
+        assert not rig.is_there()
+
+
+async def test_a_deletion_waits_for_a_cluster_that_cannot_be_read() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        rig.cluster("eu-1", spec={"suspend": "perhaps"}, **PROD)
+        rig.delete()
+        await settle()
+        assert rig.is_there()
+        rig.cluster("eu-1", **PROD)
+        await rig.clock.pass_(31)
+        assert not rig.is_there()
+        assert rig.cluster_status("eu-1")["tombstones"]
+
+
+async def test_a_dependency_that_cannot_be_read_is_waited_for() -> None:
+    rig = one_cluster()
+    rig.deliver("infra", spec={"interval": "soon"})
+    rig.deliver(spec={"dependsOn": [{"name": "infra"}]})
+    async with running(rig):
+        (target,) = rig.standing().targets
+        assert target.problem is not None
+        assert target.problem.reason == "DependencyNotReady"
+        assert "dependency 'apps/infra' cannot be read" in target.problem.message

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
-from hub.artifacts.contents import Contents
+from hub.artifacts.contents import SUFFIX, Contents
 from hub.artifacts.storage import ArtifactStorage
 from hub.model.kinds import Kind
 from hub.sources.controller import SourceSettings
@@ -26,6 +27,7 @@ SPEC = {"url": "https://example.com/app.git", "interval": "1m", "ref": {"branch"
 
 class World:
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.api, self.clock, self.remote = MemoryApi(), Hand(), ScriptedRemote()
         self.store = Store(self.api, clock=self.clock, randomness=Middle(), backoff=Backoff())
         self.service = SourceService(
@@ -54,6 +56,12 @@ class World:
             await asyncio.sleep(0.005)
             await settle()
         assert len(self.remote.requests) == times
+
+    async def until_swept(self) -> None:
+        await self.clock.pass_(3601)
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+            await settle()
 
 
 @pytest.fixture
@@ -126,3 +134,17 @@ async def test_a_deleted_object_is_let_go(world: World) -> None:
     await world.until_fetched(1)
     assert world.api.all("gitrepositories") == [] or world.found()["metadata"]["finalizers"] == []
     assert world.service.depth == 0
+
+
+async def test_no_tree_is_swept_while_a_source_cannot_be_read(world: World) -> None:
+    world.put()
+    await world.until_fetched(1)
+    (file,) = world.root.rglob(f"*{SUFFIX}")
+    file = file.rename(file.with_name(f"{'0' * 64}{SUFFIX}"))
+    os.utime(file, (0, 0))
+    world.api.put_resource(Kind.GIT_REPOSITORY, "app", SPEC | {"timeout": "soon"})
+    await world.until_swept()
+    assert file.exists()
+    world.api.remove("gitrepositories", "apps", "app")
+    await world.until_swept()
+    assert not file.exists()
