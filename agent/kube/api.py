@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
+from urllib.parse import quote
+
+from agent.kube.errors import NotFound
 
 Object = dict[str, Any]
 """One object as the API server gives it."""
@@ -24,12 +27,33 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """Return the path of the collection (all namespaces when none is given), of one object or of its subresource."""
+        """Return the path of the collection (all namespaces when none is given), of one object or of its subresource.
+
+        Raises NotFound for what no object can be named: people write names, and as part of a path they would lead to another object.
+        """
+        for part in (namespace, name):
+            if part and not is_segment(part):
+                raise NotFound(
+                    f"{self.plural} {part!r} not found: no object has such a name",
+                    status=404,
+                    reason="NotFound",
+                )
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        place = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        place = f"/namespaces/{quote(namespace)}" if self.namespaced and namespace else ""
         return "".join(
-            (root, place, f"/{self.plural}", f"/{name}" * bool(name), f"/{subresource}" * bool(subresource))
+            (
+                root,
+                place,
+                f"/{self.plural}",
+                f"/{quote(name)}" * bool(name),
+                f"/{subresource}" * bool(subresource),
+            )
         )
+
+
+def is_segment(text: str) -> bool:
+    """Tell whether a text stays one segment of a path, by the rule of API servers."""
+    return text not in ("", ".", "..") and not {"/", "%"} & set(text)
 
 
 class PatchType(StrEnum):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from agent.kit.clock import Clock
-from agent.kube.api import Api, Resource
+from agent.kube.api import Api, Resource, is_segment
 from agent.kube.errors import NotFound, ServerFailed, UnknownKind
 
 
@@ -31,7 +31,8 @@ class Discovery:
     async def resolve(self, group: str, version: str, kind: str) -> Resource:
         """Return a kind. Raises UnknownKind when the server does not serve it, ApiError when it cannot say."""
         found = self._kinds.get((group, version), {}).get(kind)
-        if found is None:
+        # A manifest says group and version; as parts of a path they must not lead elsewhere.
+        if found is None and all(is_segment(part) for part in (group or "api", version)):
             await self._ask(group, version)
             found = self._kinds.get((group, version), {}).get(kind)
         if found is None:
@@ -41,8 +42,8 @@ class Discovery:
 
     async def preferred(self, group: str, kind: str) -> Resource:
         """Return a kind in the version that the server prefers. Raises UnknownKind."""
-        if not group:
-            return await self.resolve("", "v1", kind)
+        if not group or not is_segment(group):
+            return await self.resolve(group, "v1", kind)
         try:
             said = _read(await self._api.read(f"/apis/{group}"))
         except NotFound as problem:

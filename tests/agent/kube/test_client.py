@@ -117,6 +117,26 @@ def page(*names: str, token: str = "") -> Answer:
     return says({"metadata": {"resourceVersion": "7", "continue": token}, "items": items})
 
 
+@pytest.mark.parametrize("name", ["../../other/secrets/theirs", "..", ".", "%2e%2e", "a/b"])
+async def test_a_name_that_would_lead_to_another_object_is_not_found(name: str) -> None:
+    server = Server(says({"data": {"password": "c2VjcmV0"}}))
+    async with served(server) as client:
+        with pytest.raises(errors.NotFound, match="no object has such a name"):
+            await client.get(CONFIG_MAPS, "mine", name)
+        with pytest.raises(errors.NotFound, match="no object has such a name"):
+            await client.get(CONFIG_MAPS, f"mine/{name}", "one")
+        with pytest.raises(errors.NotFound, match="no object has such a name"):
+            await client.delete(CONFIG_MAPS, "mine", name)
+    assert server.requests == []
+
+
+async def test_a_name_with_signs_of_an_address_stays_a_name() -> None:
+    server = Server(says({}))
+    async with served(server) as client:
+        await client.get(CONFIG_MAPS, "mine", "one?watch=true#:x")
+    assert server.requests[0][1:3] == ("/api/v1/namespaces/mine/configmaps/one?watch=true#:x", {})
+
+
 async def test_an_apply_sends_the_bytes_as_they_are() -> None:
     server = Server(says({"kind": "ConfigMap"}, 201), says({"kind": "ConfigMap"}))
     body = b'{"b":1,  "a":2}'

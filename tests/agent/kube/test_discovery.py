@@ -84,3 +84,16 @@ async def test_the_preferred_version_is_taken_unless_it_lacks_the_kind() -> None
     with pytest.raises(UnknownKind):
         await discovery.preferred("absent.test", "Widget")
     assert await discovery.version() == "v1.36.3"
+
+
+@in_virtual_time
+@pytest.mark.parametrize(("group", "version"), [("../api", "v1"), ("..", "v1"), ("apps", "..")])
+async def test_a_group_that_would_lead_to_another_path_is_unknown(group: str, version: str) -> None:
+    clock = FakeClock()
+    cluster = FakeCluster(clock)
+    discovery = Discovery(cluster.api(), clock=clock)
+    with pytest.raises(UnknownKind):
+        await discovery.resolve(group, version, "Secret")
+    with pytest.raises(UnknownKind):
+        await discovery.preferred(f"../{group}", "Secret")
+    assert cluster.calls == []
