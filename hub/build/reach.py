@@ -6,10 +6,16 @@ A build that fails with it is tried with the whole tree, see `kustomize.py`.
 
 import posixpath
 import re
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-_NAME = re.compile(rb"[^\s\"'\[\]{},]*\.\.[^\s\"'\[\]{},]*")
+_STOPS: Final = b" \t\n\r\x0b\x0c\"'[]{},"
+_REST = re.compile(rb"[^\s\"'\[\]{},]*")
+_MAX_NAME_BYTES: Final = 4096
+MAX_MENTIONS: Final = 100_000
+"""A tree that says `..` more often is needed as a whole: looking at each would take longer than sending it."""
+
 KUSTOMIZATION_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
@@ -22,27 +28,54 @@ def needed(files: Mapping[str, bytes], path: str) -> dict[str, bytes]:
     """Give the files that a build of the directory is expected to read."""
     if path == ".":
         return dict(files)
+    # Parts are compared one by one, so that what is below a directory stands together.
+    names = sorted(files, key=_parts)
+    keys = [_parts(name) for name in names]
     found: dict[str, bytes] = {}
     wanted = [path]
     seen = {path}
+    mentions = 0
     while wanted:
-        target = wanted.pop()
-        for name, content in files.items():
-            if name in found or not (name == target or inside(target, name)):
+        for name in _below(names, keys, wanted.pop()):
+            if name in found:
                 continue
-            found[name] = content
-            for outside in _mentioned(name, content) - seen:
-                seen.add(outside)
-                wanted.append(outside)
+            found[name] = files[name]
+            for outside in _mentioned(name, found[name]):
+                mentions += 1
+                if outside not in seen:
+                    seen.add(outside)
+                    wanted.append(outside)
+                if mentions > MAX_MENTIONS or outside == ".":
+                    return dict(files)
     return found
 
 
-def _mentioned(name: str, content: bytes) -> set[str]:
-    if b".." not in content:
-        return set()
+def _below(names: list[str], keys: list[list[str]], target: str) -> Iterator[str]:
+    """Yield the file of that name, or the files below the directory of that name."""
+    key = _parts(target)
+    for at in range(bisect_left(keys, key), len(names)):
+        if keys[at][: len(key)] != key:
+            return
+        yield names[at]
+
+
+def _parts(name: str) -> list[str]:
+    return name.split("/")
+
+
+def _mentioned(name: str, content: bytes) -> Iterator[str]:
+    """Yield what relative names in a file point at; `key=../file` is a name, too. Takes time by the length alone, whatever is in it."""
     directory = posixpath.dirname(name)
-    names = {token.decode(errors="replace") for token in _NAME.findall(content) if len(token) < 4096}
-    # A resource may carry a prefix or a key: "key=../file".
-    names |= {token.rpartition("=")[2] for token in names}
-    targets = {posixpath.normpath(posixpath.join(directory, token)) for token in names}
-    return {target for target in targets if not target.startswith(("..", "/"))}
+    done, at = 0, content.find(b"..")
+    while at >= 0:
+        first = max(at - _MAX_NAME_BYTES, done)
+        start = max(first, *(content.rfind(stop, first, at) + 1 for stop in _STOPS))
+        rest = _REST.match(content, at)
+        done = rest.end() if rest else at
+        if done - start < _MAX_NAME_BYTES:
+            token = content[start:done].decode(errors="replace")
+            yield from {
+                posixpath.normpath(posixpath.join(directory, one))
+                for one in (token, token.rpartition("=")[2])
+            }
+        at = content.find(b"..", done)

@@ -1,5 +1,27 @@
-from hub.build.reach import needed
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from hub.build.reach import MAX_MENTIONS, needed
 from tests.hub.build.adapter import tree
+
+
+class Counted(Mapping[str, bytes]):
+    """A tree that counts how often a file is read."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+        self.reads = 0
+
+    def __getitem__(self, name: str) -> bytes:
+        self.reads += 1
+        return self.files[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
 
 
 def names(path: str, **files: str) -> set[str]:
@@ -39,3 +61,25 @@ def test_names_that_leave_the_tree_reach_nothing() -> None:
         "app/a.yaml",
         "b.yaml",
     }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"a" * 4_000_000 + b"\n../x\n", b"../x\n" + b"..a=" * 1_000_000, b"..\\" * 1_000_000 + b"\n../x"],
+    ids=["a long word", "a long word of many dots", "dots at the end"],
+)
+def test_a_long_line_takes_no_longer_than_its_length(content: bytes) -> None:
+    # By the square of its length this would take days.
+    assert set(needed({"app/a.yaml": content, "x": b"", "y": b""}, "app")) == {"app/a.yaml", "x"}
+
+
+def test_each_file_is_read_once_however_often_it_is_pointed_at() -> None:
+    files = {f"d{number}/a.yaml": f"../d{number + 1} ../d{number}/a.yaml".encode() for number in range(3000)}
+    counted = Counted(files)
+    assert len(needed(counted, "d0")) == 3000
+    assert counted.reads == 3000
+
+
+def test_a_tree_that_points_at_very_much_is_needed_as_a_whole() -> None:
+    files = {"app/a.yaml": b"../../x\n" * (MAX_MENTIONS + 1), "y": b""}
+    assert set(needed(files, "app")) == {"app/a.yaml", "y"}
