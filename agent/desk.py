@@ -13,7 +13,7 @@ import base64
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -124,6 +124,14 @@ class Desk:
     def names(self, ref: ObjectRef) -> bool:
         """Tell whether any assignment that stays names an object, or one that is being saved."""
         return self.surely_names(ref) or any(ref in refs for refs in self._coming.values())
+
+    def named(self) -> Iterator[ObjectRef]:
+        """Yield all that `names` tells of, some of it more than once."""
+        for saved in self._saved.values():
+            if not saved.head.leaving:
+                yield from saved.refs
+        for refs in self._coming.values():
+            yield from refs
 
     def surely_names(self, ref: ObjectRef) -> bool:
         """Tell whether an assignment that is on the desk and stays names an object."""

@@ -1,10 +1,11 @@
 """What is asked of a convergence and what came of it. Pure values."""
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from agent.apply.prune import Refs
 from agent.model.content import Manifest
 from agent.model.jobs import JOB, has_time_to_live
 from agent.model.names import Digest, HomeName, ObjectRef
@@ -69,7 +70,7 @@ class Convergence:
     prune: bool
     prune_held: bool = False
     force: bool = False
-    kept_elsewhere: Container[ObjectRef] = frozenset()
+    kept_elsewhere: Refs = frozenset()
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
 
     @property

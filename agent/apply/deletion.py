@@ -21,6 +21,7 @@ class Deletion:
         self._server = server
         self._task = task
         self._journal = journal
+        self._mine = frozenset(one.ref for one in task.manifests)
         self._errors: list[str] = []
         self.changes: list[Change] = []
         self.staying: dict[str, str] = {}
@@ -80,7 +81,14 @@ class Deletion:
             live: Object | None = await api.get(resource, ref.namespace, ref.name)
         except NotFound:
             live = None
-        fate = prune.decide(live, ref, self._task.owner, self._task.kept_elsewhere)
+        fate = prune.decide(
+            live,
+            ref,
+            self._task.owner,
+            mine=self._mine,
+            elsewhere=self._task.kept_elsewhere,
+            is_namespaced=resource.namespaced,
+        )
         if live is not None and fate is prune.Fate.DELETE:
             uid, version = live["metadata"]["uid"], version_of(live)
             with contextlib.suppress(NotFound):

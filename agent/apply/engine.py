@@ -4,7 +4,7 @@ State: none between convergences. The order is safety: everything of a stage is 
 is in the journal before its first write; what leaves is deleted after everything else is applied.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from agent.apply import patch, readiness
 from agent.apply.convergence import (
@@ -20,14 +20,13 @@ from agent.apply.convergence import (
 from agent.apply.deletion import Deletion
 from agent.apply.inventory import in_order, present_ids, stale_ids, still_ended
 from agent.apply.plan import Plan
+from agent.apply.prune import Refs
 from agent.apply.server import Journal, Server
-from agent.apply.stages import Stage, split
+from agent.apply.stages import DEFINITION, Stage, split
 from agent.apply.trial import Trial
 from agent.kit.tasks import all_of
 from agent.model.inventory import format_id
 from agent.model.names import HomeName, ObjectRef
-
-_DEFINITIONS = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
 class Engine:
@@ -44,7 +43,7 @@ class Engine:
         self,
         owner: HomeName,
         inventory: Mapping[str, str],
-        kept_elsewhere: Container[ObjectRef],
+        kept_elsewhere: Refs,
         journal: Journal,
     ) -> ChangeSet:
         """Delete what a delivery owns, because the delivery leaves."""
@@ -182,4 +181,4 @@ class _Run:
 
 
 def _is_definition(ref: ObjectRef) -> bool:
-    return (ref.group, ref.kind) == _DEFINITIONS
+    return (ref.group, ref.kind) == DEFINITION

@@ -1,15 +1,22 @@
 """What a refusal of the API server means for an apply, and the sentence as Flux words it. Pure."""
 
 from agent.kit.errors import CartwheelError
-from agent.kube.errors import ApiError, Conflict, Invalid, NotFound
+from agent.kube.errors import ApiError, Invalid, NotFound
 from agent.model.names import ObjectRef
 
 _IMMUTABLE = ("is immutable", "immutable field")
 
 
 def is_immutable(problem: CartwheelError) -> bool:
-    """Tell whether only a new object can take the change; as Flux does, any Conflict and Invalid counts, too."""
-    return isinstance(problem, Conflict | Invalid) or any(text in problem.message for text in _IMMUTABLE)
+    """Tell whether maybe only a new object can take the change: servers word it in many ways, so that any Invalid counts."""
+    return isinstance(problem, Invalid) or any(text in problem.message for text in _IMMUTABLE)
+
+
+def is_broken(change: ApiError, new: ApiError) -> bool:
+    """Tell whether a manifest cannot be at all: what was refused as a change is refused of a new object for the same cause."""
+    if not isinstance(new, Invalid):
+        return False
+    return not new.causes or any(cause in change.causes for cause in new.causes)
 
 
 def dry_run_refused(ref: ObjectRef, problem: CartwheelError) -> str:

@@ -7,10 +7,13 @@ from agent.apply.order import order_key
 from agent.model.content import Manifest
 from agent.model.names import ObjectRef
 
+NAMESPACE = ("", "Namespace")
+DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
+
 _DEFINITIONS = frozenset(
     {
-        ("apiextensions.k8s.io", "CustomResourceDefinition"),
-        ("", "Namespace"),
+        DEFINITION,
+        NAMESPACE,
         ("rbac.authorization.k8s.io", "ClusterRole"),
     }
 )

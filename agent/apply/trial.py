@@ -8,7 +8,7 @@ import json
 from agent.apply.convergence import Action, Convergence
 from agent.apply.plan import Plan, is_known
 from agent.apply.policy import is_skipped
-from agent.apply.refusal import is_immutable
+from agent.apply.refusal import is_broken, is_immutable
 from agent.apply.server import FIELD_MANAGER, Server, version_of
 from agent.kube.api import Object
 from agent.kube.errors import (
@@ -20,12 +20,14 @@ from agent.kube.errors import (
     UnknownKind,
     Unreachable,
 )
-from agent.model.content import Manifest
+from agent.model.content import Manifest, canonical
 from agent.model.inventory import format_id
 from agent.model.jobs import has_time_to_live
 
 UNANSWERED = (Unreachable, TooManyRequests, ServerFailed, Unauthorized)
 """What says nothing about an object: the whole convergence is tried again."""
+_TRIAL = "-trial"
+_LONGEST_STEM = 50
 
 
 class Trial:
@@ -97,6 +99,8 @@ class Trial:
                 return
             if not plan.may_recreate(desired, force=self._task.force):
                 raise
+            if await self._is_broken(plan, desired, problem):
+                raise
             plan.action, plan.recreate = Action.CREATED, True
             return
         if wished is None:
@@ -108,6 +112,22 @@ class Trial:
                 plan.action = Action.SKIPPED
                 return
         plan.compare(wished)
+
+    async def _is_broken(self, plan: Plan, desired: Object, problem: ApiError) -> bool:
+        """Tell whether an object could not be made anew either, by trying one of another name: then it must not be deleted for that."""
+        ref, resource = plan.manifest.ref, plan.resource
+        assert resource is not None
+        name = ref.name[:_LONGEST_STEM] + _TRIAL
+        body = canonical({**desired, "metadata": {**desired["metadata"], "name": name}})
+        try:
+            await self._server.api.apply(
+                resource, ref.namespace, name, body, field_manager=FIELD_MANAGER, dry_run=True
+            )
+        except UNANSWERED:
+            raise
+        except ApiError as refused:
+            return is_broken(problem, refused)
+        return False
 
     async def _read(self, plan: Plan) -> Object | None:
         """Return the live object, None when there is none."""

@@ -1,6 +1,6 @@
 """The desk as an apply sees it: where ids are written ahead, and what other assignments name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from agent.apply.convergence import Action, ChangeSet
@@ -19,6 +19,9 @@ class Named:
 
     def __contains__(self, ref: object) -> bool:
         return isinstance(ref, ObjectRef) and self._desk.names(ref)
+
+    def __iter__(self) -> Iterator[ObjectRef]:
+        return self._desk.named()
 
 
 class DeskJournal:
@@ -55,6 +58,7 @@ def keeps_in_doubt(desk: Desk, changes: ChangeSet) -> bool:
     return any(
         change.action is Action.SKIPPED
         and format_id(change.ref) in changes.inventory
+        and desk.names(change.ref)
         and not desk.surely_names(change.ref)
         for change in changes.changes
     )

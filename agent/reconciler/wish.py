@@ -1,8 +1,9 @@
 """What a head on the desk asks of the apply: the convergence, and whether its deletions need a person's word. Pure."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 
 from agent.apply.convergence import Convergence, Known
+from agent.apply.prune import Refs
 from agent.model.assignment import APPROVE_PRUNE, PruneLimit
 from agent.model.content import Manifest
 from agent.model.head import Head
@@ -14,7 +15,7 @@ def wish_of(
     head: Head,
     blobs: Mapping[Digest, bytes],
     known: Mapping[ObjectRef, Known],
-    kept_elsewhere: Container[ObjectRef],
+    kept_elsewhere: Refs,
 ) -> Convergence:
     """Return the convergence to the Bundle of a head, whose manifests `blobs` holds."""
     assignment = head.assignment

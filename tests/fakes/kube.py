@@ -470,7 +470,8 @@ class FakeCluster:
             for inner in [one for one in self._objects if one[2] == key[3]]:
                 self._delete(inner)
             waits = waits or any(one[2] == key[3] for one in self._objects)
-        if not waits:
+        # A namespace is gone already when the last thing in it took it along.
+        if not waits and key in self._objects:
             self._remove(key)
 
     def _remove(self, key: Key) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from agent.apply.convergence import PRUNE_FAILED, RECONCILIATION_FAILED, Action
 from agent.kube.api import PatchType
+from agent.kube.errors import ApiError, Conflict, Invalid
 from agent.model.content import Manifest
 from tests.agent.apply.cluster import (
     CONFIG_MAPS,
@@ -181,6 +182,61 @@ async def test_an_immutable_change_makes_the_object_anew_when_forced() -> None:
         assert [call.verb for call in delivery.writes()] == ["apply", "delete", "apply"]
 
 
+BAD_PORT = {"field": "spec.ports[0].port", "message": "Invalid value: 99999", "reason": "FieldValueInvalid"}
+TAKEN = {"field": "spec.ports[0].nodePort", "message": "port is taken", "reason": "FieldValueInvalid"}
+IMMUTABLE = {"field": "spec.selector", "message": "field is immutable", "reason": "FieldValueInvalid"}
+
+
+class _Refuses:
+    """What is tried is refused: as a change of the object that is there, and as a new object of any name."""
+
+    def __init__(self, change: ApiError, new: ApiError | None) -> None:
+        self._change = change
+        self._new = new
+
+    async def before(self, call: Call) -> None:
+        refusal = self._change if call.name == "app" else self._new
+        if call.is_dry_run and refusal is not None:
+            raise refusal
+
+    async def after(self, call: Call) -> None:
+        return
+
+
+def _invalid(*causes: dict[str, str]) -> Invalid:
+    return Invalid("it is invalid", status=422, reason="Invalid", causes=causes)
+
+
+@pytest.mark.parametrize(
+    ("change", "new", "is_made_anew"),
+    [
+        pytest.param(_invalid(IMMUTABLE), None, True, id="immutable"),
+        pytest.param(_invalid(IMMUTABLE), _invalid(TAKEN), True, id="the old one is in the way of a trial"),
+        pytest.param(_invalid(BAD_PORT), _invalid(BAD_PORT), False, id="broken"),
+        pytest.param(_invalid(IMMUTABLE, BAD_PORT), _invalid(BAD_PORT), False, id="immutable and broken"),
+        pytest.param(_invalid(), _invalid(), False, id="refused without a cause"),
+        pytest.param(Conflict("modified", status=409, reason="Conflict"), None, False, id="conflict"),
+    ],
+)
+def test_force_deletes_nothing_in_whose_place_no_new_object_could_be(
+    change: ApiError, new: ApiError | None, is_made_anew: bool
+) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        delivery = Delivery()
+        await delivery.converge(deployment("a"))
+        delivery.cluster.interference = _Refuses(change, new)
+        changes = await delivery.converge(deployment("b"), force=True)
+        deployments = delivery.cluster.kinds[("apps", "v1", "deployments")].resource
+        assert delivery.cluster.get(deployments, "default", "app")
+        assert [call.verb for call in delivery.writes()] == ["apply", "delete", "apply"][
+            : 3 if is_made_anew else 1
+        ]
+        assert actions(changes) == {"app": Action.CREATED if is_made_anew else Action.FAILED}
+
+    run()
+
+
 @in_virtual_time
 async def test_opted_out_objects_are_left_as_they_are() -> None:
     for key, value in (("reconcile", "disabled"), ("ssa", "ignore"), ("ssa", "IfNotPresent")):
@@ -240,6 +296,34 @@ async def test_opted_out_and_foreign_objects_leave_the_inventory_but_not_the_clu
     assert delivery.names() >= {"optout", "moved", "foreign"}
     assert names_of(changes.inventory) == {"moved"}, "until the other has taken it over"
     assert changes.problem == ""
+
+
+@in_virtual_time
+async def test_another_namespace_on_what_is_in_none_is_no_reason_to_delete_it() -> None:
+    delivery = Delivery()
+    group = "rbac.authorization.k8s.io"
+    for namespace in ("a", "b"):
+        role = manifest("ClusterRole", "reader", api_version=f"{group}/v1", namespace=namespace, rules=[])
+        changes = await delivery.converge(role)
+    assert names_of(changes.inventory) == {"reader"}
+    assert next(iter(changes.inventory)).startswith("b_")
+    roles = delivery.cluster.kinds[(group, "v1", "clusterroles")].resource
+    assert delivery.cluster.get(roles, "", "reader")
+
+
+@in_virtual_time
+async def test_a_namespace_and_a_kind_stay_while_something_wished_is_of_them() -> None:
+    delivery = Delivery()
+    namespace = manifest("Namespace", "apps", namespace="")
+    gadget = manifest("Gadget", "g", api_version="example.org/v1", namespace="apps")
+    await delivery.converge(namespace, definition(), gadget)
+    changes = await delivery.converge(gadget)
+    assert (changes.problem, actions(changes)["g"]) == ("", Action.UNCHANGED)
+    assert names_of(changes.inventory) == {"apps", "gadgets.example.org", "g"}
+    gadgets = delivery.cluster.kinds[("example.org", "v1", "gadgets")].resource
+    assert delivery.cluster.get(gadgets, "apps", "g")
+    changes = await delivery.converge()
+    assert changes.inventory == {}
 
 
 @in_virtual_time
