@@ -17,6 +17,7 @@ from agent.model.link import (
     Hello,
     IndexDelta,
     Keep,
+    Kept,
     Mark,
     Nack,
     NoticeAck,
@@ -203,6 +204,7 @@ def _hello(value: Hello) -> link_pb2.Hello:
         term=value.term,
         held=held,
         instance=value.instance,
+        kept=[link_pb2.Kept(home=_home(one.home), uid=one.uid) for one in value.kept],
     )
 
 
@@ -226,6 +228,7 @@ def _read_hello(message: link_pb2.Hello) -> Hello:
         term=message.term,
         held=held,
         instance=message.instance,
+        kept=tuple(Kept(home=_read_home(one.home), uid=one.uid) for one in message.kept),
     )
 
 

@@ -30,7 +30,8 @@ from hub.artifacts.server import artifact_application
 from hub.artifacts.staging import sweep_staging
 from hub.artifacts.storage import ArtifactStorage
 from hub.build.render import RenderLimits, RenderPool, find_render
-from hub.clusters.controller import ClusterController, ClusterSettings
+from hub.clusters.controller import ClusterController
+from hub.clusters.departure import ClusterSettings
 from hub.delivery.controller import Controller
 from hub.delivery.settings import DeliverySettings
 from hub.gateway.ca import Authority
@@ -123,7 +124,9 @@ class Hub:
 
     def _clusters(self) -> ClusterController:
         settings = ClusterSettings(
-            backoff=self._settings.backoff, return_within_s=self._settings.unknown_after_s
+            backoff=self._settings.backoff,
+            return_within_s=self._settings.unknown_after_s,
+            certificate_lifetime=self._settings.certificate_lifetime,
         )
         return ClusterController(
             settings,
@@ -240,7 +243,7 @@ class Hub:
             listen,
             authority=authority,
             enrolment=enrolment,
-            registry=registry,
+            admission=registry,
             router=router,
             content=self._blobs,
             session=session,

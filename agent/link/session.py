@@ -30,6 +30,7 @@ from agent.model.link import (
     Hello,
     IndexDelta,
     Keep,
+    Kept,
     Mark,
     Nack,
     NoticeAck,
@@ -132,6 +133,12 @@ class Session:
 
     async def _greet(self, stream: Stream[Up, Down]) -> Welcome:
         held = tuple(_held(head) for head in self._desk.held)
+        homes = {one.home for one in held}
+        kept = tuple(
+            Kept(home=home, uid=head.assignment.uid)
+            for home, head in self._desk.heads.items()
+            if home not in homes
+        )
         await stream.send(
             Hello(
                 protocol=PROTOCOL,
@@ -140,6 +147,7 @@ class Session:
                 term=self._desk.term,
                 held=held,
                 instance=self._me.instance,
+                kept=kept,
             )
         )
         answer = await stream.receive()
@@ -301,6 +309,7 @@ class Session:
         # Only an assignment ends a release: a hub that has just started holds everything.
         if wish.hold.reason is HoldReason.RELEASED and not head.released:
             await self._desk.save(replace(head, released=True))
+            _LOG.info("delivery released", extra={"delivery": str(wish.home), "reason": wish.hold.message})
             self._worker.wake(wish.home)
 
     async def _send(self, message: Up) -> None:

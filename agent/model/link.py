@@ -26,6 +26,14 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One delivery that is on the desk without counting as held: it leaves, was released, or its content is damaged."""
+
+    home: HomeName
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
     """The agent's first word. `term` is the highest that it has seen, `instance` names the process."""
 
@@ -36,6 +44,7 @@ class Hello:
     held: tuple[Held, ...]
     instance: str
     features: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

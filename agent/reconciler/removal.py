@@ -1,5 +1,7 @@
 """Carries out a tombstone: deletes what the delivery owns when it says so, then forgets the delivery."""
 
+import logging
+
 from agent.apply.convergence import Action, ChangeSet
 from agent.apply.engine import Engine
 from agent.desk import Desk
@@ -13,6 +15,8 @@ from agent.reconciler.reporter import Reporter
 from agent.reconciler.state import States
 from agent.reconciler.verdict import Word
 from agent.reconciler.wording import list_changes
+
+_LOG = logging.getLogger(__name__)
 
 
 class Removal:
@@ -42,6 +46,8 @@ class Removal:
         await self._desk.drop(home)
         self._states.forget(home)
         self._reporter.gone(head)
+        objects = "deleted" if head.leaving == "delete" else "kept, and guarded no more"
+        _LOG.info("delivery left", extra={"delivery": str(home), "objects": objects})
         return Done()
 
     def _tell(self, head: Head, changes: ChangeSet) -> None:

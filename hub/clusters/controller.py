@@ -1,38 +1,25 @@
-"""Gives Clusters their identity, tells of identities used twice, and lets removed ones go when nothing of them is left to do.
+"""Gives Clusters their identity, tells of identities used twice, and lets removed ones go.
 
-State: when this hub began, so that an agent that has not come back yet is not taken for one that is away. Whether an agent is connected and
-how its deliveries stand is written by whoever reports; what leaves the cluster is decided where deliveries are placed.
+State: none of its own. Whether an agent is connected and how its deliveries stand is written by whoever reports; what leaves the cluster is
+decided where deliveries are placed.
 """
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
 from agent.kit.clock import Clock, Randomness
-from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
+from agent.kit.reconcile import Done, Loop, Outcome
 from agent.kit.tasks import Tasks
 from agent.kube.api import Object
 from agent.kube.watch import Key
-from agent.model.assignment import Tombstone
 from agent.model.names import ClusterId
-from agent.model.report import Stage
+from hub.clusters.departure import ClusterSettings, Departure
 from hub.model import annotations as names
 from hub.model.cluster import IDENTITY_CONFLICT, Cluster, ClusterStatus
-from hub.model.events import Severity, event
-from hub.model.kinds import TYPES, Kind
-from hub.model.wish import Assigned, Boards, PlacementKey
+from hub.model.wish import Boards
 from hub.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterSettings:
-    """`return_within_s` is how long after the hub's start an agent may take to come back before it counts as away."""
-
-    backoff: Backoff
-    return_within_s: float = 60.0
-    workers: int = 2
 
 
 def random_id() -> str:
@@ -53,12 +40,11 @@ class ClusterController:
         randomness: Randomness,
         new_id: Callable[[], str] = random_id,
     ) -> None:
-        self._settings = settings
         self._store = store
         self._boards = boards
         self._clock = clock
         self._new_id = new_id
-        self._began_s = clock.monotonic_s()
+        self._departure = Departure(settings, store, boards, clock=clock)
         self._loop: Loop[Key] = Loop(
             "clusters",
             self._reconcile,
@@ -114,7 +100,7 @@ class ClusterController:
         if cluster is None:
             return Done()
         if cluster.metadata.is_being_deleted:
-            return await self._let_go(key, cluster)
+            return await self._departure.let_go(key, cluster)
         if names.FINALIZER not in cluster.metadata.finalizers:
             await self._store.set_finalizer(self._store.clusters, key, present=True)
         if cluster.spec.id is None:
@@ -153,52 +139,6 @@ class ClusterController:
             return msgspec.structs.replace(newest.status, conditions=conditions.items)
 
         return change
-
-    async def _let_go(self, key: Key, cluster: Cluster) -> Outcome:
-        """Take the finalizer away when the agent has let go of everything; one that is away is revoked at once."""
-        id_ = cluster.spec.id
-        if names.FINALIZER not in cluster.metadata.finalizers:
-            return Done()
-        if id_ is not None:
-            presence = self._boards.presence.get(id_)
-            left_s = self._began_s + self._settings.return_within_s - self._clock.monotonic_s()
-            if presence is None and left_s > 0 and cluster.status.certificate.key_fingerprint:
-                return Again(after_s=left_s)
-            if presence is not None and presence.connected:
-                if self._pending(id_):
-                    return Done()
-            elif cluster.status.certificate.key_fingerprint:
-                await self._tell_unreachable(cluster)
-        await self._store.set_finalizer(self._store.clusters, key, present=False)
-        if id_ is not None:
-            self._boards.presence.drop(id_)
-        return Done()
-
-    def _pending(self, id_: ClusterId) -> bool:
-        """Tell whether something is still to leave the cluster."""
-        gone: set[PlacementKey] = set()
-        for key, report in self._boards.reports.snapshot().items():
-            if key[0] == id_:
-                if report.stage is not Stage.GONE:
-                    return True
-                gone.add(key)
-        return any(
-            key[0] == id_ and key not in gone and isinstance(wish, Assigned | Tombstone)
-            for key, wish in self._boards.wishes.snapshot().items()
-        )
-
-    async def _tell_unreachable(self, cluster: Cluster) -> None:
-        await self._store.record_event(
-            event(
-                TYPES[Kind.CLUSTER].api_version,
-                str(Kind.CLUSTER),
-                cluster.metadata,
-                severity=Severity.ERROR,
-                reason="RemovedUnreachable",
-                message="the cluster was removed while its agent was away; what runs there stays, and the agent stops guarding "
-                "when it comes back",
-            )
-        )
 
 
 def _key(cluster: Cluster) -> Key:

@@ -14,17 +14,15 @@ from agent.kube.watch import Key
 from agent.model.assignment import DeletionPolicy, Hold, HoldReason
 from agent.model.assignment import Tombstone as Wished
 from agent.model.names import ClusterId, HomeName, timestamp
-from agent.model.report import Report, Stage
+from agent.model.report import Stage
 from hub.artifacts.blobs import Blobs
 from hub.delivery.places import Places
 from hub.model import annotations as names
-from hub.model.cluster import Cluster, ClusterStatus, ReleasedPlacement, Tombstone
+from hub.model.cluster import Cluster, ClusterStatus, ReleasedPlacement, Removal, Tombstone
 from hub.model.durations import instant
 from hub.model.metadata import Uid
-from hub.model.wish import Assigned, Boards, PlacementKey
+from hub.model.wish import Boards, PlacementKey, present_in
 from hub.store import Store
-
-PRUNE = "prune"
 
 
 class Leaving:
@@ -212,22 +210,10 @@ class Leaving:
 
     def _clear(self, cluster: Cluster, id_: ClusterId) -> None:
         """Have everything leave a cluster that is being removed from the fleet; objects only when that was asked for."""
-        deletes = cluster.metadata.annotations.get(names.REMOVE) == PRUNE
-        for key, uid in self._present(id_):
-            wish = Wished(home=key[1], uid=uid, delete_objects=deletes, reason="the cluster leaves the fleet")
-            self._boards.wishes.put(key, wish)
-
-    def _present(self, id_: ClusterId) -> Iterable[tuple[PlacementKey, str]]:
-        """Yield what is in a cluster by its reports, or was assigned to it."""
-        reports: dict[PlacementKey, Report] = {
-            key: report for key, report in self._boards.reports.snapshot().items() if key[0] == id_
-        }
-        for key, report in reports.items():
-            if report.stage is not Stage.GONE:
-                yield key, report.uid
-        for key, wish in self._boards.wishes.snapshot().items():
-            if key[0] == id_ and key not in reports and isinstance(wish, Assigned):
-                yield key, wish.assignment.uid
+        deletes = cluster.removal is Removal.PRUNE
+        for home, uid in present_in(cluster, self._boards).items():
+            wish = Wished(home=home, uid=uid, delete_objects=deletes, reason="the cluster leaves the fleet")
+            self._boards.wishes.put((id_, home), wish)
 
 
 def _is_released(cluster: Cluster, home: HomeName, uid: str) -> bool:

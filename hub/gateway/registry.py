@@ -31,7 +31,7 @@ class ClusterRegistry:
         cluster = self._find(peer.cluster)
         if cluster is None:
             raise Refusal(
-                "this cluster was removed from the hub, or its Cluster is gone; enrol it again with `hub cluster add`",
+                "this cluster was removed from the fleet, or its Cluster is gone; `hub cluster add` takes it in again",
                 reason="ClusterRemoved",
             )
         registered = cluster.status.certificate.key_fingerprint
@@ -44,6 +44,15 @@ class ClusterRegistry:
             raise Refusal(
                 f"the certificate of cluster {_name(cluster)} has ended; enrol again with `hub cluster token`",
                 reason="CertificateExpired",
+            )
+
+    def check_open(self, peer: Peer) -> None:
+        """Raise Refusal as `check` does, and for a cluster that is being removed: nothing is open to that but the word to let go."""
+        self.check(peer)
+        cluster = self._find(peer.cluster)
+        if cluster is not None and cluster.metadata.is_being_deleted:
+            raise Refusal(
+                f"cluster {_name(cluster)} is being removed from the fleet", reason="ClusterRemoved"
             )
 
     async def begin_session(self, peer: Peer, agent_term: int) -> int:

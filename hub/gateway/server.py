@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
@@ -21,7 +21,7 @@ from agent.model.names import ClusterId, Digest
 from hub.gateway.ca import Authority, read_certificate
 from hub.gateway.enroll import Enrolment
 from hub.gateway.router import Router
-from hub.gateway.session import Content, Peer, Refusal, Registry, Session
+from hub.gateway.session import Content, Peer, Refusal, Session
 from protos.v1 import content_pb2, link_pb2
 
 _LOG = logging.getLogger(__name__)
@@ -53,6 +53,14 @@ class ListenSettings:
     max_sessions: int = 10_000
 
 
+class Admission(Protocol):
+    """To whom more is open than a session."""
+
+    def check_open(self, peer: Peer) -> None:
+        """Raise Refusal for a certificate that may not fetch and renew."""
+        ...
+
+
 class Gateway:
     """Both listeners. `session` makes the session of a peer; agents hear of nothing that this hub says when it may not serve."""
 
@@ -62,7 +70,7 @@ class Gateway:
         *,
         authority: Authority,
         enrolment: Enrolment,
-        registry: Registry,
+        admission: Admission,
         router: Router,
         content: Content,
         session: Callable[[Peer], Session],
@@ -72,7 +80,7 @@ class Gateway:
         self._settings = settings
         self._authority = authority
         self._enrolment = enrolment
-        self._registry = registry
+        self._admission = admission
         self._router = router
         self._content = content
         self._session = session
@@ -204,7 +212,7 @@ class Gateway:
     async def _registered(self, context: Context) -> Peer:
         peer = await self._peer(context)
         try:
-            self._registry.check(peer)
+            self._admission.check_open(peer)
         except Refusal as refusal:
             await _refuse(context, grpc.StatusCode.PERMISSION_DENIED, refusal)
         return peer

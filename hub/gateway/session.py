@@ -197,6 +197,12 @@ class Session:
             protocol=hello.protocol,
             key_fingerprint=self._peer.fingerprint,
             certificate_not_after=timestamp(self._peer.not_after),
+            desk=frozenset(
+                (
+                    *((one.home, one.uid) for one in hello.held),
+                    *((one.home, one.uid) for one in hello.kept),
+                )
+            ),
         )
         self._heard_s = self._clock.monotonic_s()
         self._boards.presence.put(self._peer.cluster, self._presence)

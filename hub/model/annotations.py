@@ -30,7 +30,8 @@ PLACED = "fleet.cartwheel.dev/placed"
 VARIABLES = "fleet.cartwheel.dev/variables"
 VARIABLES_ENABLED = "enabled"
 
-# An annotation on a Cluster that is to be deleted: what becomes of its workloads, `keep` or `prune`.
+# An annotation on a Cluster that is to be deleted: what becomes of its workloads, `keep` or `prune`; `forget` is to wait no more for an
+# agent that is away.
 REMOVE = "fleet.cartwheel.dev/remove"
 
 # Annotations on a Cluster: released placements to delete there, or to forget. Entries `Kind/namespace/name@since`, separated by

@@ -1,9 +1,11 @@
 """Cluster: a registered place with one agent."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from agent.model.assignment import DeletionPolicy
 from agent.model.names import ClusterId
+from hub.model import annotations
 from hub.model.conditions import Condition, Conditions
 from hub.model.kustomization import VariablesFrom
 from hub.model.metadata import Metadata, Uid
@@ -12,6 +14,16 @@ from hub.model.value import Value, read
 ENROLLED = "Enrolled"
 CONNECTED = "Connected"
 IDENTITY_CONFLICT = "IdentityConflict"
+REMOVED_UNREACHABLE = "RemovedUnreachable"
+"""On a Cluster that was deleted while its agent was away, until that comes back or is waited for no more."""
+
+
+class Removal(StrEnum):
+    """What becomes of what a removed cluster runs; or that its agent, which is away, is not waited for."""
+
+    KEEP = "keep"
+    PRUNE = "prune"
+    FORGET = "forget"
 
 
 class ClusterSpec(Value, frozen=True, kw_only=True):
@@ -122,6 +134,12 @@ class Cluster(Value, frozen=True, kw_only=True):
     def parse(cls, raw: Mapping[str, object]) -> "Cluster":
         """Read what the API server returned. Raises MalformedResource."""
         return read(cls, raw)
+
+    @property
+    def removal(self) -> Removal:
+        """Return how it was asked to be removed; whatever else is written there keeps everything."""
+        asked = self.metadata.annotations.get(annotations.REMOVE, "")
+        return Removal(asked) if asked in set(Removal) else Removal.KEEP
 
     @property
     def conditions(self) -> Conditions:

@@ -1,5 +1,6 @@
 """What the hub wishes for a placement, and what it knows of a cluster's agent: the values on the boards between its stages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,7 +9,8 @@ from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.assignment import Assignment, Hold, Tombstone
 from agent.model.content import Bundle
 from agent.model.names import ClusterId, HomeName
-from agent.model.report import Notice, Report
+from agent.model.report import Notice, Report, Stage
+from hub.model.cluster import Cluster
 from hub.model.standing import Standing
 
 
@@ -42,6 +44,8 @@ class Presence:
     key_fingerprint: str = ""
     certificate_not_after: str = ""
     problem: str = ""
+    desk: frozenset[tuple[HomeName, str]] = frozenset()
+    """What was on its desk, with UIDs, when this session began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +75,25 @@ class Boards:
         self.happenings: Board[tuple[ClusterId, int, int], Happening] = Board()
         self.declined: Board[PlacementKey, Declined] = Board()
         self.standings: Board[DeliveryKey, Standing] = Board()
+
+
+def present_in(cluster: Cluster, boards: Boards) -> Mapping[HomeName, str]:
+    """Return the deliveries that are in a cluster, with their UIDs.
+
+    They are what its agent said that it holds, what was released there, what is reported and what is wished for; of one home name the last
+    of these. What the agent said to have left is not there any more, unless it is wished for again.
+    """
+    presence = boards.presence.get(cluster.spec.id) if cluster.spec.id is not None else None
+    found = dict(presence.desk) if presence is not None else {}
+    for entry in cluster.status.released:
+        found[HomeName(kind=entry.kind, namespace=entry.namespace, name=entry.name)] = entry.uid
+    wishes = {home: wish for (id_, home), wish in boards.wishes.snapshot().items() if id_ == cluster.spec.id}
+    found |= {home: wish.uid for home, wish in wishes.items() if isinstance(wish, Tombstone)}
+    for (id_, home), report in boards.reports.snapshot().items():
+        if id_ != cluster.spec.id:
+            continue
+        if report.stage is not Stage.GONE:
+            found[home] = report.uid
+        elif found.get(home) == report.uid:
+            del found[home]
+    return found | {home: wish.assignment.uid for home, wish in wishes.items() if isinstance(wish, Assigned)}

@@ -14,6 +14,7 @@ from hub.model.cluster import (
     CONNECTED,
     ENROLLED,
     IDENTITY_CONFLICT,
+    REMOVED_UNREACHABLE,
     Cluster,
     ClusterStatus,
     Counts,
@@ -45,6 +46,8 @@ class ClusterOutlook:
     patience: Patience
     seen_every: timedelta
     now: datetime
+    present: int = 0
+    """How many deliveries are in a cluster that is being removed."""
 
     @property
     def has_lapsed(self) -> bool:
@@ -114,10 +117,7 @@ def _ready(outlook: ClusterOutlook, conditions: Conditions) -> Condition | None:
     if conflict is not None and conflict.status is ConditionStatus.TRUE:
         return _condition(READY, ConditionStatus.FALSE, conflict.reason, conflict.message)
     if cluster.metadata.is_being_deleted:
-        left = sum(1 for one in outlook.verdicts if one.report is not None)
-        return _condition(
-            READY, ConditionStatus.FALSE, "Removing", f"{left} deliveries are still in the cluster"
-        )
+        return _removing(outlook, conditions)
     if outlook.has_lapsed:
         return _condition(READY, ConditionStatus.UNKNOWN, DISCONNECTED, "the agent is not connected")
     if not conditions.is_true(CONNECTED):
@@ -131,6 +131,16 @@ def _ready(outlook: ClusterOutlook, conditions: Conditions) -> Condition | None:
             READY, ConditionStatus.FALSE, "DeliveriesFailed", f"{text}, {len(bad)} failed: {named}"
         )
     return _condition(READY, ConditionStatus.TRUE, "Succeeded", text)
+
+
+def _removing(outlook: ClusterOutlook, conditions: Conditions) -> Condition:
+    """Return Ready of a cluster that is being removed: what is still there, or that nobody is there to let go of it."""
+    is_there = outlook.presence is not None and outlook.presence.connected
+    away = conditions.get(REMOVED_UNREACHABLE)
+    if away is not None and not is_there:
+        return _condition(READY, ConditionStatus.FALSE, away.reason, away.message)
+    text = f"being removed: {outlook.present} deliveries are still to leave the cluster"
+    return _condition(READY, ConditionStatus.FALSE, "Removing", text)
 
 
 def _counts(outlook: ClusterOutlook) -> Counts:

@@ -20,7 +20,7 @@ from hub.model.cluster import Cluster, ClusterStatus
 from hub.model.fleet import Fleet, FleetStatus
 from hub.model.kustomization import Kustomization, KustomizationStatus
 from hub.model.standing import Standing, Target
-from hub.model.wish import Boards, PlacementKey
+from hub.model.wish import Boards, PlacementKey, present_in
 from hub.status.cluster import ClusterOutlook, cluster_status_of
 from hub.status.declined import problem_of
 from hub.status.delivery import Outlook, status_of
@@ -230,6 +230,7 @@ class StatusWriter:
                     patience=self._patience,
                     seen_every=timedelta(seconds=self._settings.seen_every_s),
                     now=self._clock.now(),
+                    present=len(present_in(newest, self._boards)) if newest.metadata.is_being_deleted else 0,
                 )
             )
 

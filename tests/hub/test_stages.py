@@ -9,7 +9,8 @@ from agent.kit.tasks import Tasks
 from agent.model.assignment import Tombstone
 from agent.model.names import timestamp
 from agent.model.report import Report, Stage
-from hub.clusters.controller import ClusterController, ClusterSettings
+from hub.clusters.controller import ClusterController
+from hub.clusters.departure import ClusterSettings
 from hub.model.kinds import Kind
 from hub.model.wish import Assigned
 from hub.status.writer import StatusSettings, StatusWriter

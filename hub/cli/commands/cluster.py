@@ -18,7 +18,7 @@ from hub.cli.client import (
     common_options,
     options_without_context,
 )
-from hub.cli.departing import take_agent_away
+from hub.cli.departing import let_go, make_room, take_agent_away
 from hub.cli.enrolment import (
     Enrolment,
     HubFacts,
@@ -31,10 +31,9 @@ from hub.cli.enrolment import (
 )
 from hub.cli.listing import ListOptions, list_options, show
 from hub.cli.manifests import Address
-from hub.cli.progress import Progress, wait
 from hub.cli.running import Run, read_env
-from hub.model import annotations, installation
-from hub.model.cluster import Cluster
+from hub.model import installation
+from hub.model.cluster import Cluster, Removal
 from hub.model.durations import Duration
 
 
@@ -151,6 +150,7 @@ class Wanted:
 
 
 async def _print(caller: Caller, management: Api, facts: HubFacts, wanted: Wanted) -> None:
+    await make_room(caller, management, wanted.name, deadline_s=caller.deadline_s())
     found = await register(management, caller.namespace, wanted.name, wanted.labels)
     token = await issue_token(management, found, now=caller.clock.now(), valid_for=wanted.valid_for)
     output.documents(wanted.enrolment(found, facts).objects(token, wanted.asked))
@@ -163,6 +163,7 @@ async def _bring(caller: Caller, management: Api, remote: Api, facts: HubFacts, 
     deadline_s = caller.deadline_s()
     place = wanted.only_namespace or installation.NAMESPACE
     await refuse_another_clusters_agent(remote, place, f"{caller.namespace}/{wanted.name}")
+    await make_room(caller, management, wanted.name, deadline_s=deadline_s)
     found = await register(management, caller.namespace, wanted.name, wanted.labels)
     enrolment = wanted.enrolment(found, facts)
     await place_agent(caller, management, remote, enrolment, deadline_s=deadline_s)
@@ -246,6 +247,7 @@ async def token(caller: Caller, *, name: str, valid_for: timedelta) -> None:
 @cluster.command("remove")
 @click.argument("name")
 @click.option("--prune", is_flag=True, help="Delete from the cluster what its deliveries brought there.")
+@click.option("--forget", is_flag=True, help="Wait no more for the agent of a removed cluster that is away.")
 @click.option(
     "--context",
     "remote_context",
@@ -265,6 +267,7 @@ async def remove(
     *,
     name: str,
     prune: bool,
+    forget: bool,
     remote_context: str | None,
     cluster_kubeconfig: str | None,
     namespace_only: str,
@@ -272,11 +275,13 @@ async def remove(
     """Remove a cluster from the fleet.
 
     Workloads stay and go on running, unless --prune. The agent lets go of everything, and its certificate opens nothing any more; with
-    --context it is deleted too, with its rights and its desk. An agent that is not connected is revoked at once and stops
-    guarding when it comes back. The same command again finishes what was interrupted.
+    --context it is deleted too, with its rights and its desk. An agent that is not connected is revoked at once; the Cluster is listed as
+    RemovedUnreachable until it comes back and stops guarding (with --prune it deletes first), for as long as its certificate lasts.
+    --forget ends that. The same command again finishes what was interrupted.
     """
-    choice = "prune" if prune else "keep"
-    place = namespace_only or installation.NAMESPACE
+    if prune and forget:
+        raise Failed("--prune waits for the agent and --forget does not; choose one")
+    removal = Removal.PRUNE if prune else Removal.FORGET if forget else Removal.KEEP
     deadline_s = caller.deadline_s()
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(caller.management())
@@ -284,49 +289,42 @@ async def remove(
         if remote_context is not None:
             kubeconfig = cluster_kubeconfig or caller.options.kubeconfig
             remote = await stack.enter_async_context(caller.connect(kubeconfig, remote_context))
+            place = namespace_only or installation.NAMESPACE
             await refuse_another_clusters_agent(remote, place, f"{caller.namespace}/{name}")
         raw = await find(api, CLUSTERS, caller.namespace, name)
         if raw is None and remote is None:
             raise _no_cluster(caller.namespace, name)
-        if raw is not None:
-            await _let_go(caller, api, Cluster.parse(raw), choice, deadline_s=deadline_s)
+        found = Cluster.parse(raw) if raw is not None else None
+        is_gone = found is None or await let_go(caller, api, found, removal, deadline_s=deadline_s)
         if remote is None:
-            output.warning(
-                f"the agent stays in cluster {name}, without a fleet; `hub cluster remove {name} --context CTX` deletes it"
+            _say_what_stays(name, removal, is_gone=is_gone)
+            return
+        if prune and not is_gone:
+            raise Failed(
+                f"cluster {name} is not connected, and only its agent can prune: it is left there, and prunes when it comes back;"
+                f" `hub cluster remove {name} --context {remote_context}` deletes the agent and leaves what runs"
             )
-        else:
-            await take_agent_away(caller, remote, namespace_only, deadline_s=deadline_s)
+        await take_agent_away(caller, remote, namespace_only, deadline_s=deadline_s)
+        if found is not None and not is_gone:
+            await let_go(caller, api, found, Removal.FORGET, deadline_s=deadline_s)
 
 
-async def _let_go(caller: Caller, api: Api, found: Cluster, choice: str, *, deadline_s: float) -> None:
-    """Delete the Cluster and wait until the hub is done with it."""
-    metadata = found.metadata
-    # The choice before the deletion: the hub acts as soon as it sees the latter.
-    annotation = {annotations.REMOVE: choice}
-    patch = {"metadata": {"uid": metadata.uid, "annotations": annotation}}
-    await _patch(api, metadata.namespace, metadata.name, patch)
-    await api.delete(CLUSTERS, metadata.namespace, metadata.name, uid=metadata.uid)
-    output.action(f"removing Cluster {metadata.namespace}/{metadata.name} ({choice} its workloads)")
-    await _wait_gone(caller, api, found, deadline_s=deadline_s)
-    output.success(f"Cluster {metadata.namespace}/{metadata.name} removed")
-
-
-async def _wait_gone(caller: Caller, api: Api, found: Cluster, *, deadline_s: float) -> None:
-    namespace, name = found.metadata.namespace, found.metadata.name
-
-    async def look() -> Progress:
-        try:
-            now = Cluster.parse(await api.get(CLUSTERS, namespace, name))
-        except NotFound:
-            return Progress(done=True, message="")
-        ready = now.conditions.get("Ready")
-        detail = f": {ready.message}" if ready and ready.message else ""
-        return Progress(
-            done=now.metadata.uid != found.metadata.uid,
-            message=f"Cluster {namespace}/{name} is being removed{detail}",
+def _say_what_stays(name: str, removal: Removal, *, is_gone: bool) -> None:
+    if not is_gone:
+        does = "deletes what its deliveries brought there" if removal is Removal.PRUNE else "stops guarding"
+        output.warning(
+            f"the agent of cluster {name} is away: it is revoked, and {does} when it comes back; until then `hub status` lists the"
+            f" cluster as removed. If it never will, `hub cluster remove {name} --forget`"
         )
-
-    await wait(caller, look, deadline_s=deadline_s, subject=f"Cluster {namespace}/{name} to go")
+    elif removal is Removal.FORGET:
+        output.warning(
+            f"if the agent of cluster {name} comes back it is refused, and goes on guarding what it holds; `hub cluster remove {name}"
+            " --context CTX` deletes it"
+        )
+    else:
+        output.warning(
+            f"the agent stays in cluster {name}, without a fleet; `hub cluster remove {name} --context CTX` deletes it"
+        )
 
 
 async def _suspend(caller: Caller, name: str, value: bool | None) -> None:

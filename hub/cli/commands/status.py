@@ -118,7 +118,7 @@ def cluster_line(one: Cluster) -> ClusterLine:
     connected = one.conditions.get(CONNECTED)
     ready_ = one.conditions.get("Ready")
     is_connected = one.conditions.is_true(CONNECTED)
-    told = ready_ if is_connected else connected or ready_
+    told = ready_ if is_connected or one.metadata.is_being_deleted else connected or ready_
     counts = one.status.counts
     return ClusterLine(
         namespace=one.metadata.namespace,

@@ -331,6 +331,70 @@ def test_removal_waits_until_the_cluster_is_gone(world: World) -> None:
     assert world.clock.slept_s > 20
 
 
+@pytest.fixture
+def unreachable(world: World) -> World:
+    """A cluster whose agent is away: the hub waits for it once it is removed, unless it is told not to."""
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    registered(world)["metadata"]["finalizers"] = ["finalizers.fluxcd.io"]
+
+    def hub_works() -> None:
+        cluster = world.management.find(CLUSTERS, "flux-system", "eu-1")
+        if cluster is None or "deletionTimestamp" not in cluster["metadata"]:
+            return
+        condition(cluster, "RemovedUnreachable")
+        if cluster["metadata"]["annotations"]["fleet.cartwheel.dev/remove"] == "forget":
+            world.management.objects.pop(("fleet.cartwheel.dev", "clusters", "flux-system", "eu-1"))
+
+    world.clock.meanwhile.append(hub_works)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("options", "does"), [((), "stops guarding"), (("--prune",), "deletes what its deliveries brought")]
+)
+def test_an_agent_that_is_away_is_not_waited_for_but_stays_listed(
+    unreachable: World, options: tuple[str, ...], does: str
+) -> None:
+    result = unreachable.run("cluster", "remove", "eu-1", *options)
+    assert result.exit_code == 0, result.output
+    assert f"{does}" in result.stderr
+    assert "hub cluster remove eu-1 --forget" in result.stderr
+    assert registered(unreachable)["metadata"]["deletionTimestamp"]
+
+
+def test_a_removed_cluster_whose_agent_never_comes_back_is_forgotten(unreachable: World) -> None:
+    unreachable.run("cluster", "remove", "eu-1")
+    result = unreachable.run("cluster", "remove", "eu-1", "--forget")
+    assert result.exit_code == 0, result.output
+    assert unreachable.management.find(CLUSTERS, "flux-system", "eu-1") is None
+
+
+def test_an_agent_that_is_taken_away_by_hand_is_waited_for_no_more(unreachable: World) -> None:
+    result = unreachable.run("cluster", "remove", "eu-1", "--context", "kind-eu-1")
+    assert result.exit_code == 0, result.output
+    assert unreachable.management.find(CLUSTERS, "flux-system", "eu-1") is None
+    remote = unreachable.clusters["kind-eu-1"]
+    assert remote.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent") is None
+
+
+def test_an_agent_that_is_to_prune_is_not_taken_away_before_it_has(unreachable: World) -> None:
+    result = unreachable.run("cluster", "remove", "eu-1", "--context", "kind-eu-1", "--prune")
+    assert result.exit_code == 1
+    assert "prunes when it comes back" in result.stderr
+    remote = unreachable.clusters["kind-eu-1"]
+    assert remote.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent")
+
+
+def test_the_name_of_a_removed_cluster_that_is_away_may_be_used_again(unreachable: World) -> None:
+    unreachable.run("cluster", "remove", "eu-1")
+    uid = registered(unreachable)["metadata"]["uid"]
+    unreachable.clusters["kind-new"] = MemoryApi()
+    unreachable.controllers_run()
+    result = unreachable.run("cluster", "add", "eu-1", "--context", "kind-new")
+    assert result.exit_code == 0, result.output
+    assert registered(unreachable)["metadata"]["uid"] != uid
+
+
 @pytest.mark.parametrize("verb", ["suspend", "resume", "token", "remove"])
 def test_a_cluster_that_is_not_there_is_named(world: World, verb: str) -> None:
     result = world.run("cluster", verb, "nope")

@@ -1,7 +1,7 @@
 """Clusters get an identity once, conflicts are told, and a removed one goes when nothing is left to do."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,8 @@ from agent.kit.tasks import Tasks
 from agent.model.assignment import Tombstone
 from agent.model.names import ClusterId, HomeName
 from agent.model.report import Report, Stage
-from hub.clusters.controller import ClusterController, ClusterSettings, random_id
+from hub.clusters.controller import ClusterController, random_id
+from hub.clusters.departure import ClusterSettings
 from hub.model.kinds import Kind
 from hub.model.wish import Boards, Presence
 from hub.store import Store
@@ -19,7 +20,7 @@ from tests.hub.memory import Hand, MemoryApi, Middle, settle
 
 HOME = HomeName(kind="Kustomization", namespace="apps", name="webapp")
 ID = ClusterId("id-of-eu-1")
-ENROLLED = {"certificate": {"keyFingerprint": "abc"}}
+ENROLLED = {"certificate": {"keyFingerprint": "abc", "notAfter": "2026-01-02T00:00:00Z"}}
 
 
 @dataclass
@@ -41,9 +42,15 @@ class Rig:
         stamped = {**value["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
         self.api.put("clusters", {**value, "metadata": stamped})
 
-    def connect(self, *, is_there: bool = True) -> None:
+    def annotate(self, annotations: dict[str, str]) -> None:
+        value = self.found()
+        self.api.put("clusters", {**value, "metadata": {**value["metadata"], "annotations": annotations}})
+
+    def connect(self, *, is_there: bool = True, desk: Collection[tuple[HomeName, str]] = frozenset()) -> None:
         now = self.clock.now()
-        self.boards.presence.put(ID, Presence(connected=is_there, since=now, last_seen=now, term=1))
+        self.boards.presence.put(
+            ID, Presence(connected=is_there, since=now, last_seen=now, term=1, desk=frozenset(desk))
+        )
 
     def report(self, stage: Stage) -> None:
         gone = Report.gone(ID, HOME, "u", as_of=self.clock.now())
@@ -51,8 +58,14 @@ class Rig:
         self.boards.reports.put((ID, HOME), Report(**values))
 
     def conflict(self, name: str) -> str:
+        return self.condition("IdentityConflict", name)
+
+    def condition(self, type_: str, name: str = "eu-1") -> str:
         conditions = self.found(name)["status"].get("conditions", [])
-        return "".join(one["message"] for one in conditions if one["type"] == "IdentityConflict")
+        return "".join(one["message"] for one in conditions if one["type"] == type_)
+
+    def reasons(self) -> list[str]:
+        return [one["reason"] for one in self.api.all("events")]
 
 
 @asynccontextmanager
@@ -137,16 +150,22 @@ async def test_a_removed_cluster_waits_for_an_agent_that_has_not_answered_a_tomb
         assert rig.found() is not None
 
 
-async def test_one_that_is_away_goes_at_once_and_says_so() -> None:
+async def test_one_that_is_away_stays_listed_as_unreachable_until_its_agent_has_let_go() -> None:
     rig = Rig()
     rig.cluster(finalizers=["finalizers.fluxcd.io"], status=ENROLLED)
     async with running(rig):
         rig.connect(is_there=False)
-        rig.report(Stage.READY)
         rig.delete()
         await settle()
+        assert "it stops guarding" in rig.condition("RemovedUnreachable")
+        assert rig.reasons() == ["RemovedUnreachable"]
+        rig.connect(desk={(HOME, "u")})
+        await settle()
+        assert rig.found() is not None
+        rig.report(Stage.GONE)
+        await settle()
         assert rig.found() is None
-        assert [one["reason"] for one in rig.api.all("events")] == ["RemovedUnreachable"]
+        assert rig.reasons() == ["RemovedUnreachable", "RemovedReturned"]
 
 
 async def test_after_the_start_an_agent_has_time_to_come_back_first() -> None:
@@ -155,8 +174,52 @@ async def test_after_the_start_an_agent_has_time_to_come_back_first() -> None:
     async with running(rig):
         rig.delete()
         await settle()
-        assert rig.found() is not None
+        assert rig.condition("RemovedUnreachable") == ""
         await rig.clock.pass_(61)
+        assert rig.condition("RemovedUnreachable") != ""
+
+
+async def test_one_that_is_away_goes_when_its_certificate_has_ended() -> None:
+    rig = Rig()
+    rig.cluster(finalizers=["finalizers.fluxcd.io"], status=ENROLLED)
+    async with running(rig):
+        rig.connect(is_there=False)
+        rig.delete()
+        await rig.clock.pass_(23 * 3600)
+        assert rig.found() is not None
+        await rig.clock.pass_(3600)
+        assert rig.found() is None
+
+
+async def test_one_that_is_away_goes_when_nobody_waits_for_it() -> None:
+    rig = Rig()
+    rig.cluster(finalizers=["finalizers.fluxcd.io"], status=ENROLLED)
+    async with running(rig):
+        rig.connect(is_there=False)
+        rig.delete()
+        await settle()
+        rig.annotate({"fleet.cartwheel.dev/remove": "forget"})
+        await settle()
+        assert rig.found() is None
+
+
+async def test_what_was_released_is_let_go_of_too() -> None:
+    rig = Rig()
+    released = {
+        "kind": "Kustomization",
+        "namespace": "apps",
+        "name": "webapp",
+        "uid": "u",
+        "since": "2026-01-01T00:00:00Z",
+    }
+    rig.cluster(finalizers=["finalizers.fluxcd.io"], status={**ENROLLED, "released": [released]})
+    async with running(rig):
+        rig.connect()
+        rig.delete()
+        await settle()
+        assert rig.found() is not None
+        rig.report(Stage.GONE)
+        await settle()
         assert rig.found() is None
 
 

@@ -1,7 +1,7 @@
 """From Kustomizations to wishes: what is assigned, what is kept while something hinders, and what leaves."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -113,11 +113,10 @@ class Rig:
         assert found is not None
         return found
 
-    def connect(self, cluster: str) -> None:
+    def connect(self, cluster: str, *, desk: Collection[tuple[HomeName, str]] = frozenset()) -> None:
         now = self.clock.now()
-        self.boards.presence.put(
-            ClusterId(f"id-of-{cluster}"), Presence(connected=True, since=now, last_seen=now, term=1)
-        )
+        presence = Presence(connected=True, since=now, last_seen=now, term=1, desk=frozenset(desk))
+        self.boards.presence.put(ClusterId(f"id-of-{cluster}"), presence)
 
     def disconnect(self, cluster: str) -> None:
         id_ = ClusterId(f"id-of-{cluster}")

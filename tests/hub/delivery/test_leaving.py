@@ -1,15 +1,18 @@
 """What leaves a cluster and what comes back to it: for each entry that a Cluster stores, the wish that follows and the end of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from agent.model.assignment import Hold, HoldReason, Tombstone
+from agent.model.names import timestamp
 from agent.model.report import Stage
 from hub.delivery.leaving import Leaving
-from hub.model.wish import Assigned
-from tests.hub.delivery.test_controller import FLEET, PROD, Rig, one_cluster, prod_fleet, running
-from tests.hub.memory import settle
+from hub.model.kinds import Kind
+from hub.model.wish import Assigned, Boards
+from tests.hub.delivery.test_controller import FLEET, HOME, PROD, Rig, one_cluster, prod_fleet, running
+from tests.hub.memory import START, settle
 
 
 def _released_names(rig: Rig, cluster: str) -> list[str]:
@@ -90,3 +93,37 @@ async def test_a_deletion_that_waits_costs_nothing(monkeypatch: pytest.MonkeyPat
         before = len(buried)
         await settle()
         assert len(buried) == before > 0
+
+
+async def test_everything_on_the_desk_leaves_a_cluster_that_is_removed_though_nothing_was_reported_yet() -> (
+    None
+):
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    released = {
+        "kind": "Kustomization",
+        "namespace": "apps",
+        "name": "old",
+        "uid": "uid-old",
+        "since": timestamp(START),
+    }
+    async with running(rig):
+        pass
+    rig.boards = Boards()
+    rig.api.put_resource(
+        Kind.CLUSTER,
+        "eu-1",
+        {"id": "id-of-eu-1"},
+        labels=PROD,
+        status={"released": [released]},
+        finalizers=["finalizers.fluxcd.io"],
+        deletionTimestamp=timestamp(START),
+        annotations={"fleet.cartwheel.dev/remove": "prune"},
+    )
+    async with running(rig):
+        rig.connect("eu-1", desk={(HOME, "uid-webapp")})
+        await settle()
+        for home, uid in ((HOME, "uid-webapp"), (replace(HOME, name="old"), "uid-old")):
+            found = rig.wish("eu-1", home)
+            assert isinstance(found, Tombstone)
+            assert (found.uid, found.delete_objects) == (uid, True)

@@ -64,6 +64,9 @@ class Clusters:
         if datetime.now(UTC) >= max(peer.not_after, self.ends.get(peer.fingerprint, peer.not_after)):
             raise Refusal("the certificate has ended", reason="CertificateExpired")
 
+    def check_open(self, peer: Peer) -> None:
+        self.check(peer)
+
     async def begin_session(self, peer: Peer, agent_term: int) -> int:
         self.check(peer)
         self.term = max(self.term, agent_term) + 1
@@ -90,7 +93,7 @@ class Place:
             enrolment=Enrolment(
                 api, NAMESPACE, self.authority, self.clusters, clock=self.clock, lifetime=lifetime
             ),
-            registry=self.clusters,
+            admission=self.clusters,
             router=self.router,
             content=self.content,
             session=self._session,

@@ -1,0 +1,198 @@
+"""How deliveries leave clusters that are there and clusters that are away: what is deleted, what stays, who guards it afterwards."""
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from e2e.planes.plane import Plane
+from e2e.scenarios.fleet import Fleet, config_map, namespace_manifest
+from e2e.servers.git_http import GitHttp
+from e2e.servers.repository import Repository
+
+SYSTEM = "cartwheel-system"
+AGENT = "app.kubernetes.io/name=cartwheel-agent"
+SOURCE = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {{name: {id}, namespace: flux-system}}
+spec: {{interval: 1m, url: "{url}", ref: {{branch: main}}}}
+"""
+FLEET = """\
+apiVersion: fleet.cartwheel.dev/v1alpha1
+kind: Fleet
+metadata: {{name: {id}, namespace: flux-system}}
+spec: {{onLeave: {on_leave}, clusterSelector: {{matchLabels: {{group: {id}}}}}}}
+"""
+KUSTOMIZATION = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: {id}, namespace: flux-system, labels: {{fleet.cartwheel.dev/fleet: {id}}}}}
+spec: {{interval: 10m, prune: {prune}, path: ./{path}, sourceRef: {{kind: GitRepository, name: {id}}}}}
+"""
+GUARDED = """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: {id}-guarded, namespace: flux-system, labels: {{fleet.cartwheel.dev/fleet: prod}}}}
+spec: {{interval: 10m, prune: true, path: ./guarded, sourceRef: {{kind: GitRepository, name: {id}}}}}
+---
+apiVersion: fleet.cartwheel.dev/v1alpha1
+kind: Fleet
+metadata: {{name: prod, namespace: flux-system}}
+spec: {{clusterSelector: {{matchLabels: {{tier: prod}}}}}}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """One delivery in east and west: Fleet, source and Kustomization of one name; its objects are in the namespace `place`."""
+
+    fleet: Fleet
+    repository: Repository
+    name: str
+    place: str
+    url: str
+
+    @property
+    def east(self) -> Plane:
+        return self.fleet.workloads["east"]
+
+    @property
+    def west(self) -> Plane:
+        return self.fleet.workloads["west"]
+
+    def commit(self, files: dict[str, str | bytes | None]) -> str:
+        """Commit, and have the source fetched now."""
+        commit = self.repository.commit(files, "Change something")
+        self.fleet.hub("reconcile", "source", "git", self.name)
+        return commit
+
+    def apply(self, *templates: str, prune: bool = True, path: str = "one", on_leave: str = "Keep") -> None:
+        """Apply resources, from their templates."""
+        text = "---\n".join(templates)
+        values = {"id": self.name, "url": self.url, "path": path, "on_leave": on_leave}
+        self.fleet.apply(text.format(prune=json.dumps(prune), **values))
+
+    def delete(self, kind: str) -> None:
+        """Delete one of the resources, and wait until it is gone."""
+        self.fleet.management.kubectl("delete", kind, self.name, "-n", "flux-system", "--timeout=30s")
+
+    def found(self, plane: Plane) -> set[str]:
+        """Return the names of the ConfigMaps that are in a cluster because of the delivery."""
+        names = {one["metadata"]["name"] for one in _items(plane, "configmaps", "-n", self.place)}
+        return names - {"kube-root-ca.crt"}
+
+    def until_found(self, plane: Plane, names: set[str]) -> None:
+        """Wait until exactly these ConfigMaps are in a cluster."""
+        self.fleet.until(lambda: self.found(plane) == names, lambda: str(self.found(plane)))
+
+    def label(self, cluster: str, *, is_in: bool) -> None:
+        """Take a cluster into the Fleet, or out of it."""
+        label = f"group={self.name}" if is_in else "group-"
+        self.fleet.management.kubectl("label", "cluster", cluster, label, "--overwrite", "-n", "flux-system")
+
+    def entries(self, cluster: str, part: str) -> list[dict[str, Any]]:
+        """Return the tombstones or the released placements that the Cluster's status has of the delivery."""
+        status = self.fleet.management.get("cluster", cluster, "-n", "flux-system").get("status", {})
+        return [one for one in status.get(part, ()) if one["name"] == self.name]
+
+    def until_told(self, cluster: str, part: str, count: int) -> None:
+        """Wait until the Cluster's status has so many entries of the delivery."""
+        self.fleet.until(
+            lambda: len(self.entries(cluster, part)) == count, lambda: str(self.entries(cluster, part))
+        )
+
+    def is_on_desk(self, plane: Plane) -> bool:
+        """Tell whether the cluster's agent holds the delivery."""
+        heads = _items(plane, "secrets", "-n", SYSTEM, "-l", "fleet.cartwheel.dev/desk=head")
+        homes = [one["metadata"]["annotations"]["fleet.cartwheel.dev/home"] for one in heads]
+        return f"Kustomization/flux-system/{self.name}" in homes
+
+
+def _items(plane: Plane, *arguments: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (plane.get(*arguments) or {"items": []})["items"]
+    return found
+
+
+@pytest.fixture
+def placed(fleet: Fleet, git_server: GitHttp, namespace: str) -> Iterator[Placed]:
+    """A delivery that is Ready in east and west."""
+    found = Placed(
+        fleet=fleet,
+        repository=git_server.repository(namespace),
+        name=namespace,
+        place=f"{namespace}-work",
+        url=git_server.url(namespace),
+    )
+    place = found.place
+    commit = found.repository.commit(
+        {
+            "one/namespace.yaml": namespace_manifest(place),
+            "one/a.yaml": config_map("a", place, text="one"),
+            "one/b.yaml": config_map("b", place, text="one"),
+            "two/namespace.yaml": namespace_manifest(place),
+            "two/b.yaml": config_map("b", place, text="two"),
+            "two/c.yaml": config_map("c", place, text="two"),
+            "guarded/guarded.yaml": config_map(f"{namespace}-guarded", "default", text="one"),
+        },
+        "Begin",
+    )
+    for cluster in fleet.workloads:
+        found.label(cluster, is_in=True)
+    found.apply(SOURCE, FLEET, KUSTOMIZATION)
+    fleet.until_ready(namespace, revision=commit)
+    yield found
+    kinds = "kustomization,gitrepository,fleet"
+    fleet.management.kubectl("delete", kinds, "--all", "-n", "flux-system", "--timeout=60s")
+
+
+def away(plane: Plane) -> AbstractContextManager[None]:
+    """Have a cluster's agent silent for a while: its connections stay open, nobody is told."""
+
+    @contextmanager
+    def silent() -> Iterator[None]:
+        plane.pods.freeze(SYSTEM, AGENT)
+        try:
+            yield
+        finally:
+            plane.pods.thaw(SYSTEM, AGENT)
+
+    return silent()
+
+
+west_is_away = pytest.mark.parametrize("is_away", [False, True], ids=["connected", "away"])
+
+
+@west_is_away
+@pytest.mark.parametrize("prune", [True, False], ids=["prune", "keep"])
+def test_a_deleted_kustomization_takes_its_objects_along_where_it_prunes(
+    placed: Placed, prune: bool, is_away: bool
+) -> None:
+    placed.apply(KUSTOMIZATION, prune=prune)
+    placed.fleet.until_ready(placed.name)
+    left = set() if prune else {"a", "b"}
+    with away(placed.west) if is_away else nullcontext():
+        placed.delete("kustomization")
+        assert placed.found(placed.east) == left
+        if is_away:
+            assert placed.found(placed.west) == {"a", "b"}
+            assert len(placed.entries("west", "tombstones")) == 1
+    placed.until_told("west", "tombstones", 0)
+    assert placed.found(placed.west) == left
+    assert not placed.is_on_desk(placed.west)
+
+
+def test_a_tombstone_is_not_for_what_was_created_anew_under_the_name(placed: Placed) -> None:
+    before = placed.west.get("configmap", "b", "-n", placed.place)["metadata"]["uid"]
+    with away(placed.west):
+        placed.delete("kustomization")
+        placed.apply(KUSTOMIZATION, path="two")
+        placed.until_found(placed.east, {"b", "c"})
+        assert len(placed.entries("west", "tombstones")) == 1
+    placed.until_found(placed.west, {"b", "c"})
+    placed.until_told("west", "tombstones", 0)
+    placed.fleet.until_ready(placed.name)
+    assert placed.west.get("configmap", "b", "-n", placed.place)["metadata"]["uid"] == before
