@@ -111,6 +111,20 @@ class Placed:
         homes = [one["metadata"]["annotations"]["fleet.cartwheel.dev/home"] for one in heads]
         return f"Kustomization/flux-system/{self.name}" in homes
 
+    def has_logged(self, plane: Plane, event: str) -> bool:
+        """Tell whether the cluster's agent has logged an event of the delivery."""
+        lines = plane.pods.logs(SYSTEM, "cartwheel-agent").splitlines()
+        return any(event in line and f"Kustomization/flux-system/{self.name}" in line for line in lines)
+
+    def is_fleet_seen(self) -> bool:
+        """Tell whether the hub knows the Fleet as it is now."""
+        found = self.fleet.management.get("fleet", self.name, "-n", "flux-system")
+        return bool(found["metadata"]["generation"] == found.get("status", {}).get("observedGeneration"))
+
+    def text_of_b(self, plane: Plane) -> str:
+        found = plane.get("configmap", "b", "-n", self.place)
+        return str(found["data"]["text"]) if found else ""
+
 
 def _items(plane: Plane, *arguments: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (plane.get(*arguments) or {"items": []})["items"]
@@ -196,3 +210,130 @@ def test_a_tombstone_is_not_for_what_was_created_anew_under_the_name(placed: Pla
     placed.until_told("west", "tombstones", 0)
     placed.fleet.until_ready(placed.name)
     assert placed.west.get("configmap", "b", "-n", placed.place)["metadata"]["uid"] == before
+
+
+@west_is_away
+def test_what_a_cluster_is_released_from_stays_and_is_guarded_no_more(placed: Placed, is_away: bool) -> None:
+    fleet, west = placed.fleet, placed.west
+    guarded = ("configmap", f"{placed.name}-guarded", "-n", "default")
+    placed.apply(GUARDED)
+    fleet.until_ready(f"{placed.name}-guarded")
+    with away(west) if is_away else nullcontext():
+        placed.label("west", is_in=False)
+        placed.until_told("west", "released", 1)
+    fleet.until(lambda: placed.has_logged(west, "delivery released"))
+    west.kubectl("delete", "configmap", "a", "-n", placed.place)
+    # The agent has seen this one after the other, and puts it back.
+    west.kubectl("patch", *guarded, "--type=merge", "-p", '{"data": {"text": "changed"}}')
+    fleet.until(lambda: west.get(*guarded)["data"]["text"] == "one")
+    assert placed.found(west) == {"b"}
+    status = fleet.hub("status")
+    assert f"hub placement prune|forget Kustomization/flux-system/{placed.name} --cluster west" in status
+    placed.label("west", is_in=True)
+    placed.until_found(west, {"a", "b"})
+    placed.until_told("west", "released", 0)
+
+
+@west_is_away
+@pytest.mark.parametrize(("verb", "left"), [("prune", set()), ("forget", {"a", "b"})])
+def test_a_person_decides_on_what_was_released(
+    placed: Placed, verb: str, left: set[str], is_away: bool
+) -> None:
+    placed.label("west", is_in=False)
+    placed.until_told("west", "released", 1)
+    with away(placed.west) if is_away else nullcontext():
+        placed.fleet.hub("placement", verb, placed.name, "--cluster", "west")
+        placed.until_told("west", "released", 0)
+        if is_away:
+            assert placed.found(placed.west) == {"a", "b"}
+            placed.until_told("west", "tombstones", 1)
+    placed.until_told("west", "tombstones", 0)
+    assert placed.found(placed.west) == left
+    assert not placed.is_on_desk(placed.west)
+    assert placed.found(placed.east) == {"a", "b"}
+
+
+@west_is_away
+def test_a_fleet_may_prune_what_leaves_it(placed: Placed, is_away: bool) -> None:
+    placed.apply(FLEET, on_leave="Prune")
+    placed.fleet.until(placed.is_fleet_seen)
+    with away(placed.west) if is_away else nullcontext():
+        placed.label("west", is_in=False)
+        if is_away:
+            placed.until_told("west", "tombstones", 1)
+            assert placed.found(placed.west) == {"a", "b"}
+    placed.until_found(placed.west, set())
+    placed.until_told("west", "tombstones", 0)
+    assert placed.found(placed.east) == {"a", "b"}
+
+
+@west_is_away
+@pytest.mark.parametrize(("lost", "reason"), [("fleet", "FleetNotFound"), ("label", "PlacementLost")])
+def test_a_delivery_that_lost_its_fleet_is_kept_and_guarded_until_it_is_deleted(
+    placed: Placed, lost: str, reason: str, is_away: bool
+) -> None:
+    fleet = placed.fleet
+    with away(placed.west) if is_away else nullcontext():
+        if lost == "fleet":
+            placed.delete("fleet")
+        else:
+            label = "fleet.cartwheel.dev/fleet-"
+            fleet.management.kubectl("label", "kustomization", placed.name, label, "-n", "flux-system")
+        fleet.until(lambda: fleet.ready(placed.name)[1] == reason, lambda: str(fleet.ready(placed.name)))
+    for plane in (placed.east, placed.west):
+        plane.kubectl("delete", "configmap", "a", "-n", placed.place)
+        placed.until_found(plane, {"a", "b"})
+    with away(placed.west) if is_away else nullcontext():
+        placed.delete("kustomization")
+        assert placed.found(placed.east) == set()
+    placed.until_found(placed.west, set())
+    placed.until_told("west", "tombstones", 0)
+
+
+def test_a_removed_cluster_is_pruned_of_all_that_its_agent_has(placed: Placed) -> None:
+    fleet, west = placed.fleet, placed.west
+    guarded = ("configmap", f"{placed.name}-guarded", "-n", "default")
+    placed.apply(GUARDED)
+    fleet.until_ready(f"{placed.name}-guarded")
+    placed.label("west", is_in=False)
+    placed.until_told("west", "released", 1)
+    fleet.until(lambda: placed.has_logged(west, "delivery released"))
+    # An agent that has just begun has reported nothing yet, and never does of what was released.
+    west.pods.kill9(SYSTEM, AGENT)
+    fleet.remove("west", "--prune")
+    try:
+        assert placed.found(west) == set()
+        assert west.get(*guarded) is None
+        assert placed.east.get(*guarded) is not None
+        assert _items(west, "deployments,serviceaccounts,roles,secrets", "-n", SYSTEM, "-l", AGENT) == []
+        assert not placed.is_on_desk(west)
+        assert west.get("clusterrolebinding", "cartwheel-agent") is None
+        assert fleet.management.get("cluster", "west", "-n", "flux-system") is None
+    finally:
+        fleet.add("west")
+
+
+@pytest.mark.parametrize(
+    ("options", "left"), [((), {"a", "b"}), (("--prune",), set())], ids=["keep", "prune"]
+)
+def test_a_cluster_that_is_removed_while_it_is_away_lets_go_when_it_comes_back(
+    placed: Placed, options: tuple[str, ...], left: set[str]
+) -> None:
+    fleet, west = placed.fleet, placed.west
+    try:
+        with away(west):
+            fleet.hub("cluster", "remove", "west", *options)
+            assert "RemovedUnreachable" in fleet.management.kubectl("get", "events", "-n", "flux-system")
+            fleet.until(lambda: "removed while its agent was away" in fleet.hub("status"))
+            commit = placed.commit({"one/b.yaml": config_map("b", placed.place, text="two")})
+            fleet.until_ready(placed.name, revision=commit)
+            assert placed.found(west) == {"a", "b"}
+        fleet.until(lambda: fleet.management.get("cluster", "west", "-n", "flux-system") is None)
+        assert placed.found(west) == left
+        assert not placed.is_on_desk(west)
+        assert placed.has_logged(west, "delivery left")
+        fleet.until(lambda: "ClusterRemoved" in west.pods.logs(SYSTEM, "cartwheel-agent"))
+    finally:
+        fleet.add("west")
+    placed.label("west", is_in=True)
+    fleet.until(lambda: placed.text_of_b(west) == "two")

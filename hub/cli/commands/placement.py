@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import click
 
+from agent.kube.api import Api
 from hub.cli import output, views
 from hub.cli.client import Caller, Failed, asynchronous, common_options
 from hub.cli.progress import Progress, wait
 from hub.cli.verbs import Target, change, fetch
 from hub.model.annotations import FORGET_RELEASED, PRUNE_RELEASED
-from hub.model.cluster import Cluster, ReleasedPlacement
+from hub.model.cluster import CONNECTED, Cluster, ReleasedPlacement
 
 
 @click.group("placement")
@@ -89,16 +90,36 @@ async def _settle(caller: Caller, settling: Settling, delivery: str, cluster: st
         }
         await change(api, target, {"metadata": metadata})
         output.action(f"asked that {wanted.partition('@')[0]} in {target} be {settling.done}")
-        if not waits:
-            return
+        if waits:
+            await _wait_settled(caller, api, target, rows[0], settling)
 
-        async def look() -> Progress:
-            now = Cluster.parse(await fetch(api, target))
-            settled = all(entry(row) != wanted for row in now.status.released)
-            return Progress(done=settled, message=f"{target} is yet to say so")
 
-        await wait(caller, look, deadline_s=caller.deadline_s(), subject=f"{delivery} to be {settling.done}")
-        output.success(f"{wanted.partition('@')[0]} in {target} {settling.done}")
+async def _wait_settled(
+    caller: Caller, api: Api, target: Target, row: ReleasedPlacement, settling: Settling
+) -> None:
+    """Wait until the agent has done it; when that is away, until it is certain that it will."""
+    name, is_away = entry(row).partition("@")[0], False
+
+    async def look() -> Progress:
+        nonlocal is_away
+        now = Cluster.parse(await fetch(api, target))
+        is_asked = any(entry(one) == entry(row) for one in now.status.released)
+        is_left = all(
+            (one.kind, one.namespace, one.name, one.uid) != _key(row) for one in now.status.tombstones
+        )
+        is_away = not is_left and not now.conditions.is_true(CONNECTED)
+        said = "the hub has not taken it up yet" if is_asked else "its agent has not done it yet"
+        return Progress(done=not is_asked and (is_left or is_away), message=f"{target}: {said}")
+
+    await wait(caller, look, deadline_s=caller.deadline_s(), subject=f"{name} to be {settling.done}")
+    if is_away:
+        output.warning(f"{target} is not connected; {name} is {settling.done} there when it comes back")
+    else:
+        output.success(f"{name} in {target} {settling.done}")
+
+
+def _key(row: ReleasedPlacement) -> tuple[str, str, str, str]:
+    return (row.kind, row.namespace, row.name, row.uid)
 
 
 _add("prune", PRUNE_RELEASED, "pruned", "Delete the objects that a released delivery left in a cluster.")

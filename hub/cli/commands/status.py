@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from agent.kube.api import Api
+from agent.model.assignment import DeletionPolicy
 from hub.cli import output
 from hub.cli.ages import age
 from hub.cli.applying import CLUSTERS
@@ -64,6 +65,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     clusters: tuple[ClusterLine, ...]
     deliveries: tuple[DeliveryLine, ...]
     not_in_step: tuple[BehindLine, ...]
+    leaving: tuple[BehindLine, ...]
     released: tuple[BehindLine, ...]
 
 
@@ -109,6 +111,7 @@ async def _report(api: Api, namespace: str, hub: str) -> Report:
         clusters=tuple(cluster_line(one) for one in clusters),
         deliveries=tuple(delivery_line(one) for one in deliveries),
         not_in_step=tuple(line for one in clusters for line in behind(one)),
+        leaving=tuple(line for one in clusters for line in leaving(one)),
         released=tuple(line for one in clusters for line in released(one)),
     )
 
@@ -167,6 +170,22 @@ def behind(one: Cluster) -> list[BehindLine]:
     ]
 
 
+def leaving(one: Cluster) -> list[BehindLine]:
+    """Return what is still to be removed from a cluster."""
+    when = "" if one.conditions.is_true(CONNECTED) else "when the cluster is connected again"
+    return [
+        BehindLine(
+            cluster=_cluster_name(one),
+            delivery=f"{row.kind}/{row.namespace}/{row.name}",
+            state="Orphan" if row.deletion_policy is DeletionPolicy.ORPHAN else "Delete",
+            since=row.time,
+            reason=row.reason,
+            message=when,
+        )
+        for row in one.status.tombstones
+    ]
+
+
 def released(one: Cluster) -> list[BehindLine]:
     """Return what was left in a cluster when its delivery stopped being placed there."""
     return [
@@ -208,7 +227,11 @@ def _print(report: Report, now: datetime) -> None:
     if report.deliveries:
         header = ("namespace", "name", "fleet", "revision", "suspended", "ready", "message")
         output.table(header, [_delivery_cells(line) for line in report.deliveries])
-    for title, lines in (("Not in step", report.not_in_step), ("Released", report.released)):
+    for title, lines in (
+        ("Not in step", report.not_in_step),
+        ("Leaving", report.leaving),
+        ("Released", report.released),
+    ):
         if lines:
             click.echo(f"\n{title}: {len(lines)}")
             header = ("cluster", "delivery", "state", "for", "reason", "message")

@@ -171,6 +171,40 @@ def test_a_released_placement_is_settled_for_that_release_alone(
     assert annotation(world, name) == f"Kustomization/flux-system/old@{SINCE}"
 
 
+TOMBSTONE = OLD | {"uid": "u", "deletionPolicy": "Delete", "time": SINCE, "reason": "prune-released"}
+del TOMBSTONE["since"]
+
+
+def status_of(world: World, name: str) -> dict[str, Any]:
+    found = world.management.find(CLUSTERS.resource, "flux-system", name)
+    assert found is not None
+    status: dict[str, Any] = found["status"]
+    return status
+
+
+def test_a_placement_is_settled_when_the_agent_has_done_it(world: World) -> None:
+    status_of(world, "eu-1")["released"] = [OLD | {"uid": "u"}]
+
+    def hub_and_agent_settle() -> None:
+        tombstones = [TOMBSTONE] if world.clock.slept_s < 10 else []
+        status_of(world, "eu-1").update(released=[], tombstones=tombstones)
+
+    world.clock.meanwhile.append(hub_and_agent_settle)
+    result = world.run("placement", "prune", "old", "--cluster", "eu-1")
+    assert result.exit_code == 0, result.output
+    assert world.clock.slept_s >= 10
+    assert "pruned" in result.stderr.splitlines()[-1]
+
+
+def test_a_cluster_that_is_away_settles_when_it_comes_back(world: World) -> None:
+    status_of(world, "eu-2")["released"] = [OLD | {"uid": "u"}]
+    world.clock.meanwhile.append(lambda: status_of(world, "eu-2").update(released=[], tombstones=[TOMBSTONE]))
+    result = world.run("placement", "prune", "old", "--cluster", "eu-2")
+    assert result.exit_code == 0, result.output
+    assert "not connected; Kustomization/flux-system/old is pruned there when it comes back" in result.stderr
+    assert "when the cluster is connected again" in world.run("status").stdout
+
+
 def test_requests_that_are_not_settled_yet_stay(world: World) -> None:
     found = world.management.find(CLUSTERS.resource, "flux-system", "eu-1")
     assert found is not None
