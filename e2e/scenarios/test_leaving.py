@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from e2e.planes.plane import Plane
-from e2e.scenarios.fleet import Fleet, config_map, namespace_manifest
+from e2e.scenarios.fleet import Fleet, config_map
 from e2e.servers.git_http import GitHttp
 from e2e.servers.repository import Repository
 
@@ -87,7 +87,10 @@ class Placed:
 
     def until_found(self, plane: Plane, names: set[str]) -> None:
         """Wait until exactly these ConfigMaps are in a cluster."""
-        self.fleet.until(lambda: self.found(plane) == names, lambda: str(self.found(plane)))
+        self.fleet.until(
+            lambda: self.found(plane) == names,
+            lambda: f"{self.found(plane)} {self.fleet.ready(self.name)}",
+        )
 
     def label(self, cluster: str, *, is_in: bool) -> None:
         """Take a cluster into the Fleet, or out of it."""
@@ -144,17 +147,16 @@ def placed(fleet: Fleet, git_server: GitHttp, namespace: str) -> Iterator[Placed
     place = found.place
     commit = found.repository.commit(
         {
-            "one/namespace.yaml": namespace_manifest(place),
             "one/a.yaml": config_map("a", place, text="one"),
             "one/b.yaml": config_map("b", place, text="one"),
-            "two/namespace.yaml": namespace_manifest(place),
             "two/b.yaml": config_map("b", place, text="two"),
             "two/c.yaml": config_map("c", place, text="two"),
             "guarded/guarded.yaml": config_map(f"{namespace}-guarded", "default", text="one"),
         },
         "Begin",
     )
-    for cluster in fleet.workloads:
+    for cluster, plane in fleet.workloads.items():
+        plane.kubectl("create", "namespace", place)
         found.label(cluster, is_in=True)
     found.apply(SOURCE, FLEET, KUSTOMIZATION)
     fleet.until_ready(namespace, revision=commit)
@@ -164,7 +166,7 @@ def placed(fleet: Fleet, git_server: GitHttp, namespace: str) -> Iterator[Placed
 
 
 def away(plane: Plane) -> AbstractContextManager[None]:
-    """Have a cluster's agent silent for a while: its connections stay open, nobody is told."""
+    """Have a cluster's agent silent for a while: its connections stay open, nobody is told. Another Pod comes back in its place."""
 
     @contextmanager
     def silent() -> Iterator[None]:
@@ -172,7 +174,7 @@ def away(plane: Plane) -> AbstractContextManager[None]:
         try:
             yield
         finally:
-            plane.pods.thaw(SYSTEM, AGENT)
+            plane.kubectl("delete", "pod", "-n", SYSTEM, "-l", AGENT, "--force", "--grace-period=0")
 
     return silent()
 

@@ -11,7 +11,7 @@ from hub.cli.client import Caller
 from hub.cli.manifests import agent_frame
 from hub.cli.progress import Progress, wait
 from hub.model import annotations, installation
-from hub.model.cluster import REMOVED_UNREACHABLE, Cluster, Removal
+from hub.model.cluster import REMOVED_UNREACHABLE, REMOVING, Cluster, Removal
 from hub.model.conditions import READY
 
 _ASKED = {
@@ -21,8 +21,10 @@ _ASKED = {
 }
 
 
-async def let_go(caller: Caller, api: Api, found: Cluster, removal: Removal, *, deadline_s: float) -> bool:
-    """Delete the Cluster and wait until the hub is done with it; tell whether it is gone, or its agent is away and waited for."""
+async def let_go(
+    caller: Caller, api: Api, found: Cluster, removal: Removal, *, deadline_s: float, must_go: bool = False
+) -> bool:
+    """Delete the Cluster and wait until the hub is done with it; tell whether it is gone, or its agent is away and `must_go` is not said."""
     metadata = found.metadata
     name = f"Cluster {metadata.namespace}/{metadata.name}"
     # The choice before the deletion: the hub acts as soon as it sees the latter.
@@ -47,11 +49,11 @@ async def let_go(caller: Caller, api: Api, found: Cluster, removal: Removal, *, 
         if last is None or last.metadata.uid != metadata.uid:
             last = None
             return Progress(done=True, message="")
-        if removal is not Removal.FORGET and is_unreachable(last):
+        if is_unreachable(last) and not must_go:
             return Progress(done=True, message="")
         ready = last.conditions.get(READY)
-        detail = ready.message if ready and ready.message and last.metadata.is_being_deleted else ""
-        return Progress(done=False, message=f"{name}: {detail}" if detail else "")
+        is_told = ready is not None and ready.reason in {REMOVING, REMOVED_UNREACHABLE}
+        return Progress(done=False, message=f"{name}: {ready.message}" if ready and is_told else "")
 
     await wait(caller, look, deadline_s=deadline_s, subject=f"{name} to go")
     if last is None:
@@ -69,7 +71,7 @@ async def make_room(caller: Caller, api: Api, name: str, *, deadline_s: float) -
     raw = await find(api, CLUSTERS, caller.namespace, name)
     found = Cluster.parse(raw) if raw is not None else None
     if found is not None and is_unreachable(found):
-        await let_go(caller, api, found, Removal.FORGET, deadline_s=deadline_s)
+        await let_go(caller, api, found, Removal.FORGET, deadline_s=deadline_s, must_go=True)
 
 
 async def take_agent_away(caller: Caller, remote: Api, only_namespace: str, *, deadline_s: float) -> None:

@@ -25,7 +25,7 @@ from hub.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
-    """`return_within_s` is how long after the hub's start an agent may take to come back before it counts as away."""
+    """`return_within_s` is how long an agent may take to come back before it counts as away."""
 
     backoff: Backoff
     return_within_s: float = 60.0
@@ -56,8 +56,8 @@ class Departure:
                     cluster, Severity.INFO, "RemovedReturned", f"the agent came back; {_farewell(cluster)}"
                 )
         elif cluster.status.certificate.key_fingerprint and cluster.removal is not Removal.FORGET:
-            awaited_s = self._left_to_return_s()
-            if presence is not None or awaited_s <= 0:
+            awaited_s = self._left_to_return_s(presence)
+            if awaited_s <= 0:
                 awaited_s = (self._end_of_certificate(cluster) - self._clock.now()).total_seconds()
                 await self._tell_unreachable(key, cluster)
             if awaited_s > 0:
@@ -70,9 +70,13 @@ class Departure:
     def _presence(self, cluster: Cluster) -> Presence | None:
         return self._boards.presence.get(cluster.spec.id) if cluster.spec.id is not None else None
 
-    def _left_to_return_s(self) -> float:
-        """Return how much of the time is left that every agent has to come back after this hub's start."""
-        return self._began_s + self._settings.return_within_s - self._clock.monotonic_s()
+    def _left_to_return_s(self, presence: Presence | None) -> float:
+        """Return how much is left of the time to come back that every agent has, since it went or since this hub's start."""
+        if presence is None:
+            away_s = self._clock.monotonic_s() - self._began_s
+        else:
+            away_s = (self._clock.now() - presence.since).total_seconds()
+        return self._settings.return_within_s - away_s
 
     def _end_of_certificate(self, cluster: Cluster) -> datetime:
         """Return when the agent can come back no more: its last certificate was issued before it was last seen."""

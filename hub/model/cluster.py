@@ -14,6 +14,7 @@ from hub.model.value import Value, read
 ENROLLED = "Enrolled"
 CONNECTED = "Connected"
 IDENTITY_CONFLICT = "IdentityConflict"
+REMOVING = "Removing"
 REMOVED_UNREACHABLE = "RemovedUnreachable"
 """On a Cluster that was deleted while its agent was away, until that comes back or is waited for no more."""
 

@@ -15,6 +15,7 @@ from hub.model.cluster import (
     ENROLLED,
     IDENTITY_CONFLICT,
     REMOVED_UNREACHABLE,
+    REMOVING,
     Cluster,
     ClusterStatus,
     Counts,
@@ -140,7 +141,7 @@ def _removing(outlook: ClusterOutlook, conditions: Conditions) -> Condition:
     if away is not None and not is_there:
         return _condition(READY, ConditionStatus.FALSE, away.reason, away.message)
     text = f"being removed: {outlook.present} deliveries are still to leave the cluster"
-    return _condition(READY, ConditionStatus.FALSE, "Removing", text)
+    return _condition(READY, ConditionStatus.FALSE, REMOVING, text)
 
 
 def _counts(outlook: ClusterOutlook) -> Counts:

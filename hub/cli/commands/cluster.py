@@ -295,18 +295,17 @@ async def remove(
         if raw is None and remote is None:
             raise _no_cluster(caller.namespace, name)
         found = Cluster.parse(raw) if raw is not None else None
-        is_gone = found is None or await let_go(caller, api, found, removal, deadline_s=deadline_s)
+        # An agent that is to be deleted has to prune before that.
+        must_go = forget or (prune and remote is not None)
+        is_gone = found is None or await let_go(
+            caller, api, found, removal, deadline_s=deadline_s, must_go=must_go
+        )
         if remote is None:
             _say_what_stays(name, removal, is_gone=is_gone)
             return
-        if prune and not is_gone:
-            raise Failed(
-                f"cluster {name} is not connected, and only its agent can prune: it is left there, and prunes when it comes back;"
-                f" `hub cluster remove {name} --context {remote_context}` deletes the agent and leaves what runs"
-            )
         await take_agent_away(caller, remote, namespace_only, deadline_s=deadline_s)
         if found is not None and not is_gone:
-            await let_go(caller, api, found, Removal.FORGET, deadline_s=deadline_s)
+            await let_go(caller, api, found, Removal.FORGET, deadline_s=deadline_s, must_go=True)
 
 
 def _say_what_stays(name: str, removal: Removal, *, is_gone: bool) -> None:
