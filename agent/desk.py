@@ -20,6 +20,7 @@ import msgspec
 import zstandard
 
 from agent.kit.errors import Stalled, Transient
+from agent.kit.telemetry import Telemetry
 from agent.kube.api import Api, Object
 from agent.kube.errors import AlreadyExists, ApiError, NotFound, ServerFailed, Unreachable
 from agent.kube.resources import SECRETS
@@ -81,7 +82,10 @@ class _Saved:
 class Desk:
     """The assignments of one cluster. `load` comes first."""
 
-    def __init__(self, api: Api, namespace: str) -> None:
+    def __init__(self, api: Api, namespace: str, *, telemetry: Telemetry | None = None) -> None:
+        self._writes = (telemetry or Telemetry()).counter(
+            "cartwheel_desk_writes", "Secrets of the desk that were written.", part=("head", "pack", "term")
+        )
         self._api = api
         self._namespace = namespace
         self._saved: dict[HomeName, _Saved] = {}
@@ -292,6 +296,7 @@ class Desk:
             # Named by its content: when it exists, an earlier attempt wrote it.
             with contextlib.suppress(AlreadyExists):
                 await self._api.create(SECRETS, self._namespace, body, field_manager=FIELD_MANAGER)
+                self._writes.labels("pack").inc()
             names.append(name)
         return tuple(names)
 
@@ -357,6 +362,7 @@ class Desk:
                 (data,) = body["data"].values()
                 self._unanswered.setdefault(name, set()).add(digest_of(base64.b64decode(data)))
             raise
+        self._writes.labels(body["metadata"]["labels"][PART_LABEL]).inc()
         self._unanswered.pop(name, None)
         return str(written["metadata"]["resourceVersion"])
 

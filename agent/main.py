@@ -4,7 +4,6 @@ import logging
 import sys
 
 import click
-import prometheus_client
 
 from agent.apply.engine import Engine
 from agent.apply.server import EngineSettings, Server
@@ -69,7 +68,7 @@ class Agent:
             call_timeout_s=settings.call_timeout_s,
             backoff=settings.link_backoff,
         )
-        self._desk = Desk(client, settings.namespace)
+        self._desk = Desk(client, settings.namespace, telemetry=self._telemetry)
         self._discovery = Discovery(client, clock=clock)
         self._reports: Board[HomeName, Report] = Board()
         self._notices = Notices()
@@ -102,7 +101,7 @@ class Agent:
                 scale=settings.scale,
             ),
             desk=self._desk,
-            engine=Engine(server),
+            engine=Engine(server, telemetry=self._telemetry),
             live=self._observer,
             reports=self._reports,
             notices=self._notices,
@@ -165,6 +164,7 @@ class Agent:
             notices=self._notices,
             clock=self._clock,
             randomness=self._randomness,
+            telemetry=self._telemetry,
         )
 
     def _wait_behind(self, holder: str) -> None:
@@ -173,10 +173,22 @@ class Agent:
 
 async def run(settings: AgentSettings) -> None:
     """Run an agent until cancelled, with its probes."""
-    clock, randomness = SystemClock(), SystemRandomness()
+    clock = SystemClock()
+    telemetry = Telemetry.of_program(
+        traces=settings.traces,
+        service="cartwheel-agent",
+        instance=settings.instance,
+        version=VERSION,
+        clock=clock,
+    )
+    async with telemetry as told:
+        await _run(settings, told, clock)
+
+
+async def _run(settings: AgentSettings, telemetry: Telemetry, clock: Clock) -> None:
     access = _access(settings, clock)
     # A client of its own: the lease is renewed whatever the other requests wait for, and taken before anything may be written.
-    leasing = Client(access, clock=clock, user_agent=_USER_AGENT)
+    leasing = Client(access, clock=clock, user_agent=_USER_AGENT, telemetry=telemetry)
     leadership = _leadership(settings, leasing, clock)
     client = Client(
         access,
@@ -185,19 +197,14 @@ async def run(settings: AgentSettings) -> None:
         watch_timeout_s=settings.watch_timeout_s,
         user_agent=_USER_AGENT,
         may_write=lambda: leadership.holds,
+        telemetry=telemetry,
     )
-    telemetry = Telemetry.of_program(
-        traces=settings.traces,
-        service="cartwheel-agent",
-        instance=settings.instance,
-        version=VERSION,
-        clock=clock,
-    )
-    async with leasing, client, telemetry as told:
-        agent = Agent(settings, client, leadership, clock=clock, randomness=randomness, telemetry=told)
-        prometheus_client.ProcessCollector(registry=told.registry)
+    async with leasing, client:
+        agent = Agent(
+            settings, client, leadership, clock=clock, randomness=SystemRandomness(), telemetry=telemetry
+        )
         probes = ProbeServer(
-            settings.http_host, settings.http_port, ready=lambda: agent.problem, registry=told.registry
+            settings.http_host, settings.http_port, ready=lambda: agent.problem, registry=telemetry.registry
         )
         await probes.start()
         try:

@@ -8,10 +8,9 @@ import base64
 import logging
 from contextlib import AsyncExitStack
 
-import prometheus_client
 from aiohttp import web
 
-from agent.kit.clock import SystemClock, SystemRandomness
+from agent.kit.clock import Clock, SystemClock, SystemRandomness
 from agent.kit.errors import Stalled, Transient
 from agent.kit.http import ProbeServer
 from agent.kit.logs import log_to_stdout
@@ -134,6 +133,7 @@ class Hub:
             boards=self._boards,
             clock=self._clock,
             randomness=self._randomness,
+            telemetry=self._telemetry,
         )
 
     def _deliveries(self, stack: AsyncExitStack, shelf: Shelf) -> Controller:
@@ -249,6 +249,7 @@ class Hub:
             session=session,
             may_serve=lambda: self._leadership.holds,
             clock=self._clock,
+            telemetry=self._telemetry,
         )
         tasks.start(router.run(), name="router")
         await gateway.start()
@@ -273,9 +274,21 @@ async def serve(settings: Settings) -> None:
     log_to_stdout(settings.log_level)
     shrink_tls_buffers()
     clock = SystemClock()
+    telemetry = Telemetry.of_program(
+        traces=settings.traces,
+        service="cartwheel-hub",
+        instance=settings.instance,
+        version=VERSION,
+        clock=clock,
+    )
+    async with telemetry as told:
+        await _serve(settings, told, clock)
+
+
+async def _serve(settings: Settings, telemetry: Telemetry, clock: Clock) -> None:
     access = from_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster(clock)
     # A client of its own: the lease is renewed whatever the other requests wait for, and taken before anything may be written.
-    leasing = Client(access, clock=clock, user_agent=_USER_AGENT)
+    leasing = Client(access, clock=clock, user_agent=_USER_AGENT, telemetry=telemetry)
     lease = LeaseSettings(
         duration_s=settings.lease_duration_s,
         deadline_s=settings.lease_deadline_s,
@@ -290,19 +303,12 @@ async def serve(settings: Settings) -> None:
         watch_timeout_s=settings.watch_timeout_s,
         user_agent=_USER_AGENT,
         may_write=lambda: leadership.holds,
+        telemetry=telemetry,
     )
-    telemetry = Telemetry.of_program(
-        traces=settings.traces,
-        service="cartwheel-hub",
-        instance=settings.instance,
-        version=VERSION,
-        clock=clock,
-    )
-    async with leasing, client, telemetry as told:
-        hub = Hub(settings, client, leadership, told)
-        prometheus_client.ProcessCollector(registry=told.registry)
+    async with leasing, client:
+        hub = Hub(settings, client, leadership, telemetry)
         probes = ProbeServer(
-            settings.host, settings.http_port, ready=lambda: hub.problem, registry=told.registry
+            settings.host, settings.http_port, ready=lambda: hub.problem, registry=telemetry.registry
         )
         await probes.start()
         try:

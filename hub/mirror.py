@@ -52,6 +52,10 @@ class Collection(Generic[R]):
             raise self._malformed[key]
         return self._values.get(key)
 
+    def holds(self, key: Key) -> bool:
+        """Tell whether there is such an object, even one that cannot be read."""
+        return key in self._values or key in self._malformed
+
     def readable(self, key: Key) -> R | None:
         """Return one that is there and can be read."""
         return self._values.get(key)

@@ -23,8 +23,10 @@ from agent.apply.plan import Plan
 from agent.apply.prune import Refs
 from agent.apply.server import Journal, Server
 from agent.apply.stages import DEFINITION, Stage, split
+from agent.apply.tally import Tally
 from agent.apply.trial import Trial
 from agent.kit.tasks import all_of
+from agent.kit.telemetry import Telemetry
 from agent.model.inventory import format_id
 from agent.model.names import HomeName, ObjectRef
 
@@ -32,12 +34,15 @@ from agent.model.names import HomeName, ObjectRef
 class Engine:
     """Applies and prunes in one cluster."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, telemetry: Telemetry | None = None) -> None:
         self._server = server
+        self._tally = Tally(telemetry or Telemetry())
 
     async def converge(self, task: Convergence, journal: Journal) -> ChangeSet:
         """Apply what is wished, then delete what is not any more. Raises ApiError when the server does not answer."""
-        return await _Run(self._server, task, journal).converge()
+        found = await _Run(self._server, task, journal).converge()
+        self._tally.count(task, found)
+        return found
 
     async def remove(
         self,

@@ -9,15 +9,20 @@ import heapq
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
 
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import CartwheelError, Stalled, Waiting
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 
 _LOG = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
+K_contra = TypeVar("K_contra", contravariant=True)
+
+_BUCKETS_S = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,29 @@ class Again:
 
 
 Outcome = Done | Again
+
+
+class Result(StrEnum):
+    """How work on a key ended, as metrics say it."""
+
+    DONE = "done"
+    AGAIN = "again"
+    WAITING = "waiting"
+    STALLED = "stalled"
+    FAILED = "failed"
+    DEFECT = "defect"
+
+
+class Meter(Protocol[K_contra]):
+    """Who measures a loop by its keys, beside what every loop tells of itself."""
+
+    def finished(self, key: K_contra, result: Result, seconds: float) -> None:
+        """Work on a key has ended."""
+        ...
+
+    def forgotten(self, key: K_contra) -> None:
+        """A key was taken off the list."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +88,8 @@ class Loop(Generic[K]):
         randomness: Randomness,
         backoff: Backoff,
         workers: int = 4,
+        telemetry: Telemetry | None = None,
+        meter: Meter[K] | None = None,
     ) -> None:
         self._name = name
         self._work = work
@@ -73,11 +103,29 @@ class Loop(Generic[K]):
         self._failures: dict[K, int] = {}
         self._active: set[K] = set()
         self._wake = asyncio.Event()
+        self._meter = meter
+        self._measure(telemetry or Telemetry())
 
     @property
     def depth(self) -> int:
         """Return how many keys wait to be worked on now or later."""
         return len(self._due)
+
+    @property
+    def backlog(self) -> int:
+        """Return how many keys are due and wait for a worker."""
+        now = self._clock.monotonic_s()
+        return sum(at <= now for at in self._due.values())
+
+    def _measure(self, telemetry: Telemetry) -> None:
+        duration = telemetry.histogram(
+            "cartwheel_loop_duration_seconds", "Work on one key.", buckets=_BUCKETS_S, loop=()
+        )
+        results = telemetry.counter("cartwheel_loop_results", "Work on keys by its end.", loop=(), result=())
+        depth = telemetry.gauge("cartwheel_loop_queue_depth", "Keys that are due and wait.", loop=())
+        self._duration = duration.labels(self._name)
+        self._results = {result: results.labels(self._name, result) for result in Result}
+        depth.labels(self._name).set_function(lambda: self.backlog)
 
     def mark(self, key: K, *, after_s: float = 0.0) -> None:
         """Have a key worked on; the earlier of two times counts."""
@@ -93,6 +141,8 @@ class Loop(Generic[K]):
         """Take a key off the list; work on it that goes on is not stopped."""
         self._due.pop(key, None)
         self._failures.pop(key, None)
+        if self._meter is not None:
+            self._meter.forgotten(key)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -106,7 +156,7 @@ class Loop(Generic[K]):
             key = await self._next()
             self._active.add(key)
             try:
-                await self._once(key)
+                await self._measured(key)
             finally:
                 self._active.discard(key)
                 self._wake.set()
@@ -141,29 +191,43 @@ class Loop(Generic[K]):
         later = next((at for at, _, _ in self._queue[:1] if at > now), None)
         return found, None if later is None else max(later - now, 0.0)
 
-    async def _once(self, key: K) -> None:
+    async def _measured(self, key: K) -> None:
+        began_s = self._clock.monotonic_s()
+        result = await self._once(key)
+        seconds = self._clock.monotonic_s() - began_s
+        self._duration.observe(seconds)
+        self._results[result].inc()
+        if self._meter is not None:
+            self._meter.finished(key, result, seconds)
+
+    async def _once(self, key: K) -> Result:
         try:
             outcome = await self._work(key)
         except Stalled as problem:
             self._failures.pop(key, None)
             _LOG.warning("stalled", extra={"loop": self._name, "key": str(key), "reason": problem.reason})
+            return Result.STALLED
         except Waiting as problem:
             self._failures.pop(key, None)
             self.mark(key, after_s=problem.after_s)
+            return Result.WAITING
         except CartwheelError as problem:
             self._retry(key)
             _LOG.warning(
                 "failed",
                 extra={"loop": self._name, "key": str(key), "reason": problem.reason, "error": str(problem)},
             )
+            return Result.FAILED
         except Exception:
             # Unknown failures are defects; the loop lives on and tries again.
             self._retry(key)
             _LOG.exception("defect", extra={"loop": self._name, "key": str(key)})
-        else:
-            self._failures.pop(key, None)
-            if isinstance(outcome, Again):
-                self.mark(key, after_s=outcome.after_s)
+            return Result.DEFECT
+        self._failures.pop(key, None)
+        if isinstance(outcome, Again):
+            self.mark(key, after_s=outcome.after_s)
+            return Result.AGAIN
+        return Result.DONE
 
     def _retry(self, key: K) -> None:
         failures = self._failures.get(key, 0) + 1

@@ -5,6 +5,7 @@ Requests that may have taken effect are never sent twice; reads are, once, when 
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ import aiohttp
 import msgspec
 
 from agent.kit.clock import Clock
+from agent.kit.telemetry import Telemetry
 from agent.kube.access import Access
 from agent.kube.api import (
     Applied,
@@ -42,6 +44,8 @@ from agent.kube.errors import (
 PAGE = 500
 BUSY_ATTEMPTS = 4
 BOOKMARK_S = 60.0
+NO_ANSWER = "<error>"
+"""The code of a request that was not answered, as client-go words it."""
 WATCH_GRACE_S = 5.0
 MAX_LINE_BYTES = 64 << 20
 _BY_STATUS: Mapping[int, type[ApiError]] = {
@@ -59,6 +63,35 @@ def _always() -> bool:
     return True
 
 
+class Verb(StrEnum):
+    """What a request asks for, as metrics say it."""
+
+    GET = "get"
+    LIST = "list"
+    WATCH = "watch"
+    READ = "read"
+    CREATE = "create"
+    REPLACE = "replace"
+    PATCH = "patch"
+    DRY_RUN = "dry-run"
+    APPLY = "apply"
+    DELETE = "delete"
+
+    @property
+    def method(self) -> str:
+        return _METHODS.get(self, "GET")
+
+
+_METHODS: Mapping[Verb, str] = {
+    Verb.CREATE: "POST",
+    Verb.REPLACE: "PUT",
+    Verb.PATCH: "PATCH",
+    Verb.DRY_RUN: "PATCH",
+    Verb.APPLY: "PATCH",
+    Verb.DELETE: "DELETE",
+}
+
+
 class Client:
     """One API server under one identity. `may_write` is asked before each write: of two processes only the acting one may."""
 
@@ -72,7 +105,11 @@ class Client:
         connections: int = 64,
         user_agent: str = "cartwheel",
         may_write: Callable[[], bool] = _always,
+        telemetry: Telemetry | None = None,
     ) -> None:
+        self._requests = (telemetry or Telemetry()).counter(
+            "rest_client_requests", "Requests to the API server.", verb=(), method=(), code=()
+        )
         self._access = access
         self._clock = clock
         self._may_write = may_write
@@ -103,7 +140,7 @@ class Client:
         self._session = self._watching = None
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
-        return _object(await self._send("GET", resource.path(namespace, name)))
+        return _object(await self._send(Verb.GET, resource.path(namespace, name)))
 
     async def list(
         self, resource: Resource, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
@@ -114,7 +151,7 @@ class Client:
         restarted = False
         while True:
             try:
-                page = _object(await self._send("GET", path, query))
+                page = _object(await self._send(Verb.LIST, path, query))
             except Expired:
                 if restarted or "continue" not in query:
                     raise
@@ -154,11 +191,13 @@ class Client:
             async with self._request(
                 self._watching, "GET", path, query, timeout=self._watch_timeout
             ) as answer:
+                self._count(Verb.WATCH, answer.status)
                 if answer.status >= 400:
                     raise _refusal("watch", path, answer, await answer.read())
                 async for line in _lines(answer.content):
                     yield _watch_event(path, line)
         except (TimeoutError, aiohttp.ClientError, OSError) as problem:
+            self._count(Verb.WATCH, NO_ANSWER)
             raise Unreachable(f"watch {path}: {_text(problem)}") from problem
 
     async def create(
@@ -166,7 +205,7 @@ class Client:
     ) -> Object:
         body = msgspec.json.encode(value)
         path = resource.path(namespace)
-        return _object(await self._send("POST", path, {"fieldManager": field_manager}, body))
+        return _object(await self._send(Verb.CREATE, path, {"fieldManager": field_manager}, body))
 
     async def replace(
         self,
@@ -179,7 +218,7 @@ class Client:
     ) -> Object:
         path = resource.path(namespace, value["metadata"]["name"], subresource)
         body = msgspec.json.encode(value)
-        return _object(await self._send("PUT", path, {"fieldManager": field_manager}, body))
+        return _object(await self._send(Verb.REPLACE, path, {"fieldManager": field_manager}, body))
 
     async def patch(
         self,
@@ -194,7 +233,7 @@ class Client:
     ) -> Object:
         path = resource.path(namespace, name, subresource)
         body = msgspec.json.encode(patch)
-        return _object(await self._send("PATCH", path, {"fieldManager": field_manager}, body, kind.value))
+        return _object(await self._send(Verb.PATCH, path, {"fieldManager": field_manager}, body, kind.value))
 
     async def apply(
         self,
@@ -212,7 +251,8 @@ class Client:
         if dry_run:
             query["dryRun"] = "All"
         path = resource.path(namespace, name, subresource)
-        status, data = await self._exchange("PATCH", path, query, body, "application/apply-patch+yaml")
+        verb = Verb.DRY_RUN if dry_run else Verb.APPLY
+        status, data = await self._exchange(verb, path, query, body, "application/apply-patch+yaml")
         return Applied(object=_object(data), created=status == 201)
 
     async def delete(
@@ -229,29 +269,29 @@ class Client:
         body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.value}
         if conditions := {key: value for key, value in wanted.items() if value}:
             body["preconditions"] = conditions
-        await self._send("DELETE", resource.path(namespace, name), {}, msgspec.json.encode(body))
+        await self._send(Verb.DELETE, resource.path(namespace, name), {}, msgspec.json.encode(body))
 
     async def read(self, path: str, **query: str) -> bytes:
-        return await self._send("GET", path, query)
+        return await self._send(Verb.READ, path, query)
 
     async def _send(
         self,
-        method: str,
+        verb: Verb,
         path: str,
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         content_type: str = "application/json",
     ) -> bytes:
-        return (await self._exchange(method, path, query or {}, body, content_type))[1]
+        return (await self._exchange(verb, path, query or {}, body, content_type))[1]
 
     async def _exchange(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes | None, content_type: str
+        self, verb: Verb, path: str, query: Mapping[str, str], body: bytes | None, content_type: str
     ) -> tuple[int, bytes]:
         """Send, and send again when the server was busy, which it says before it does anything."""
         attempt = 1
         while True:
             try:
-                return await self._once(method, path, query, body, content_type)
+                return await self._once(verb, path, query, body, content_type)
             except TooManyRequests as busy:
                 if attempt == BUSY_ATTEMPTS:
                     raise
@@ -259,8 +299,9 @@ class Client:
                 attempt += 1
 
     async def _once(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes | None, content_type: str
+        self, verb: Verb, path: str, query: Mapping[str, str], body: bytes | None, content_type: str
     ) -> tuple[int, bytes]:
+        method = verb.method
         again = method == "GET"
         # Asked at the last moment: a process that was stopped goes on in the middle, long after another took its place.
         if method != "GET" and not self._may_write():
@@ -279,16 +320,22 @@ class Client:
                     timeout=self._timeout,
                 ) as answer:
                     data = await answer.read()
+                    self._count(verb, answer.status)
                     if answer.status >= 400:
                         raise _refusal(method, path, answer, data)
                     return answer.status, data
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
+                self._count(verb, NO_ANSWER)
                 # A kept-alive connection was closed under us; a read does no harm twice.
                 if not again or isinstance(problem, aiohttp.ClientConnectorError):
                     raise Unreachable(f"{method} {path}: {_text(problem)}") from problem
                 again = False
             except (TimeoutError, aiohttp.ClientError, OSError) as problem:
+                self._count(verb, NO_ANSWER)
                 raise Unreachable(f"{method} {path}: {_text(problem)}") from problem
+
+    def _count(self, verb: Verb, code: int | str) -> None:
+        self._requests.labels(verb, verb.method, code).inc()
 
     def _connected(self, *, limit: int) -> aiohttp.ClientSession:
         """Make a pool; only when it is needed, because it belongs to the running loop. Nothing of the environment is to come between."""

@@ -15,6 +15,7 @@ from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Stalled, Transient
 from agent.kit.reconcile import Backoff, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 from agent.model.assignment import Assignment, HoldReason, Tombstone
 from agent.model.content import EMPTY, BundleRef, Index, digest_of
 from agent.model.head import Head
@@ -99,7 +100,10 @@ class Session:
         notices: Notices,
         clock: Clock,
         randomness: Randomness,
+        telemetry: Telemetry | None = None,
     ) -> None:
+        telemetry = telemetry or Telemetry()
+        self._served = telemetry.gauge("cartwheel_hub_connected", "Whether a hub serves this agent.")
         self._me = me
         self._desk = desk
         self._content = content
@@ -115,6 +119,7 @@ class Session:
             randomness=randomness,
             backoff=Backoff(first_s=0.5, last_s=15.0),
             workers=4,
+            telemetry=telemetry,
         )
         self._stream: Stream[Up, Down] | None = None
 
@@ -123,6 +128,10 @@ class Session:
         self._stream = stream
         welcome = await self._greet(stream)
         _LOG.info("session", extra={"term": welcome.term, "hub": welcome.hub_version})
+        with self._served.track_inprogress():
+            await self._serve(stream, welcome)
+
+    async def _serve(self, stream: Stream[Up, Down], welcome: Welcome) -> None:
         async with Tasks() as tasks:
             tasks.start(self._taking.run(), name="desk")
             tasks.start(_while_it_lasts(self._say_reports(stream)), name="reports")

@@ -79,6 +79,7 @@ class Reconciler:
             randomness=randomness,
             backoff=settings.backoff,
             workers=settings.workers,
+            telemetry=telemetry,
         )
 
     async def run(self) -> None:

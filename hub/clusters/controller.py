@@ -12,6 +12,7 @@ import msgspec
 from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Done, Loop, Outcome
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 from agent.kube.api import Object
 from agent.kube.watch import Key
 from agent.model.names import ClusterId
@@ -39,6 +40,7 @@ class ClusterController:
         clock: Clock,
         randomness: Randomness,
         new_id: Callable[[], str] = random_id,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._store = store
         self._boards = boards
@@ -52,6 +54,7 @@ class ClusterController:
             randomness=randomness,
             backoff=settings.backoff,
             workers=settings.workers,
+            telemetry=telemetry,
         )
 
     @property

@@ -6,7 +6,8 @@ State: per delivery the last assembly, so that a changed variable costs no new r
 from collections.abc import Mapping
 from typing import Protocol
 
-from agent.kit.tracing import Step, Traceparent, Tracer
+from agent.kit.telemetry import Telemetry
+from agent.kit.tracing import Step, Traceparent
 from agent.kube.watch import Key
 from agent.model.content import canonical, digest_of
 from agent.model.names import Digest, HomeName
@@ -34,10 +35,15 @@ class TreeMissing(Exception):
 class Builds:
     """The assemblies of all deliveries."""
 
-    def __init__(self, renderer: kustomize.Renderer, trees: Trees, tracer: Tracer) -> None:
+    def __init__(self, renderer: kustomize.Renderer, trees: Trees, telemetry: Telemetry) -> None:
         self._renderer = renderer
         self._trees = trees
-        self._tracer = tracer
+        self._tracer = telemetry.tracer
+        self._counted = telemetry.counter(
+            "cartwheel_builds",
+            "Runs of kustomize, and Bundles that were there already, for this cluster or another.",
+            result=("run", "failed", "shared"),
+        )
         self._kept: dict[Key, tuple[Digest, Assembly]] = {}
         self._refused: dict[Key, Digest] = {}
         self.runs = 0
@@ -61,8 +67,10 @@ class Builds:
                 # What fails again and again is one step that failed.
                 span.end(problem=type(problem).__name__)
             self._refused[key] = identity
+            self._counted.labels("failed").inc()
             raise
         span.end()
+        self._counted.labels("run").inc()
         self._refused.pop(key, None)
         self._kept[key] = (identity, assembly)
         return assembly
@@ -83,6 +91,10 @@ class Builds:
         except ContentLost as problem:
             raise TreeMissing(str(problem)) from problem
         return Assembly(rendered, marks, traceparent)
+
+    def shared(self) -> None:
+        """Note that a cluster gets a Bundle that was made before."""
+        self._counted.labels("shared").inc()
 
     def forget(self, key: Key) -> None:
         """Drop what is kept for a delivery that is gone."""

@@ -49,6 +49,11 @@ class Assembly:
         """Return how many resources were made into manifests, for measuring."""
         return len(self._manifests)
 
+    @property
+    def bundles(self) -> int:
+        """Return how many different Bundles were made."""
+        return len(self._built)
+
     def build(self, variables: Variables) -> Built:
         """Return the Bundle for a cluster with these variables. Raises BuildFailed."""
         if variables.runs and self._rendered:

@@ -28,6 +28,7 @@ from hub.delivery.standings import Standings
 from hub.delivery.waking import Waking
 from hub.delivery.whereabouts import Whereabouts
 from hub.delivery.wishes import Wishes
+from hub.metrics import ResourceMeter
 from hub.model import annotations as names
 from hub.model.fields import unsupported
 from hub.model.kinds import Kind
@@ -62,6 +63,8 @@ class Controller:
             randomness=randomness,
             backoff=settings.backoff,
             workers=settings.workers,
+            telemetry=telemetry,
+            meter=ResourceMeter(telemetry, Kind.KUSTOMIZATION, store.kustomizations.holds),
         )
         self._clusters: Loop[Key] = Loop(
             "leaving",
@@ -70,6 +73,7 @@ class Controller:
             randomness=randomness,
             backoff=settings.backoff,
             workers=2,
+            telemetry=telemetry,
         )
         self._places = Places(store, settings.management)
         self._planning = Planning(

@@ -58,7 +58,7 @@ class Planning:
         self._settings = settings
         self._store = store
         self._blobs = blobs
-        self._builds = Builds(renderer, trees, telemetry.tracer)
+        self._builds = Builds(renderer, trees, telemetry)
         self._collisions = Collisions(store)
 
     @property
@@ -140,6 +140,7 @@ class Planning:
                 after_s=self._settings.look_again_s,
             )
         await self._collisions.tell(placement.cluster)
+        made = plan.assembly.bundles
         try:
             layers = Layers(
                 delivery=plan.layers, cluster_from=await read_cluster(self._store, placement.cluster)
@@ -149,6 +150,8 @@ class Planning:
             )
         except BuildFailed as problem:
             raise self._failed(plan.delivery, str(problem), BUILD_FAILED) from problem
+        if plan.assembly.bundles == made:
+            self._builds.shared()
         self._blobs.keep(placement.key, built.blobs)
         return assigned(
             plan.delivery,

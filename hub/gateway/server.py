@@ -16,12 +16,14 @@ import grpc.aio
 from agent import wire
 from agent.kit.clock import Clock
 from agent.kit.errors import CartwheelError, Stalled, Transient
+from agent.kit.telemetry import Telemetry
 from agent.model.link import Down, Up
 from agent.model.names import ClusterId, Digest
 from hub.gateway.ca import Authority, read_certificate
 from hub.gateway.enroll import Enrolment
 from hub.gateway.router import Router
 from hub.gateway.session import Content, Peer, Refusal, Session
+from hub.gateway.traffic import Traffic
 from protos.v1 import content_pb2, link_pb2
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +78,9 @@ class Gateway:
         session: Callable[[Peer], Session],
         may_serve: Callable[[], bool],
         clock: Clock,
+        telemetry: Telemetry | None = None,
     ) -> None:
+        self._traffic = Traffic(telemetry or Telemetry())
         self._settings = settings
         self._authority = authority
         self._enrolment = enrolment
@@ -168,9 +172,10 @@ class Gateway:
 
     async def _serve_session(self, _: AsyncIterator[bytes], context: Context) -> None:
         peer = await self._peer(context)
-        stream = _ServerStream(context, self._may_serve)
+        stream = _ServerStream(context, self._may_serve, self._traffic)
         try:
-            await self._session(peer).run(stream)
+            with self._traffic.session():
+                await self._session(peer).run(stream)
         except CartwheelError as problem:
             _LOG.warning(
                 "session broken",
@@ -196,9 +201,9 @@ class Gateway:
                 )
                 return
             for at in range(0, max(len(data), 1), CHUNK_BYTES):
-                yield content_pb2.FetchChunk(
-                    digest=digest, offset_bytes=at, total_bytes=len(data), data=data[at : at + CHUNK_BYTES]
-                )
+                part = data[at : at + CHUNK_BYTES]
+                self._traffic.fetched(len(part))
+                yield content_pb2.FetchChunk(digest=digest, offset_bytes=at, total_bytes=len(data), data=part)
 
     async def _serve_renew(self, request: link_pb2.RenewRequest, context: Context) -> link_pb2.RenewReply:
         peer = await self._registered(context)
@@ -234,9 +239,10 @@ class Gateway:
 class _ServerStream:
     """The hub's end of a session over gRPC."""
 
-    def __init__(self, context: Context, may_serve: Callable[[], bool]) -> None:
+    def __init__(self, context: Context, may_serve: Callable[[], bool], traffic: Traffic) -> None:
         self._context = context
         self._may_serve = may_serve
+        self._traffic = traffic
         self._writing = asyncio.Lock()
 
     async def send(self, message: Down) -> None:
@@ -246,7 +252,9 @@ class _ServerStream:
         try:
             # gRPC breaks a stream on which two write at once.
             async with self._writing:
-                await self._context.write(wire.encode_down(message))
+                data = wire.encode_down(message)
+                await self._context.write(data)
+                self._traffic.said(len(data))
         except _BROKEN as problem:
             raise Transient(f"the agent's connection failed: {problem}", reason="Broken") from problem
 

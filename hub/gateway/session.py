@@ -116,7 +116,7 @@ class Session:
         self._heard_s = clock.monotonic_s()
         self._doubts = 0
         self._seq = 0
-        self._underway = Underway((telemetry or Telemetry()).tracer, peer.cluster)
+        self._underway = Underway(telemetry or Telemetry(), peer.cluster)
         self._presence: Presence | None = None
 
     async def run(self, stream: Stream[Down, Up]) -> None:

@@ -29,11 +29,12 @@ from hub.model.gitrepository import (
     GitRepositoryStatus,
 )
 from hub.model.kinds import Kind
+from hub.model.urls import without_userinfo
 from hub.sources import news, verdict
 from hub.sources.content_config import content_config_changed
 from hub.sources.credentials import AuthOptions, InvalidCredentials, auth_options, refuse_unusable
 from hub.sources.fetch import Fetched, GitRequest, Limits
-from hub.sources.git_failure import GitFailure, without_userinfo
+from hub.sources.git_failure import GitFailure
 from hub.sources.intent import is_requested
 from hub.sources.kinds.git import Fetcher
 from hub.sources.shelf import Shelf, directory_of
@@ -95,7 +96,11 @@ class GitRepositoryReconciler:
         settings: SourceSettings | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
-        self._tracer = (telemetry or Telemetry()).tracer
+        telemetry = telemetry or Telemetry()
+        self._tracer = telemetry.tracer
+        self._fetches = telemetry.counter(
+            "cartwheel_fetches", "Questions to a source's remote.", result=("new", "unchanged", "failed")
+        )
         self._store = store
         self._fetcher = fetcher
         self._shelf = shelf
@@ -162,7 +167,9 @@ class GitRepositoryReconciler:
                 try:
                     found = await self._fetcher.fetch(request, folder)
                 except GitFailure as problem:
+                    self._fetches.labels("failed").inc()
                     raise SourceFailed(verdict.failure_of(problem)) from problem
+                self._fetches.labels("new" if isinstance(found, Fetched) else "unchanged").inc()
                 if isinstance(found, Fetched):
                     directory = self._directory(repository)
                     made = await self._shelf.put(directory, found, folder, now=self._clock.now())

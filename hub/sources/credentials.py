@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from hub.sources.git_failure import without_userinfo
+from hub.model.urls import without_userinfo
 
 DEFAULT_SSH_USER = "git"
 OPENSSH_MAGIC = b"openssh-key-v1\0"

@@ -4,11 +4,11 @@ Texts follow Flux's where people know them; the prefix of the condition (`failed
 kind's.
 """
 
-import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-_USERINFO = re.compile(r"(?<=://)[^/@\s'\"]+@")
+from hub.model.urls import without_userinfo
+
 REDACTED = "***"
 
 
@@ -38,11 +38,6 @@ class GitFailure(Exception):
     def __init__(self, kind: FailureKind, message: str) -> None:
         self.kind = kind
         super().__init__(message)
-
-
-def without_userinfo(text: str) -> str:
-    """Return the text with `user:password@` taken out of every URL in it."""
-    return _USERINFO.sub("", text)
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:

@@ -12,8 +12,10 @@ from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from hub.artifacts.contents import TreeDigest
+from hub.metrics import ResourceMeter
 from hub.model.events import Event
 from hub.model.gitrepository import GitRepository, GitRepositoryStatus
+from hub.model.kinds import Kind
 from hub.model.value import MalformedResource
 from hub.sources.controller import GitRepositoryReconciler, SourceSettings
 from hub.sources.intent import Intent, intent_of
@@ -73,6 +75,7 @@ class SourceService:
         settings: ServiceSettings,
         telemetry: Telemetry | None = None,
     ) -> None:
+        telemetry = telemetry or Telemetry()
         self._store = store
         self._shelf = shelf
         self._clock = clock
@@ -94,6 +97,8 @@ class SourceService:
             randomness=randomness,
             backoff=settings.backoff,
             workers=settings.workers,
+            telemetry=telemetry,
+            meter=ResourceMeter(telemetry, Kind.GIT_REPOSITORY, store.git_repositories.holds),
         )
 
     @property

@@ -24,6 +24,7 @@ from hub.model.wish import Boards, PlacementKey, present_in
 from hub.status.cluster import ClusterOutlook, cluster_status_of
 from hub.status.declined import problem_of
 from hub.status.delivery import Outlook, status_of
+from hub.status.exposition import Exposition
 from hub.status.fleet import FleetOutlook, fleet_status_of, selected
 from hub.status.happenings import event_of
 from hub.status.news import news
@@ -65,8 +66,9 @@ class StatusWriter:
         randomness: Randomness,
         telemetry: Telemetry | None = None,
     ) -> None:
-        telemetry = telemetry or Telemetry()
+        telemetry = self._telemetry = telemetry or Telemetry()
         self._traces = Traces(telemetry.tracer)
+        telemetry.registry.register(Exposition(store, boards))
         self._settings = settings
         self._store = store
         self._boards = boards
@@ -92,6 +94,7 @@ class StatusWriter:
             randomness=randomness,
             backoff=settings.backoff,
             workers=settings.workers,
+            telemetry=self._telemetry,
         )
 
     async def run(self) -> None:

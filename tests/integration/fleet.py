@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
 from agent.kit.clock import SystemClock, SystemRandomness
+from agent.kit.http import ProbeServer
 from agent.kit.settings import Environment
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
@@ -42,6 +46,27 @@ class Program:
     cluster: FakeCluster
     telemetry: Telemetry
     running: asyncio.Task[Any] | None = None
+    probes: ProbeServer | None = None
+
+    async def scrape(self) -> dict[str, float]:
+        """Return every sample of /metrics: `name{label="value"}`, with the labels by name, as Prometheus writes them."""
+        found: dict[str, float] = {}
+        for family in text_string_to_metric_families((await self.ask("/metrics"))[1]):
+            for sample in family.samples:
+                labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+                found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return found
+
+    def count(self, name: str, **labels: str) -> float:
+        """Return one sample as it is now."""
+        return self.telemetry.registry.get_sample_value(name, labels) or 0.0
+
+    async def ask(self, path: str) -> tuple[int, str]:
+        """Ask the program's probe server; return status and text."""
+        assert self.probes is not None
+        url = f"http://127.0.0.1:{self.probes.port}{path}"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return answer.status, await answer.text()
 
 
 @dataclass
@@ -95,7 +120,7 @@ class Fleet:
             self._leadership(self.management, "hub-0"),
             self.hub.telemetry,
         )
-        self.hub.running = self.tasks.start(hub.run(), name="hub")
+        self._run(self.hub, hub)
 
     def add(self, name: str) -> Program:
         """Register a cluster, labelled `tier=prod`, and run its agent."""
@@ -119,8 +144,23 @@ class Fleet:
             randomness=SystemRandomness(),
             telemetry=program.telemetry,
         )
-        program.running = self.tasks.start(agent.run(), name=f"agent-{name}")
+        self._run(program, agent)
         return program
+
+    def _run(self, program: Program, runs: Hub | Agent) -> None:
+        program.probes = ProbeServer(
+            "127.0.0.1", 0, ready=lambda: runs.problem, registry=program.telemetry.registry
+        )
+
+        async def run() -> None:
+            assert program.probes is not None
+            await program.probes.start()
+            try:
+                await runs.run()
+            finally:
+                await program.probes.stop()
+
+        program.running = self.tasks.start(run(), name=str(type(runs)))
 
     def _leadership(self, cluster: FakeCluster, instance: str) -> Leadership:
         settings = LeaseSettings(duration_s=3.0, deadline_s=2.0, retry_s=0.2, request_s=0.5)

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from agent.kit.errors import Stalled, Transient, Waiting
-from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
+from agent.kit.reconcile import Again, Backoff, Done, Loop, Meter, Outcome, Result
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 
 
 class Hand:
@@ -48,8 +49,10 @@ async def settle() -> None:
 
 
 class Work:
-    def __init__(self) -> None:
+    def __init__(self, *, meter: Meter[str] | None = None) -> None:
         self.clock = Hand()
+        self.telemetry = Telemetry()
+        self.takes_s = 0.0
         self.seen: list[str] = []
         self.outcomes: list[Outcome | Exception] = []
         self.gate: asyncio.Event | None = None
@@ -60,12 +63,16 @@ class Work:
             randomness=Middle(),
             backoff=Backoff(first_s=1, last_s=4),
             workers=2,
+            telemetry=self.telemetry,
+            meter=meter,
         )
 
     async def _do(self, key: str) -> Outcome:
         self.seen.append(key)
         if self.gate is not None:
             await self.gate.wait()
+        if self.takes_s:
+            await self.clock.sleep(self.takes_s)
         outcome = self.outcomes.pop(0) if self.outcomes else Done()
         if isinstance(outcome, Exception):
             raise outcome
@@ -164,3 +171,58 @@ async def test_the_earlier_of_two_times_counts() -> None:
         assert work.seen == ["a"]
         await work.clock.pass_(100)
     assert work.seen == ["a"]
+
+
+def sample(work: Work, name: str, **labels: str) -> float | None:
+    return work.telemetry.registry.get_sample_value(name, {"loop": "test", **labels})
+
+
+async def test_a_loop_counts_how_work_ended_and_how_long_it_took() -> None:
+    async with Work().running() as work:
+        work.outcomes = [
+            Done(),
+            Again(after_s=100),
+            Waiting("w", reason="W", after_s=100),
+            Stalled("s", reason="S"),
+            Transient("t", reason="T"),
+            KeyError("defect"),
+        ]
+        work.takes_s = 3.0
+        for key in "abcdef":
+            work.loop.mark(key)
+            await work.clock.pass_(3)
+        results = ("done", "again", "waiting", "stalled", "failed", "defect")
+        counted = [sample(work, "cartwheel_loop_results_total", result=one) for one in results]
+        assert counted == [1, 1, 1, 1, 1, 1]
+        assert sample(work, "cartwheel_loop_duration_seconds_count") == 6
+        assert sample(work, "cartwheel_loop_duration_seconds_sum") == 18
+
+
+async def test_the_depth_counts_what_is_due_and_not_what_comes_later() -> None:
+    async with Work().running() as work:
+        work.gate = asyncio.Event()
+        for key in "abcde":
+            work.loop.mark(key)
+        work.loop.mark("later", after_s=60)
+        await settle()
+        assert sample(work, "cartwheel_loop_queue_depth") == 3
+        work.gate.set()
+        await settle()
+        assert sample(work, "cartwheel_loop_queue_depth") == 0
+
+
+async def test_a_meter_hears_of_each_key_and_of_those_that_are_taken_off() -> None:
+    heard: list[tuple[str, str, float]] = []
+
+    class Ear:
+        def finished(self, key: str, result: Result, seconds: float) -> None:
+            heard.append((key, result, seconds))
+
+        def forgotten(self, key: str) -> None:
+            heard.append((key, "forgotten", 0.0))
+
+    async with Work(meter=Ear()).running() as work:
+        work.loop.mark("a")
+        await settle()
+        work.loop.forget("a")
+    assert heard == [("a", "done", 0.0), ("a", "forgotten", 0.0)]

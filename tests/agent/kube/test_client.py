@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from agent.kit.clock import SystemClock
+from agent.kit.telemetry import Telemetry
 from agent.kube import errors
 from agent.kube.access import Access
 from agent.kube.api import Change, PatchType, Propagation
@@ -357,3 +358,42 @@ async def test_a_write_that_is_tried_again_is_asked_for_again() -> None:
         with pytest.raises(errors.NotActing):
             await client.delete(CONFIG_MAPS, "apps", "a")
     assert len(server.requests) == 1
+
+
+async def test_every_answer_is_counted_by_verb_and_code_and_no_answer_as_that() -> None:
+    telemetry = Telemetry()
+    server = Server(
+        says({"kind": "ConfigMap"}),
+        says({"kind": "ConfigMap"}, 201),
+        refuses(409, "Conflict"),
+        breaks,
+        breaks,
+        says({"kind": "ConfigMap"}),
+        page("a", token="more"),
+        page("b"),
+        breaks,
+    )
+    async with served(server, telemetry=telemetry) as client:
+        for dry_run in (True, False):
+            await client.apply(CONFIG_MAPS, "apps", "a", b"{}", field_manager="m", dry_run=dry_run)
+        with pytest.raises(errors.Conflict):
+            await client.delete(CONFIG_MAPS, "apps", "a")
+        await client.get(CONFIG_MAPS, "apps", "a")
+        await client.list(CONFIG_MAPS, "apps")
+        with pytest.raises(errors.Unreachable):
+            await client.create(CONFIG_MAPS, "apps", {}, field_manager="m")
+    counted = {
+        tuple(sample.labels.values()): sample.value
+        for family in telemetry.registry.collect()
+        for sample in family.samples
+        if sample.name == "rest_client_requests_total"
+    }
+    assert counted == {
+        ("dry-run", "PATCH", "200"): 1,
+        ("apply", "PATCH", "201"): 1,
+        ("delete", "DELETE", "409"): 1,
+        ("get", "GET", "<error>"): 1,
+        ("get", "GET", "200"): 1,
+        ("list", "GET", "200"): 2,
+        ("create", "POST", "<error>"): 1,
+    }

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from agent.kit.clock import SystemClock
+from agent.kit.telemetry import Telemetry
 from agent.kit.tracing import NO_TRACE, Step, Traceparent
 from agent.model.link import Assign
 from hub.gateway.underway import Underway
@@ -27,7 +28,7 @@ def wish(traceparent: Traceparent = TRACE) -> Assigned:
 
 def begin() -> tuple[Underway, Spans]:
     spans = Spans()
-    return Underway(spans.tracer(SystemClock()), CLUSTER), spans
+    return Underway(Telemetry(spans.tracer(SystemClock())), CLUSTER), spans
 
 
 def test_what_is_sent_along_is_the_step_that_ends_with_the_answer() -> None:
