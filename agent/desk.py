@@ -126,7 +126,7 @@ class Desk:
         )
 
     def names(self, ref: ObjectRef) -> bool:
-        """Tell whether any assignment that stays names an object, or one that is being saved."""
+        """Tell whether any assignment that stays may name an object, or one that is being saved."""
         return self.surely_names(ref) or any(ref in refs for refs in self._coming.values())
 
     def named(self) -> Iterator[ObjectRef]:
@@ -138,8 +138,17 @@ class Desk:
             yield from refs
 
     def surely_names(self, ref: ObjectRef) -> bool:
-        """Tell whether an assignment that is on the desk and stays names an object."""
-        return any(ref in one.refs for one in self._saved.values() if not one.head.leaving)
+        """Tell whether an assignment that is on the desk and stays names an object, as one may that cannot be read."""
+        return bool(self._unreadable) or any(
+            ref in one.refs for one in self._saved.values() if not one.head.leaving
+        )
+
+    def is_awaited(self, ref: ObjectRef) -> bool:
+        """Tell whether an assignment that is worked on names an object, or may: it is going to be taken over."""
+        heads = [one.head for one in self._saved.values() if ref in one.refs]
+        return bool(self._unreadable) or any(
+            not (head.leaving or head.released or head.assignment.spec.suspend) for head in heads
+        )
 
     async def make_certain(self) -> None:
         """Write what is known over writes whose answers were lost; what was never acknowledged is sent again by the hub."""
@@ -159,26 +168,35 @@ class Desk:
     async def load(self) -> None:
         """Read every head, and collect packs that an interrupted write left behind."""
         listing = await self._api.list(SECRETS, self._namespace, label_selector=f"{PART_LABEL}=head")
-        saved: dict[HomeName, _Saved] = {}
-        self._unreadable = {}
+        self._saved, self._unreadable = {}, {}
         for value in listing.items:
-            name = value["metadata"]["name"]
-            try:
-                head = Head.decode(_unpack(_data(value, "head")))
-                home = head.home
-            except ValueError as problem:
-                self._unreadable[name] = str(problem)
-                _LOG.error("desk unreadable", extra={"secret": name, "error": str(problem)})
-                continue
-            saved[home] = _Saved.of(head, value["metadata"]["resourceVersion"])
-        self._saved = saved
+            self._take(value)
         self._unanswered.clear()
         self._damaged.clear()
         await self._load_term()
-        if not self._unreadable:
-            # Nobody knows which packs an unreadable head names.
-            packs = await self._api.list(SECRETS, self._namespace, label_selector=f"{PART_LABEL}=pack")
-            await self._collect(value["metadata"]["name"] for value in packs.items)
+        packs = await self._api.list(SECRETS, self._namespace, label_selector=f"{PART_LABEL}=pack")
+        await self._collect(value["metadata"]["name"] for value in packs.items)
+
+    def _take(self, value: Object) -> None:
+        """Take a head from its Secret, or note that it cannot be read."""
+        name = value["metadata"]["name"]
+        try:
+            head = Head.decode(_unpack(_data(value, "head")))
+            home = head.home
+        except ValueError as problem:
+            self._unreadable[name] = str(problem)
+            _LOG.error("desk unreadable", extra={"secret": name, "error": str(problem)})
+            return
+        self._unreadable.pop(name, None)
+        self._saved[home] = _Saved.of(head, value["metadata"]["resourceVersion"])
+
+    async def look_again(self) -> None:
+        """Look at the heads that could not be read: somebody may have put them right, or deleted them, to forget what they hold."""
+        for name in tuple(self._unreadable):
+            try:
+                self._take(await self._api.get(SECRETS, self._namespace, name))
+            except NotFound:
+                self._unreadable.pop(name, None)
 
     async def save_term(self, term: int) -> None:
         """Remember a session's term; a lower one than the known is a defect of the caller."""
@@ -197,6 +215,8 @@ class Desk:
         """
         home = head.home
         known = self._saved.get(home)
+        if head_name(home) in self._unreadable:
+            await self.look_again()
         async with self._locks.setdefault(home, asyncio.Lock()):
             if self._saved.get(home) is not known:
                 raise Overtaken(home)
@@ -312,7 +332,9 @@ class Desk:
         return {Digest(digest): data for digest, data in pack.items() if digest_of(data) == digest}
 
     async def _collect(self, names: Iterable[str]) -> None:
-        """Delete packs that no head names any more."""
+        """Delete packs that no head names any more; none while nobody knows which ones an unreadable head names."""
+        if self._unreadable:
+            return
         used = {pack for saved in self._saved.values() for pack in saved.head.packs}
         for name in set(names) - used:
             await self._delete(name, "")

@@ -14,7 +14,7 @@ from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Object, Resource
 from agent.kube.errors import ApiError, NotFound, UnknownKind
-from agent.kube.watch import Follower, Key, Mirror
+from agent.kube.watch import Follower, Key, Mirror, is_newer
 from agent.model.jobs import has_ended, is_job
 from agent.model.names import OWNER_NAME, HomeName, ObjectRef
 
@@ -112,12 +112,12 @@ class Observer:
         self._owners.update({ref: home for ref, _ in refs})
         self._changed.set()
 
-    async def get(self, ref: ObjectRef, version: str) -> Object | None:
-        """Return an object as it is, None when there is none. Raises ApiError, UnknownKind."""
+    async def get(self, ref: ObjectRef, version: str, *, at_least: str = "") -> Object | None:
+        """Return an object as it is, none that is older than a resourceVersion, None when there is none. Raises ApiError, UnknownKind."""
         mirror = self._mirrors.get((ref.group, version, ref.kind))
         if ref in self._owners and mirror is not None and mirror.is_complete:
             found = mirror.get((ref.namespace, ref.name))
-            if found is not None:
+            if found is not None and not is_newer(at_least, found["metadata"]["resourceVersion"]):
                 return found
         resource = await self._resolver.resolve(ref.group, version, ref.kind)
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from agent.kube.api import Object, Resource
-from agent.kube.watch import Key, key_of
+from agent.kube.watch import Key, is_newer, key_of
 from hub.model.kustomization import VariablesKind
 from hub.model.metadata import Metadata
 from hub.model.value import MalformedResource, Value
@@ -85,7 +85,7 @@ class Collection(Generic[R]):
         key, metadata = key_of(value), value["metadata"]
         uid, version = metadata.get("uid", ""), metadata["resourceVersion"]
         known = self._versions.get(key)
-        if known is not None and known[0] == uid and not _is_newer(version, known[1]):
+        if known is not None and known[0] == uid and not is_newer(version, known[1]):
             return
         self._versions[key] = (uid, version)
         self._values.pop(key, None)
@@ -139,10 +139,3 @@ class Watched:
 
     def listed(self) -> None:
         """What was there before is read when it is needed."""
-
-
-def _is_newer(version: str, known: str) -> bool:
-    """Compare two resourceVersions of one object; numbers grow, and of anything else all that is known is whether they differ."""
-    if version.isdigit() and known.isdigit():
-        return int(version) > int(known)
-    return version != known

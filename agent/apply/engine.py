@@ -85,14 +85,13 @@ class _Run:
                 why = await self._apply_stage(stage)
         stale, present = stale_ids(task), present_ids(task, self._changes)
         why = why or self._newer()
-        if why or (task.prune and task.prune_held):
+        if why or (task.prune and (task.prune_held or self._problems)):
             # Nothing is deleted while what is to take its place could not be applied.
             return self._result({**stale, **present}, RECONCILIATION_FAILED)
         if not task.prune:
             return self._result(present, RECONCILIATION_FAILED)
-        reason = RECONCILIATION_FAILED if self._problems else PRUNE_FAILED
         staying = await self._delete(stale)
-        return self._result({**staying, **present}, reason)
+        return self._result({**staying, **present}, PRUNE_FAILED)
 
     async def _apply_stage(self, stage: Stage) -> str:
         """Apply one stage. Return what holds back the following ones, empty when nothing does."""

@@ -43,6 +43,16 @@ def key_of(value: Object) -> Key:
     return metadata.get("namespace", ""), metadata["name"]
 
 
+def is_newer(version: str, known: str) -> bool:
+    """Compare two resourceVersions of one object; numbers grow, and of anything else all that is known is whether they differ.
+
+    Nothing is newer than anything.
+    """
+    if version.isdigit() and known.isdigit():
+        return int(version) > int(known)
+    return bool(version) and version != known
+
+
 class Follower:
     """Follows one collection. `run` until cancelled; problems are retried for ever."""
 

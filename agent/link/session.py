@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, assert_never
 
-from agent.desk import ContentMissing, Desk, replace_assignment
+from agent.desk import ContentMissing, Desk, head_name, replace_assignment
 from agent.kit.board import Board
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Stalled, Transient
@@ -42,7 +42,7 @@ from agent.model.link import (
     Welcome,
 )
 from agent.model.names import ClusterId, Digest, HomeName
-from agent.model.report import Report
+from agent.model.report import Report, Stage
 from agent.notices import Notices
 
 _LOG = logging.getLogger(__name__)
@@ -241,8 +241,15 @@ class Session:
             _LOG.error("assignment refused", extra={"delivery": str(home), "reason": reason})
             await self._send(Nack(home=home, order=assignment.order, reason=reason, message=str(problem)))
             return
+        self._forget_gone(home)
         self._worker.wake(home)
         await self._send(Ack(home=home, order=assignment.order, substance=assignment.substance))
+
+    def _forget_gone(self, home: HomeName) -> None:
+        """Drop the word that a delivery has left, now that it is here again: the next session would say it anew."""
+        said = self._reports.get(home)
+        if said is not None and said.stage is Stage.GONE:
+            self._reports.drop(home)
 
     async def _save(self, home: HomeName, new: Head, blobs: Mapping[Digest, bytes]) -> None:
         """Save the head that follows what is on the desk now; content that was lost there is fetched again."""
@@ -303,6 +310,12 @@ class Session:
     async def _take_tombstone(self, wish: Tombstone) -> None:
         # What is not known here may be on the desk all the same, by a write that was not answered.
         await self._desk.make_certain()
+        await self._desk.look_again()
+        if head_name(wish.home) in self._desk.unreadable:
+            raise Transient(
+                f"{wish.home} is to leave, but what the desk holds of it cannot be read",
+                reason="DeskUnreadable",
+            )
         head = self._desk.get(wish.home)
         if head is not None and head.assignment.uid == wish.uid and not head.leaving:
             leaving = "delete" if wish.delete_objects else "keep"

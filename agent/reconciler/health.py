@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-from agent.apply.convergence import Action, Change, ChangeSet
+from agent.apply.convergence import Action, Change, ChangeSet, Known
 from agent.apply.waiting import Wait, judge
 from agent.health.assess import assess
 from agent.kit.clock import Clock
@@ -22,8 +22,8 @@ Target = tuple[ObjectRef, str]
 class Live(Protocol):
     """The cluster as it is now, from watches where there are any."""
 
-    async def get(self, ref: ObjectRef, version: str) -> Object | None:
-        """Return an object, None when there is none. Raises ApiError, UnknownKind."""
+    async def get(self, ref: ObjectRef, version: str, *, at_least: str = "") -> Object | None:
+        """Return an object, none that is older than a resourceVersion, None when there is none. Raises ApiError, UnknownKind."""
         ...
 
     def follow(self, home: HomeName, refs: Iterable[tuple[ObjectRef, str]]) -> None:
@@ -45,7 +45,7 @@ class HealthCheck:
         if not targets:
             return None
         healths = {
-            ref: await self._assess(ref, version)
+            ref: await self._assess(ref, version, changes.known.get(ref))
             for ref, version in targets
             if format_id(ref) not in changes.ended
         }
@@ -63,9 +63,10 @@ class HealthCheck:
             return 0.0
         return max((self._clock.now() - datetime.fromisoformat(head.applied_at)).total_seconds(), 0.0)
 
-    async def _assess(self, ref: ObjectRef, version: str) -> Health:
+    async def _assess(self, ref: ObjectRef, version: str, known: Known | None) -> Health:
         try:
-            value = await self._live.get(ref, version)
+            # A watch may yet have to tell of what was written; what was before may have been healthy.
+            value = await self._live.get(ref, version, at_least=known.resource_version if known else "")
         except CartwheelError as problem:
             return Health(status=HealthStatus.UNKNOWN, reason=problem.reason, message=str(problem))
         if value is None:

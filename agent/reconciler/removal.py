@@ -8,6 +8,7 @@ from agent.desk import Desk
 from agent.kit.errors import Transient
 from agent.kit.reconcile import Again, Done, Outcome
 from agent.model.head import Head
+from agent.model.inventory import parse_id
 from agent.model.report import NoticeKind, Stage
 from agent.reconciler.health import Live
 from agent.reconciler.journal import DeskJournal, Named, keeps_in_doubt
@@ -17,6 +18,7 @@ from agent.reconciler.verdict import Word
 from agent.reconciler.wording import list_changes
 
 _LOG = logging.getLogger(__name__)
+_LOOK_AGAIN_S = 5.0
 
 
 class Removal:
@@ -34,6 +36,7 @@ class Removal:
         home = head.home
         self._live.follow(home, ())
         if head.leaving == "delete":
+            await self._desk.look_again()
             journal = DeskJournal(self._desk, head)
             changes = await self._engine.remove(home, head.held, Named(self._desk), journal)
             if journal.is_superseded():
@@ -43,6 +46,9 @@ class Removal:
             if keeps_in_doubt(self._desk, changes):
                 await self._desk.make_certain()
                 return Again(after_s=0.0)
+            if any(self._desk.is_awaited(parse_id(id_)) for id_ in changes.inventory):
+                # Whoever is to take it over may leave before that; then nobody would know of it.
+                return Again(after_s=_LOOK_AGAIN_S)
         await self._desk.drop(home)
         self._states.forget(home)
         self._reporter.gone(head)

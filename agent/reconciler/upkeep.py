@@ -4,16 +4,18 @@ from dataclasses import replace
 
 from agent.apply.convergence import ChangeSet, Convergence
 from agent.apply.engine import Engine
+from agent.apply.policy import is_owned
 from agent.apply.waiting import Verdict, Wait
 from agent.desk import Desk
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Waiting
 from agent.kit.reconcile import Again, Done, Outcome
 from agent.kit.tracing import Tracer
+from agent.kube.errors import UnknownKind
 from agent.model.assignment import Assignment
 from agent.model.head import Head
 from agent.model.inventory import parse_id
-from agent.model.names import timestamp
+from agent.model.names import HomeName, timestamp
 from agent.model.report import NoticeKind, Stage
 from agent.reconciler.dependencies import Dependency
 from agent.reconciler.health import HealthCheck, Live
@@ -23,7 +25,7 @@ from agent.reconciler.settings import ReconcilerSettings
 from agent.reconciler.state import States
 from agent.reconciler.steps import Steps
 from agent.reconciler.verdict import Word
-from agent.reconciler.wish import held_ids, wish_of
+from agent.reconciler.wish import doubtful_ids, held_ids, wish_of
 
 HEALTH_CHECK_FAILED = "HealthCheckFailed"
 _JITTER = 0.05
@@ -105,9 +107,23 @@ class Upkeep:
 
     async def _wish(self, head: Head) -> Convergence:
         state = self._states.of(head.home)
+        await self._desk.look_again()
         blobs = await self._desk.blobs(head, {entry.digest for entry in head.entries})
+        head = await self._with_left_behind(head)
         state.prune_held = held_ids(head)
         return wish_of(head, blobs, state.known, Named(self._desk))
+
+    async def _with_left_behind(self, head: Head) -> Head:
+        """Count as held what an apply that was cut short made and is not wished any more: its deletion is weighed like any other."""
+        left = {id_: v for id_, v in doubtful_ids(head).items() if await self._is_there(head.home, id_, v)}
+        return replace(head, inventory={**head.inventory, **left}) if left else head
+
+    async def _is_there(self, home: HomeName, id_: str, version: str) -> bool:
+        try:
+            live = await self._live.get(parse_id(id_), version)
+        except UnknownKind:
+            return False
+        return live is not None and is_owned(live, home)
 
     async def _settle(self, head: Head, changes: ChangeSet) -> Head:
         """Save what the convergence left: one write when anything of it is new, none otherwise."""

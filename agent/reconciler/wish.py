@@ -37,6 +37,14 @@ def wish_of(
     )
 
 
+def doubtful_ids(head: Head) -> Mapping[str, str]:
+    """Return the ids, with versions, that are to be deleted if they exist, of which that is not known."""
+    if not head.assignment.spec.prune:
+        return {}
+    wanted = {format_id(entry.ref) for entry in head.entries}
+    return {id_: v for id_, v in head.ahead.items() if id_ not in wanted and id_ not in head.inventory}
+
+
 def held_ids(head: Head) -> tuple[str, ...]:
     """Return the ids whose deletion waits for approval, none when they may go or are not to be deleted at all."""
     assignment = head.assignment

@@ -158,6 +158,16 @@ async def test_forbidden_and_unknown_objects_do_not_hold_back_the_others() -> No
 
 
 @in_virtual_time
+async def test_nothing_is_deleted_while_an_object_is_refused() -> None:
+    delivery = Delivery(namespace="default")
+    await delivery.converge(manifest(name="old"))
+    changes = await delivery.converge(manifest(name="old", namespace="kube-system"))
+    assert actions(changes) == {"old": Action.FAILED}
+    assert "old" in delivery.names()
+    assert list(changes.inventory) == ["default_old__ConfigMap"]
+
+
+@in_virtual_time
 async def test_a_stopped_stage_still_names_what_is_forbidden() -> None:
     delivery = Delivery(namespace="default")
     await delivery.converge(deployment("a"))

@@ -304,7 +304,7 @@ async def test_what_was_put_back_is_waited_for_anew() -> None:
         await rig.assign([_DEPLOYMENT], spec=replace(SPEC, wait=True, timeout_s=60.0))
         await asyncio.sleep(1)
         assert rig.report().stage is Stage.CHECKING
-        _become_ready(rig)
+        become_ready(rig)
         await asyncio.sleep(6)
         assert (rig.report().stage, rig.report().healthy) == (Stage.READY, True)
         await asyncio.sleep(300)
@@ -313,7 +313,7 @@ async def test_what_was_put_back_is_waited_for_anew() -> None:
         assert rig.report().stage is Stage.CHECKING
         await asyncio.sleep(61)
         assert (rig.report().stage, rig.report().reason) == (Stage.FAILED, "HealthCheckFailed")
-        _become_ready(rig)
+        become_ready(rig)
         await asyncio.sleep(2)
         assert rig.report().stage is Stage.READY
 
@@ -335,10 +335,16 @@ async def test_the_timeout_survives_a_restart() -> None:
 
 
 _KEEP: Mapping[str, str] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
-_DEPLOYMENT = workload("Deployment", replicas=1, selector={"matchLabels": {"app": "web"}})
 
 
-def _become_ready(rig: Rig) -> None:
+def deployment(replicas: int) -> Manifest:
+    return workload("Deployment", replicas=replicas, selector={"matchLabels": {"app": "web"}})
+
+
+_DEPLOYMENT = deployment(replicas=1)
+
+
+def become_ready(rig: Rig) -> None:
     rig.put_status(
         _DEPLOYMENT.ref,
         replicas=1,

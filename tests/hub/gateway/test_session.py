@@ -229,6 +229,52 @@ async def test_gone_is_said_only_when_no_unanswered_write_can_bring_the_delivery
 
 
 @in_virtual_time
+async def test_that_a_delivery_has_left_is_not_said_any_more_when_it_is_here_again() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        await link.settle()
+        await link.desk.drop(WEB)
+        link.reports.put(WEB, Report.gone(CLUSTER, WEB, "uid-1", as_of=START))
+        await link.settle()
+        # The hub has heard it, and places the very same delivery there again.
+        link.boards.reports.drop((CLUSTER, WEB))
+        wish = link.wish([config_map("a")])
+        await link.settle()
+        assert link.holds(wish)
+        link.lines[-1].cut()
+        link.connect()
+        await link.settle()
+        assert reported(link) is None
+
+
+@in_virtual_time
+async def test_gone_is_not_said_of_what_cannot_be_read() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.lines[-1].cut()
+        head = link.cluster.get(SECRETS, NAMESPACE, head_name(WEB))
+        damaged = {**head, "data": {"head": "bm90aGluZw=="}}
+        link.cluster.replace(SECRETS, NAMESPACE, damaged, manager="somebody", subresource="")
+        await link.desk.load()
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        link.connect()
+        await link.settle(LONG_S)
+        assert reported(link) is None
+        damaged = link.cluster.get(SECRETS, NAMESPACE, head_name(WEB))
+        restored = {**damaged, "data": head["data"]}
+        link.cluster.replace(SECRETS, NAMESPACE, restored, manager="somebody", subresource="")
+        await link.settle(LONG_S)
+        found = link.desk.get(WEB)
+        assert found is not None
+        assert found.leaving == "delete"
+
+
+@in_virtual_time
 async def test_a_tombstone_for_what_is_not_there_is_answered() -> None:
     async with Link() as link:
         link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
