@@ -13,6 +13,7 @@ from agent.model.names import Digest, HomeName, ObjectRef
 RECONCILIATION_FAILED = "ReconciliationFailed"
 PRUNE_FAILED = "PruneFailed"
 SUPERSEDED = "Superseded"
+SERVICE_UNAVAILABLE = "ServiceUnavailable"
 
 
 class Action(StrEnum):
@@ -91,3 +92,8 @@ class ChangeSet:
     known: Mapping[ObjectRef, Known]
     reason: str = ""
     problem: str = ""
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the server of a kind, which is away, hindered something."""
+        return any(change.reason == SERVICE_UNAVAILABLE for change in self.changes)

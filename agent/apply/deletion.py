@@ -9,7 +9,14 @@ from agent.apply.order import order_key
 from agent.apply.server import Journal, Server, version_of
 from agent.kit.errors import CartwheelError
 from agent.kube.api import Object, Resource
-from agent.kube.errors import Conflict, NotFound, UnknownKind
+from agent.kube.errors import (
+    Conflict,
+    NotFound,
+    TooManyRequests,
+    Unauthorized,
+    UnknownKind,
+    Unreachable,
+)
 from agent.model.inventory import parse_id
 from agent.model.names import ObjectRef
 
@@ -31,7 +38,10 @@ class Deletion:
         return "delete failed, errors: " + "; ".join(self._errors) if self._errors else ""
 
     async def carry_out(self, stale: Mapping[str, str]) -> None:
-        """Delete each of these ids if it may be; one that cannot be deleted does not hinder the others, a newer wish ends it."""
+        """Delete each of these ids if it may be; one that cannot be deleted does not hinder the others, a newer wish ends it.
+
+        Raises ApiError when the server does not answer.
+        """
         for id_ in sorted(stale, key=lambda one: order_key(parse_id(one)), reverse=True):
             if self._journal.is_superseded():
                 self.staying[id_] = stale[id_]
@@ -41,8 +51,10 @@ class Deletion:
             try:
                 fate = await self._leave(ref, stale[id_])
             except UnknownKind:
-                # Not served in any version: it was never created, or went with its kind.
+                # Everyone who could serve it was heard, and no version has it: it was never created, or went with its kind.
                 fate = prune.Fate.GONE
+            except (Unreachable, TooManyRequests, Unauthorized):
+                raise
             except CartwheelError as problem:
                 self.staying[id_] = stale[id_]
                 self._fail(ref, problem)

@@ -10,7 +10,7 @@ from agent.apply.refusal import apply_refused, dry_run_refused
 from agent.apply.server import FIELD_MANAGER, version_of
 from agent.kit.errors import CartwheelError
 from agent.kube.api import Object, Resource
-from agent.kube.errors import Forbidden, UnknownKind
+from agent.kube.errors import ApiUnavailable, Forbidden, UnknownKind
 from agent.model.content import Manifest
 
 
@@ -63,7 +63,7 @@ class Plan:
         """Fail by a refused dry-run; only what concerns this one object alone lets the others of its stage go on."""
         self.action, self.reason = Action.FAILED, problem.reason
         self.message = dry_run_refused(self.manifest.ref, problem)
-        self.blocks = not isinstance(problem, Forbidden | UnknownKind)
+        self.blocks = not isinstance(problem, Forbidden | UnknownKind | ApiUnavailable)
 
     def refuse_apply(self, problem: CartwheelError) -> None:
         """Fail by a refused write."""

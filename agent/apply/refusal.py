@@ -19,6 +19,11 @@ def is_broken(change: ApiError, new: ApiError) -> bool:
     return not new.causes or any(cause in change.causes for cause in new.causes)
 
 
+def is_webhook_down(problem: CartwheelError) -> bool:
+    """Tell whether the server failed because an admission webhook did: that concerns what the webhook looks at, not the others."""
+    return "failed calling webhook" in problem.message
+
+
 def dry_run_refused(ref: ObjectRef, problem: CartwheelError) -> str:
     """Say that a dry-run was refused."""
     if isinstance(problem, NotFound):

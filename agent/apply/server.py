@@ -34,7 +34,11 @@ class Resolver(Protocol):
         ...
 
     async def preferred(self, group: str, kind: str) -> Resource:
-        """Return a kind in the version that the server prefers. Raises UnknownKind, ApiError."""
+        """Return a kind in the version that the server prefers. Raises UnknownKind only when no version serves it, ApiError."""
+        ...
+
+    async def check(self, resource: Resource) -> None:
+        """Ask whether what serves a kind answers. Raises ApiUnavailable, ApiError."""
         ...
 
     def forget(self) -> None:

@@ -8,11 +8,12 @@ import json
 from agent.apply.convergence import Action, Convergence
 from agent.apply.plan import Plan, is_known
 from agent.apply.policy import is_skipped
-from agent.apply.refusal import is_broken, is_immutable
+from agent.apply.refusal import is_broken, is_immutable, is_webhook_down
 from agent.apply.server import FIELD_MANAGER, Server, version_of
 from agent.kube.api import Object
 from agent.kube.errors import (
     ApiError,
+    ApiUnavailable,
     NotFound,
     ServerFailed,
     TooManyRequests,
@@ -42,11 +43,24 @@ class Trial:
         plan = Plan(manifest=manifest)
         try:
             await self._look(plan)
+        except ServerFailed as problem:
+            plan.refuse_dry_run(await self._explain(plan, problem))
         except UNANSWERED:
             raise
         except (UnknownKind, ApiError) as problem:
             plan.refuse_dry_run(problem)
         return plan
+
+    async def _explain(self, plan: Plan, problem: ServerFailed) -> ApiError:
+        """Return the failure if it is of this object's kind alone. Raises it when it is the server's."""
+        if is_webhook_down(problem):
+            return problem
+        if plan.resource is not None:
+            try:
+                await self._server.resolver.check(plan.resource)
+            except ApiUnavailable as away:
+                return away
+        raise problem
 
     async def _look(self, plan: Plan) -> None:
         manifest, ref = plan.manifest, plan.manifest.ref

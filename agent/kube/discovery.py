@@ -1,16 +1,18 @@
 """Which kinds a server serves. State: what it said, per group and version, until it is asked anew.
 
-A miss asks anew, at most once per `fresh_s`, unless `forget` was called because something new is known to be served.
+A miss asks anew, at most once per `fresh_s`, unless `forget` was called because something new is known to be served. That a kind is not
+served is said only by a server that could have said so: a group whose own server is away raises ApiUnavailable.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from agent.kit.clock import Clock
 from agent.kube.api import Api, Resource, is_segment
-from agent.kube.errors import NotFound, ServerFailed, UnknownKind
+from agent.kube.errors import ApiUnavailable, NotFound, ServerFailed, UnknownKind
 
 
 class Discovery:
@@ -29,7 +31,7 @@ class Discovery:
         self._asked_s.clear()
 
     async def resolve(self, group: str, version: str, kind: str) -> Resource:
-        """Return a kind. Raises UnknownKind when the server does not serve it, ApiError when it cannot say."""
+        """Return a kind. Raises UnknownKind when the server does not serve it, ApiUnavailable and other ApiErrors when it cannot say."""
         found = self._kinds.get((group, version), {}).get(kind)
         # A manifest says group and version; as parts of a path they must not lead elsewhere.
         if found is None and all(is_segment(part) for part in (group or "api", version)):
@@ -41,7 +43,7 @@ class Discovery:
         return found
 
     async def preferred(self, group: str, kind: str) -> Resource:
-        """Return a kind in the version that the server prefers. Raises UnknownKind."""
+        """Return a kind in the version that the server prefers. Raises UnknownKind when none of its versions serves it, ApiError."""
         if not group or not is_segment(group):
             return await self.resolve(group, "v1", kind)
         try:
@@ -57,6 +59,10 @@ class Discovery:
                 continue
         raise UnknownKind(f'no matches for kind "{kind}" in group "{group}"')
 
+    async def check(self, resource: Resource) -> None:
+        """Ask whether what serves a kind answers. Raises ApiUnavailable, ApiError."""
+        await self._read_version(resource.group, resource.version)
+
     async def version(self) -> str:
         """Return the server's version, such as v1.36.3."""
         return str(_read(await self._api.read("/version")).get("gitVersion", ""))
@@ -67,12 +73,21 @@ class Discovery:
             if self._clock.monotonic_s() - self._asked_s.get(key, float("-inf")) < self._fresh_s:
                 return
             try:
-                data = await self._api.read(f"/apis/{group}/{version}" if group else f"/api/{version}")
+                data = await self._read_version(group, version)
             except NotFound:
                 self._kinds[key] = {}
             else:
                 self._kinds[key] = _kinds(group, version, _read(data))
             self._asked_s[key] = self._clock.monotonic_s()
+
+    async def _read_version(self, group: str, version: str) -> bytes:
+        try:
+            return await self._api.read(f"/apis/{group}/{version}" if group else f"/api/{version}")
+        except ServerFailed as problem:
+            if problem.status != HTTPStatus.SERVICE_UNAVAILABLE or not group:
+                raise
+            message = f"the server of the API {group}/{version} does not answer: {problem}"
+            raise ApiUnavailable(message) from problem
 
 
 def _kinds(group: str, version: str, said: dict[str, Any]) -> dict[str, Resource]:

@@ -73,6 +73,13 @@ class ServerFailed(ApiError):
     """The server failed (5xx)."""
 
 
+class ApiUnavailable(ApiError):
+    """The server behind one group of kinds is away (503), and the others answer: what it serves can be neither found nor found missing."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=503, reason="ServiceUnavailable")
+
+
 class Unreachable(ApiError):
     """No answer: not connected, cut off, or out of time. Whether the request took effect is not known."""
 

@@ -93,7 +93,7 @@ class Upkeep:
             word = Word(
                 stage=Stage.FAILED, reason=changes.reason, message=changes.problem, changes=changes.changes
             )
-            return self._fail(settled, word)
+            return self._fail(settled, word, is_away=changes.is_away)
         wait = await self._health.judge(settled, changes, wish.passing_jobs)
         return self._conclude(settled, wait)
 
@@ -210,9 +210,11 @@ class Upkeep:
         )
         return self._fail(head, word)
 
-    def _fail(self, head: Head, word: Word) -> Outcome:
+    def _fail(self, head: Head, word: Word, *, is_away: bool = False) -> Outcome:
+        """Report a failure. What a server that is away hinders is tried again sooner: nothing tells when that one is back."""
         self._reporter.fail(head, word)
-        return Again(after_s=head.assignment.spec.retry_interval_s * self._settings.scale)
+        retry_s = head.assignment.spec.retry_interval_s * self._settings.scale
+        return Again(after_s=min(retry_s, self._settings.dependency_retry_s) if is_away else retry_s)
 
     def _check_dependencies(self, assignment: Assignment) -> None:
         """Raise Waiting unless all deliveries that this one depends on are ready."""

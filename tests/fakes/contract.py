@@ -15,11 +15,13 @@ from agent.kube.api import Api, Applied, Change, Object, PatchType, Propagation,
 from agent.kube.discovery import Discovery
 from agent.kube.errors import (
     AlreadyExists,
+    ApiUnavailable,
     BadRequest,
     Conflict,
     Forbidden,
     Invalid,
     NotFound,
+    ServerFailed,
     UnknownKind,
 )
 from agent.kube.resources import (
@@ -32,6 +34,22 @@ from agent.kube.resources import (
 )
 
 WIDGETS = Resource(group="contract.test", version="v1", plural="widgets", kind="Widget", namespaced=True)
+API_SERVICES = Resource(
+    group="apiregistration.k8s.io", version="v1", plural="apiservices", kind="APIService", namespaced=False
+)
+NOWHERE: Object = {
+    "apiVersion": "apiregistration.k8s.io/v1",
+    "kind": "APIService",
+    "metadata": {"name": "v1.nowhere.test"},
+    "spec": {
+        "group": "nowhere.test",
+        "version": "v1",
+        "groupPriorityMinimum": 100,
+        "versionPriority": 10,
+        "insecureSkipTLSVerify": True,
+        "service": {"name": "nobody", "namespace": "default", "port": 443},
+    },
+}
 PATIENCE_S = 10.0
 
 
@@ -659,3 +677,23 @@ class ApiServerContract:
         await world.with_widgets()
         assert await world.discovery.preferred("contract.test", "Widget") == WIDGETS
         assert (await world.discovery.version()).startswith("v1.")
+
+    async def test_a_group_whose_server_is_away_is_not_one_that_does_not_exist(self, world: World) -> None:
+        await world.api.create(API_SERVICES, "", NOWHERE, field_manager="creator")
+        with pytest.raises(ApiUnavailable, match=r"nowhere\.test/v1 does not answer"):
+            await world.discovery.resolve("nowhere.test", "v1", "Thing")
+        with pytest.raises(ApiUnavailable):
+            await world.discovery.preferred("nowhere.test", "Thing")
+        things = Resource(group="nowhere.test", version="v1", plural="things", kind="Thing", namespaced=True)
+        with pytest.raises(ServerFailed) as refused:
+            await world.api.get(things, world.namespace, "one")
+        assert refused.value.status == 503
+        await world.api.delete(API_SERVICES, "", "v1.nowhere.test")
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    await world.discovery.preferred("nowhere.test", "Thing")
+                except ApiUnavailable:
+                    await asyncio.sleep(0.1)
+                except UnknownKind:
+                    break

@@ -34,6 +34,7 @@ from agent.kube.errors import (
     Conflict,
     Forbidden,
     NotFound,
+    ServerFailed,
 )
 from agent.kube.resources import NAMESPACES
 from tests.fakes.door import Call, FakeApi, Interference
@@ -63,6 +64,7 @@ from tests.fakes.served import Served, built_in, defined_by, discovery
 
 KindKey = tuple[str, str, str]
 """Group, version, plural."""
+_SERVICES = ("apiregistration.k8s.io", "apiservices")
 _DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
 
 
@@ -77,6 +79,7 @@ class FakeCluster:
         self._objects: dict[Key, Object] = {}
         self.history = History()
         self._restricted: dict[str, str] = {}
+        self._away: dict[str, tuple[str, str]] = {}
         for served in built_in():
             self._serve(served)
         for name in ("default", "kube-system"):
@@ -121,7 +124,8 @@ class FakeCluster:
         self.history.bookmark()
 
     def served(self, resource: Resource) -> Served:
-        """Return what is known of a kind. Raises NotFound when it is not served."""
+        """Return what is known of a kind. Raises NotFound when it is not served, ServerFailed when its server is away."""
+        self._check_presence(resource.group, resource.version)
         found = self.kinds.get((resource.group, resource.version, resource.plural))
         if found is None:
             raise NotFound("the server could not find the requested resource", status=404, reason="NotFound")
@@ -294,7 +298,10 @@ class FakeCluster:
 
     def read(self, path: str) -> bytes:
         """Answer discovery and version."""
-        found = discovery(self.kinds, path)
+        match path.strip("/").split("/"):
+            case ["apis", group, version]:
+                self._check_presence(group, version)
+        found = discovery(self.kinds, self._away.values(), path)
         if found is None:
             raise NotFound("the server could not find the requested resource", status=404, reason="NotFound")
         return msgspec.json.encode(found)
@@ -311,6 +318,11 @@ class FakeCluster:
             selects=selects,
             present=lambda: self.list(resource, namespace).items,
         )
+
+    def _check_presence(self, group: str, version: str) -> None:
+        if (group, version) in self._away.values():
+            message = "the server is currently unable to handle the request"
+            raise ServerFailed(message, status=503, reason="ServiceUnavailable")
 
     def _serve(self, served: Served) -> None:
         one = served.resource
@@ -449,6 +461,9 @@ class FakeCluster:
         self._objects[key] = new
         if key[:2] == _DEFINITIONS:
             self._define(new)
+        if key[:2] == _SERVICES and new["spec"].get("service"):
+            # Nobody runs a server for it.
+            self._away[key[3]] = (new["spec"]["group"], new["spec"]["version"])
         self.history.tell(key[:2], before, new, new)
         return copied(new)
 
@@ -481,6 +496,8 @@ class FakeCluster:
         self.history.tell(key[:2], before, None, last)
         if key[:2] == _DEFINITIONS:
             self._undefine(before)
+        if key[:2] == _SERVICES:
+            self._away.pop(key[3], None)
         for dependent, value in list(self._objects.items()):
             owners = value["metadata"].get("ownerReferences") or ()
             if any(one.get("uid") == before["metadata"]["uid"] for one in owners):

@@ -1,7 +1,7 @@
 """Which kinds an API server in memory serves, and what is particular to each."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +50,17 @@ _BUILT_IN: tuple[tuple[str, str, bool, bool, tuple[tuple[str, ...], ...]], ...] 
     ("storage.k8s.io/v1", "storageclasses StorageClass", False, False, ()),
     ("scheduling.k8s.io/v1", "priorityclasses PriorityClass", False, False, (("value",),)),
     ("apiextensions.k8s.io/v1", "customresourcedefinitions CustomResourceDefinition", False, True, ()),
+    ("apiregistration.k8s.io/v1", "apiservices APIService", False, True, ()),
 )
 _UNCOUNTED = frozenset(
-    {"", "coordination.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io", "scheduling.k8s.io"}
+    {
+        "",
+        "apiregistration.k8s.io",
+        "coordination.k8s.io",
+        "rbac.authorization.k8s.io",
+        "storage.k8s.io",
+        "scheduling.k8s.io",
+    }
 )
 
 
@@ -89,22 +97,24 @@ def defined_by(definition: Object) -> Iterator[Served]:
             )
 
 
-def discovery(kinds: Mapping[tuple[str, str, str], Served], path: str) -> dict[str, Any] | None:
-    """Return what discovery answers at a path, None when there is nothing."""
+def discovery(
+    kinds: Mapping[tuple[str, str, str], Served], away: Iterable[tuple[str, str]], path: str
+) -> dict[str, Any] | None:
+    """Return what discovery answers at a path, None when there is nothing; `away` are groups with versions whose server is."""
     parts = path.strip("/").split("/")
-    resources = [served.resource for served in kinds.values()]
+    versions = {(served.resource.group, served.resource.version) for served in kinds.values()} | {*away}
     match parts:
         case ["version"]:
             return {"major": "1", "minor": "36", "gitVersion": "v1.36.3"}
         case ["apis"]:
-            groups = sorted({one.group for one in resources} - {""})
+            groups = sorted({group for group, _ in versions} - {""})
             return {
                 "kind": "APIGroupList",
                 "apiVersion": "v1",
-                "groups": [_group(resources, group) for group in groups],
+                "groups": [_group(versions, group) for group in groups],
             }
-        case ["apis", group] if any(one.group == group for one in resources):
-            return {"kind": "APIGroup", "apiVersion": "v1"} | _group(resources, group)
+        case ["apis", group] if any(group == one for one, _ in versions):
+            return {"kind": "APIGroup", "apiVersion": "v1"} | _group(versions, group)
         case ["api", version]:
             return _resources(kinds, "", version)
         case ["apis", group, version]:
@@ -112,9 +122,9 @@ def discovery(kinds: Mapping[tuple[str, str, str], Served], path: str) -> dict[s
     return None
 
 
-def _group(resources: list[Resource], group: str) -> dict[str, Any]:
-    versions = sorted({one.version for one in resources if one.group == group}, key=_rank)
-    entries = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
+def _group(versions: set[tuple[str, str]], group: str) -> dict[str, Any]:
+    ranked = sorted((version for one, version in versions if one == group), key=_rank)
+    entries = [{"groupVersion": f"{group}/{version}", "version": version} for version in ranked]
     return {"name": group, "versions": entries, "preferredVersion": entries[0]}
 
 

@@ -11,7 +11,7 @@ from agent.apply.server import EngineSettings, Server
 from agent.health.assess import assess
 from agent.kube.api import Object, Resource
 from agent.kube.discovery import Discovery
-from agent.kube.errors import NotFound
+from agent.kube.errors import NotFound, ServerFailed
 from agent.model.content import Manifest
 from agent.model.names import HomeName, ObjectRef, group_of
 from tests.fakes.clock import FakeClock
@@ -79,6 +79,7 @@ class Delivery:
     def __init__(self, *, user: str = "agent", namespace: str = "") -> None:
         self.cluster = FakeCluster(FakeClock())
         self.api = self.cluster.restrict(user, namespace) if namespace else self.cluster.api(user)
+        self.discovery = Discovery(self.api, clock=self.cluster.clock)
         self.inventory: Mapping[str, str] = {}
         self.known: Mapping[ObjectRef, Known] = {}
         self.notes = Notes()
@@ -94,7 +95,7 @@ class Delivery:
         ]
         try:
             return self.cluster.get(found[0], ref.namespace, ref.name) if found else None
-        except NotFound:
+        except (NotFound, ServerFailed):
             return None
 
     def was_cut_short(self, ref: ObjectRef) -> bool:
@@ -106,7 +107,7 @@ class Delivery:
         return Engine(
             Server(
                 api=self.api,
-                resolver=Discovery(self.api, clock=clock),
+                resolver=self.discovery,
                 watched=self,
                 assess=assess,
                 settings=EngineSettings(),

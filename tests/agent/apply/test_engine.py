@@ -3,8 +3,9 @@
 import pytest
 
 from agent.apply.convergence import PRUNE_FAILED, RECONCILIATION_FAILED, Action
-from agent.kube.api import PatchType
-from agent.kube.errors import ApiError, Conflict, Invalid
+from agent.kube.api import Object, PatchType
+from agent.kube.errors import ApiError, Conflict, Invalid, ServerFailed
+from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from agent.model.content import Manifest
 from tests.agent.apply.cluster import (
     CONFIG_MAPS,
@@ -16,6 +17,7 @@ from tests.agent.apply.cluster import (
     names_of,
 )
 from tests.fakes.clock import in_virtual_time
+from tests.fakes.contract import API_SERVICES
 from tests.fakes.door import Call
 
 HEAD = {"apiVersion": "v1", "kind": "ConfigMap"}
@@ -334,6 +336,87 @@ async def test_a_namespace_and_a_kind_stay_while_something_wished_is_of_them() -
     assert delivery.cluster.get(gadgets, "apps", "g")
     changes = await delivery.converge()
     assert changes.inventory == {}
+
+
+def gadget(name: str = "g") -> Manifest:
+    return manifest("Gadget", name, api_version="example.org/v1")
+
+
+def service_of_gadgets() -> Object:
+    """Return what has the kind served by a server that is away."""
+    spec = {"group": "example.org", "version": "v1", "service": {"name": "nobody", "namespace": "default"}}
+    return {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": "v1.example.org"},
+        "spec": spec,
+    }
+
+
+@in_virtual_time
+async def test_what_an_unavailable_api_serves_stays_held_until_it_can_be_deleted() -> None:
+    delivery = Delivery()
+    await delivery.converge(definition(), gadget(), manifest(name="a"))
+    delivery.cluster.create(API_SERVICES, "", service_of_gadgets(), manager="somebody")
+    changes = await delivery.converge(definition())
+    assert changes.reason == PRUNE_FAILED
+    assert (
+        "Gadget/default/g delete failed: the server is currently unable to handle the request"
+        in changes.problem
+    )
+    assert names_of(changes.inventory) == {"gadgets.example.org", "g"}
+    assert "a" not in delivery.names()
+    delivery.cluster.delete(API_SERVICES, "", "v1.example.org")
+    changes = await delivery.converge(definition())
+    assert (changes.problem, actions(changes)["g"]) == ("", Action.DELETED)
+    assert [call.name for call in delivery.writes() if call.verb == "delete"] == ["a", "g"]
+
+
+@in_virtual_time
+async def test_what_went_with_its_kind_leaves() -> None:
+    delivery = Delivery()
+    await delivery.converge(definition(), gadget())
+    delivery.cluster.delete(CUSTOM_RESOURCE_DEFINITIONS, "", "gadgets.example.org")
+    changes = await delivery.converge()
+    assert (changes.problem, changes.inventory) == ("", {})
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_an_unavailable_api_does_not_hold_back_the_others(is_new: bool) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        delivery = Delivery()
+        await delivery.converge(definition(), *([] if is_new else [gadget()]))
+        delivery.cluster.create(API_SERVICES, "", service_of_gadgets(), manager="somebody")
+        changes = await delivery.converge(definition(), gadget(), manifest(name="a"))
+        assert "a" in delivery.names()
+        assert actions(changes)["g"] is Action.FAILED
+        assert (
+            "Gadget/default/g dry-run failed (ServiceUnavailable): the server of the API" in changes.problem
+        )
+
+    run()
+
+
+@in_virtual_time
+async def test_a_webhook_that_is_down_is_told_of_the_object_and_stops_the_stage() -> None:
+    delivery = Delivery()
+    delivery.cluster.interference = _WebhookDown()
+    changes = await delivery.converge(manifest(name="a"), deployment("a"))
+    assert actions(changes) == {"a": Action.HELD_BACK, "app": Action.FAILED}
+    assert changes.problem.startswith("Deployment/default/app dry-run failed (InternalError): Internal error")
+
+
+class _WebhookDown:
+    async def before(self, call: Call) -> None:
+        if call.resource == "deployments":
+            message = (
+                'Internal error occurred: failed calling webhook "validate.example.org": connection refused'
+            )
+            raise ServerFailed(message, status=500, reason="InternalError")
+
+    async def after(self, call: Call) -> None:
+        return
 
 
 @in_virtual_time

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agent.kube.discovery import Discovery
-from agent.kube.errors import ServerFailed, UnknownKind
+from agent.kube.errors import ApiUnavailable, ServerFailed, UnknownKind
 from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS
 from tests.fakes.clock import FakeClock, in_virtual_time
 from tests.fakes.contract import WIDGET_DEFINITION, WIDGETS
@@ -64,7 +64,7 @@ async def test_a_group_that_is_broken_hinders_no_other() -> None:
     cluster = FakeCluster(clock)
     cluster.interference = Broken()
     discovery = Discovery(cluster.api(), clock=clock)
-    with pytest.raises(ServerFailed):
+    with pytest.raises(ApiUnavailable, match=r"metrics\.k8s\.io/v1beta1 does not answer"):
         await discovery.resolve("metrics.k8s.io", "v1beta1", "PodMetrics")
     assert await discovery.resolve("apps", "v1", "Deployment") == DEPLOYMENTS
 
