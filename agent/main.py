@@ -21,7 +21,9 @@ from agent.kube.access import Access, from_kubeconfig, in_cluster, shrink_tls_bu
 from agent.kube.api import Api
 from agent.kube.client import Client
 from agent.kube.discovery import Discovery
+from agent.kube.errors import Forbidden
 from agent.kube.lease import Leadership, LeaseSettings
+from agent.kube.resources import NAMESPACES
 from agent.link.channel import Channel
 from agent.link.dial import Dial, DialSettings
 from agent.link.identity import IdentityStore
@@ -111,6 +113,7 @@ class Agent:
         )
         self._observer.worker = self._reconciler
         self._kubernetes_version = ""
+        self._namespace_uid = ""
 
     @property
     def problem(self) -> str:
@@ -135,12 +138,21 @@ class Agent:
             leading = tasks.start(self._leadership.keep(), name="lease")
             await self._desk.load()
             self._kubernetes_version = await self._discovery.version()
+            self._namespace_uid = await self._own_namespace()
             # The desk is worked on at once; the hub is not needed for that.
             tasks.start(self._observer.run(), name="observer")
             tasks.start(self._reconciler.run(), name="reconciler")
             tasks.start(self._link(), name="link")
             await tasks.run_until(leading)
         raise Transient("another agent may act now; starting over", reason="LeaseLost")
+
+    async def _own_namespace(self) -> str:
+        """Return the UID of the agent's namespace, empty when it has no right to read it."""
+        try:
+            value = await self._client.get(NAMESPACES, "", self._settings.namespace)
+        except Forbidden:
+            return ""
+        return str(value["metadata"]["uid"])
 
     async def _link(self) -> None:
         self._problem = "not enrolled"
@@ -154,6 +166,7 @@ class Agent:
             instance=self._settings.instance,
             version=VERSION,
             kubernetes_version=self._kubernetes_version,
+            namespace_uid=self._namespace_uid,
         )
         return Session(
             me,

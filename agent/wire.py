@@ -205,6 +205,7 @@ def _hello(value: Hello) -> link_pb2.Hello:
         held=held,
         instance=value.instance,
         kept=[link_pb2.Kept(home=_home(one.home), uid=one.uid) for one in value.kept],
+        namespace_uid=value.namespace_uid,
     )
 
 
@@ -229,6 +230,7 @@ def _read_hello(message: link_pb2.Hello) -> Hello:
         held=held,
         instance=message.instance,
         kept=tuple(Kept(home=_read_home(one.home), uid=one.uid) for one in message.kept),
+        namespace_uid=message.namespace_uid,
     )
 
 

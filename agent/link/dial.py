@@ -1,6 +1,7 @@
-"""Keeps a session with the hub: enrols when there is no certificate, renews it in time, dials again when a session ends.
+"""Keeps a session with the hub: enrols when there is no good certificate, renews it in time, dials again when a session ends.
 
-State: the credentials. A refused agent keeps trying at the slowest rate: whoever refused it may change their mind.
+State: the credentials. A refused agent keeps trying at the slowest rate: whoever refused it may change their mind, or bring it another join
+token, which enrols it anew whatever certificate it has.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from agent.kit.tasks import Tasks
 from agent.link.channel import Channel, enroll
 from agent.link.identity import Credentials, IdentityStore
 from agent.link.session import Session
-from agent.model.names import ClusterId
+from agent.model.names import ClusterId, timestamp
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,13 +55,11 @@ class Dial:
         self.is_connected = False
 
     async def identify(self) -> Credentials:
-        """Return credentials with a certificate, enrolling until the hub gives one."""
+        """Return credentials with a good certificate, enrolling until the hub gives one."""
         failures = 0
         while True:
             try:
-                # Each time anew: a certificate may be saved though saving it was not answered.
-                credentials = await self._identities.load()
-                return credentials if credentials.is_enrolled else await self._enrol(credentials)
+                return await self._newest(await self._identities.load())
             except CartwheelError as problem:
                 failures += 1
                 await self._pause("not enrolled", problem, failures)
@@ -72,18 +71,39 @@ class Dial:
             started = self._clock.monotonic_s()
             problem: CartwheelError | None = None
             try:
+                credentials = await self._newest(credentials)
                 await self._hold(credentials)
             except CartwheelError as broken:
                 problem = broken
-            try:
-                # It may have been renewed meanwhile.
-                credentials = await self._identities.load()
-            except CartwheelError as unread:
-                problem = problem or unread
             if self._clock.monotonic_s() - started > self._settings.backoff.last_s:
                 failures = 0
             failures += 1
             await self._pause("session ended", problem, failures)
+            try:
+                # It may have been renewed meanwhile, or saved though saving it was not answered.
+                credentials = await self._identities.load()
+            except CartwheelError as unread:
+                _LOG.warning("identity not read", extra={"reason": unread.reason, "error": str(unread)})
+
+    async def _newest(self, credentials: Credentials) -> Credentials:
+        """Return the credentials, enrolled anew when there is another join token or their certificate is not good any more."""
+        is_good = credentials.is_enrolled and self._clock.now() < credentials.lifetime[1]
+        # Each time anew: whoever brings another token replaces the files.
+        token = await asyncio.to_thread(_read, self._settings.bootstrap)
+        if is_good and (token is None or credentials.token_id in ("", token.id)):
+            return credentials
+        try:
+            return await self._enrol(credentials, token)
+        except CartwheelError as problem:
+            if is_good:
+                _LOG.warning("not enrolled anew", extra={"reason": problem.reason, "error": str(problem)})
+                return credentials
+            if not credentials.is_enrolled:
+                raise
+            raise Stalled(
+                f"the certificate ended at {timestamp(credentials.lifetime[1])}, and there is no other: {problem}",
+                reason="CertificateExpired",
+            ) from problem
 
     async def _hold(self, credentials: Credentials) -> None:
         """Hold one session until it ends, renewing the certificate meanwhile."""
@@ -125,24 +145,21 @@ class Dial:
                 failures += 1
                 _LOG.warning("not renewed", extra={"reason": problem.reason, "error": str(problem)})
 
-    async def _enrol(self, credentials: Credentials) -> Credentials:
-        folder = self._settings.bootstrap
-        try:
-            token, ca = await asyncio.to_thread(_read, folder)
-        except OSError as problem:
+    async def _enrol(self, credentials: Credentials, token: "_Token | None") -> Credentials:
+        if token is None:
             raise Stalled(
-                f"no certificate yet and no join token in {folder}: {problem}; run `hub cluster add` again",
+                f"there is no join token in {self._settings.bootstrap}; run `hub cluster add` again",
                 reason="NoToken",
-            ) from problem
+            )
         certificate, ca = await enroll(
             self._settings.enrol_address,
-            ca,
-            token=token,
+            token.ca,
+            token=token.text,
             request=credentials.request(),
             timeout_s=self._settings.call_timeout_s,
         )
         _LOG.info("enrolled")
-        return await self._identities.enrolled(credentials, certificate, ca)
+        return await self._identities.enrolled(credentials, certificate, ca, token_id=token.id)
 
     async def _pause(self, event: str, problem: CartwheelError | None, failures: int) -> None:
         delay_s = self._settings.backoff.delay_s(failures, self._randomness)
@@ -153,5 +170,20 @@ class Dial:
         await self._clock.sleep(delay_s)
 
 
-def _read(folder: Path) -> tuple[str, bytes]:
-    return (folder / "token").read_text().strip(), (folder / "ca.crt").read_bytes()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Token:
+    """A join token and the CA by which the hub is known that made it."""
+
+    text: str
+    ca: bytes
+
+    @property
+    def id(self) -> str:
+        return self.text.partition(".")[0]
+
+
+def _read(folder: Path) -> _Token | None:
+    try:
+        return _Token(text=(folder / "token").read_text().strip(), ca=(folder / "ca.crt").read_bytes())
+    except OSError:
+        return None

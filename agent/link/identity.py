@@ -25,11 +25,12 @@ FIELD_MANAGER = "cartwheel-agent"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """PEM texts; certificate and CA are empty before enrolment."""
+    """PEM texts; certificate and CA are empty before enrolment. `token_id` is the first half of the join token that was used."""
 
     key: bytes
     certificate: bytes = b""
     ca: bytes = b""
+    token_id: str = ""
 
     @property
     def is_enrolled(self) -> bool:
@@ -88,12 +89,20 @@ class IdentityStore:
                 reason="NoIdentity",
             )
         return Credentials(
-            key=data["tls.key"], certificate=data.get("tls.crt", b""), ca=data.get("ca.crt", b"")
+            key=data["tls.key"],
+            certificate=data.get("tls.crt", b""),
+            ca=data.get("ca.crt", b""),
+            token_id=data.get("token-id", b"").decode(),
         )
 
     async def save(self, credentials: Credentials) -> None:
         """Save durably, over what was loaded."""
-        parts = {"tls.key": credentials.key, "tls.crt": credentials.certificate, "ca.crt": credentials.ca}
+        parts = {
+            "tls.key": credentials.key,
+            "tls.crt": credentials.certificate,
+            "ca.crt": credentials.ca,
+            "token-id": credentials.token_id.encode(),
+        }
         metadata: Object = {
             "name": SECRET,
             "namespace": self._namespace,
@@ -112,9 +121,16 @@ class IdentityStore:
             written = await self._api.create(SECRETS, self._namespace, body, field_manager=FIELD_MANAGER)
         self._version = written["metadata"]["resourceVersion"]
 
-    async def enrolled(self, credentials: Credentials, certificate: bytes, ca: bytes) -> Credentials:
-        """Save a certificate that the hub issued, and return the credentials with it."""
-        credentials = replace(credentials, certificate=certificate, ca=ca or credentials.ca)
+    async def enrolled(
+        self, credentials: Credentials, certificate: bytes, ca: bytes, *, token_id: str = ""
+    ) -> Credentials:
+        """Save a certificate that the hub issued, for a join token or as a renewal, and return the credentials with it."""
+        credentials = replace(
+            credentials,
+            certificate=certificate,
+            ca=ca or credentials.ca,
+            token_id=token_id or credentials.token_id,
+        )
         await self.save(credentials)
         return credentials
 

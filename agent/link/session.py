@@ -78,12 +78,13 @@ class Worker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who this agent is."""
+    """Who this agent is, and the UID of the namespace in which it lives."""
 
     cluster: ClusterId
     instance: str
     version: str
     kubernetes_version: str
+    namespace_uid: str = ""
 
 
 class Session:
@@ -157,6 +158,7 @@ class Session:
                 held=held,
                 instance=self._me.instance,
                 kept=kept,
+                namespace_uid=self._me.namespace_uid,
             )
         )
         answer = await stream.receive()

@@ -35,7 +35,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """The agent's first word. `term` is the highest that it has seen, `instance` names the process."""
+    """The agent's first word. `term` is the highest that it has seen, `instance` names the process.
+
+    `namespace_uid` is that of the namespace in which it and its key live, empty when not told: the same key from two of them is used by two
+    clusters.
+    """
 
     protocol: int
     agent_version: str
@@ -45,6 +49,7 @@ class Hello:
     instance: str
     features: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
+    namespace_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from hub.cli.progress import Progress, deployment_progress, wait
 from hub.cli.reaching import check_reach, pod
 from hub.cli.running import Run, settle
 from hub.model import installation, jointoken
-from hub.model.cluster import CONNECTED, ENROLLED, Cluster
+from hub.model.cluster import CONNECTED, ENROLLED, Certificate, Cluster
 from hub.model.durations import Duration, instant
 from hub.model.jointoken import JoinToken
 
@@ -194,10 +194,11 @@ async def _token(management: Api, remote: Api, enrolment: Enrolment, *, now: dat
     token = decoded(bootstrap).get(installation.TOKEN_KEY, "") if bootstrap else ""
     stored = await _stored(management, token) if token else None
     same = bootstrap is not None and is_of(bootstrap, enrolment.cluster)
-    if same and is_good(stored, has_identity=identity is not None, now=now):
+    certificate = enrolment.cluster.status.certificate
+    if same and is_good(stored, certificate, has_identity=identity is not None, now=now):
         return token
     if bootstrap is not None and not same and identity is not None:
-        # It is of a Cluster of that name that is no more: its certificate opens nothing, and the agent would not ask for another.
+        # It is of a Cluster of that name that is no more: this one's agent gets a key of its own.
         await remote.delete(SECRETS, namespace, installation.IDENTITY_SECRET, uid=identity["metadata"]["uid"])
     token = await issue_token(management, enrolment.cluster, now=now, valid_for=enrolment.valid_for)
     output.generated(f"join token for Cluster {enrolment.name}, good for {Duration.of(enrolment.valid_for)}")
@@ -210,12 +211,13 @@ def is_of(bootstrap: Object, cluster: Cluster) -> bool:
     return annotations.get(CLUSTER_UID) == cluster.metadata.uid
 
 
-def is_good(stored: JoinToken | None, *, has_identity: bool, now: datetime) -> bool:
-    """Tell whether a token still opens the door, or has opened it to an agent that is there."""
+def is_good(stored: JoinToken | None, certificate: Certificate, *, has_identity: bool, now: datetime) -> bool:
+    """Tell whether a token still opens the door, or has opened it to an agent that is there and whose certificate is good."""
     if stored is None or stored.revoked:
         return False
     if stored.used_by:
-        return has_identity
+        is_registered = stored.used_by == certificate.key_fingerprint
+        return has_identity and is_registered and now < instant(certificate.not_after)
     return now < instant(stored.expires)
 
 

@@ -31,8 +31,8 @@ class Clusters(Protocol):
         """Make the key the one of the Cluster, and return its id. Raises Stalled when there is no such Cluster."""
         ...
 
-    def renewed(self, peer: Peer, issued: Issued) -> None:
-        """Note that a key's certificate lasts longer."""
+    async def renewed(self, peer: Peer, issued: Issued) -> None:
+        """Store that a key's certificate lasts longer."""
         ...
 
 
@@ -77,7 +77,7 @@ class Enrolment:
             raise Stalled("a renewal must be over the registered key; enrol to change it", reason="OtherKey")
         now = self._clock.now()
         issued = self._authority.issue_agent(request, peer.cluster, now=now, lifetime=self._lifetime)
-        self._clusters.renewed(peer, issued)
+        await self._clusters.renewed(peer, issued)
         return issued
 
     async def _use(self, text: str, key: str) -> JoinToken:

@@ -1,19 +1,19 @@
 """Which certificate speaks for which Cluster, and the terms of sessions: what the gateway needs of the store.
 
-State: beside the Clusters themselves only how long renewed certificates last, which ends with the process, as sessions do.
+State: none but the Clusters themselves.
 """
-
-from datetime import datetime
 
 import msgspec
 
 from agent.kit.clock import Clock
 from agent.kit.errors import Stalled
 from agent.kube.watch import Key
+from agent.model.link import Hello
 from agent.model.names import ClusterId, timestamp
 from hub.gateway.ca import Issued
 from hub.gateway.session import Peer, Refusal
 from hub.model.cluster import ENROLLED, Certificate, Cluster, ClusterStatus, SessionStatus
+from hub.model.durations import instant
 from hub.store import Store
 
 
@@ -24,7 +24,6 @@ class ClusterRegistry:
         self._store = store
         self._clock = clock
         self._hub = hub
-        self._renewed: dict[str, datetime] = {}
 
     def check(self, peer: Peer) -> None:
         """Raise Refusal unless the certificate is the registered one of a Cluster that is there, and has not ended."""
@@ -34,15 +33,17 @@ class ClusterRegistry:
                 "this cluster was removed from the fleet, or its Cluster is gone; `hub cluster add` takes it in again",
                 reason="ClusterRemoved",
             )
-        registered = cluster.status.certificate.key_fingerprint
-        if registered != peer.fingerprint:
+        certificate = cluster.status.certificate
+        if certificate.key_fingerprint != peer.fingerprint:
             raise Refusal(
-                f"the certificate of cluster {_name(cluster)} was revoked; enrol again with `hub cluster token`",
+                f"the certificate of cluster {_name(cluster)} was revoked; enrol again with `hub cluster add`",
                 reason="Revoked",
             )
-        if self._clock.now() >= max(peer.not_after, self._renewed.get(peer.fingerprint, peer.not_after)):
+        # A session goes on under the certificate with which it began while a renewed one is good.
+        renewed = instant(certificate.not_after) if certificate.not_after else peer.not_after
+        if self._clock.now() >= max(peer.not_after, renewed):
             raise Refusal(
-                f"the certificate of cluster {_name(cluster)} has ended; enrol again with `hub cluster token`",
+                f"the certificate of cluster {_name(cluster)} has ended; enrol again with `hub cluster add`",
                 reason="CertificateExpired",
             )
 
@@ -55,8 +56,8 @@ class ClusterRegistry:
                 f"cluster {_name(cluster)} is being removed from the fleet", reason="ClusterRemoved"
             )
 
-    async def begin_session(self, peer: Peer, agent_term: int) -> int:
-        """Store the next term on the Cluster, by a conditional write: of two hubs one gets it."""
+    async def begin_session(self, peer: Peer, hello: Hello) -> int:
+        """Store the next term on the Cluster, by a conditional write: of two hubs one gets it. Raises Refusal."""
         self.check(peer)
         cluster = self._find(peer.cluster)
         assert cluster is not None
@@ -64,9 +65,10 @@ class ClusterRegistry:
 
         def open_term(newest: Cluster) -> ClusterStatus:
             nonlocal opened
-            opened = max(newest.status.session.term, agent_term) + 1
+            certificate = _lived_in(newest, hello)
+            opened = max(newest.status.session.term, hello.term) + 1
             session = SessionStatus(term=opened, hub=self._hub, since=timestamp(self._clock.now()))
-            return msgspec.structs.replace(newest.status, session=session)
+            return msgspec.structs.replace(newest.status, session=session, certificate=certificate)
 
         await self._store.update_status(self._store.clusters, _key(cluster), open_term)
         if not opened:
@@ -97,9 +99,19 @@ class ClusterRegistry:
         await self._store.update_status(self._store.clusters, key, enrol)
         return cluster.spec.id
 
-    def renewed(self, peer: Peer, issued: Issued) -> None:
-        """Let the sessions of this key go on until the new certificate's end."""
-        self._renewed[peer.fingerprint] = issued.not_after
+    async def renewed(self, peer: Peer, issued: Issued) -> None:
+        """Store that the key's certificate lasts longer, so that its sessions go on."""
+        cluster = self._find(peer.cluster)
+        if cluster is None:
+            return
+
+        def lasts(newest: Cluster) -> ClusterStatus:
+            certificate = newest.status.certificate
+            if certificate.key_fingerprint == peer.fingerprint:
+                certificate = msgspec.structs.replace(certificate, not_after=timestamp(issued.not_after))
+            return msgspec.structs.replace(newest.status, certificate=certificate)
+
+        await self._store.update_status(self._store.clusters, _key(cluster), lasts)
 
     def _find(self, cluster_id: ClusterId) -> Cluster | None:
         found = [one for one in self._store.clusters if one.spec.id == cluster_id]
@@ -107,6 +119,23 @@ class ClusterRegistry:
         staying = [one for one in found if not one.metadata.is_being_deleted] or found
         # Two Clusters of one id are a conflict that a person has to settle; neither may speak.
         return staying[0] if len(staying) == 1 else None
+
+
+def _lived_in(cluster: Cluster, hello: Hello) -> Certificate:
+    """Return the certificate with the namespace in which its key lives, as the first session says it. Raises Refusal for another one.
+
+    An agent whose Secret was copied from another cluster would take that cluster's deliveries.
+    """
+    certificate = cluster.status.certificate
+    if not hello.namespace_uid or hello.namespace_uid == certificate.namespace_uid:
+        return certificate
+    if certificate.namespace_uid:
+        raise Refusal(
+            f"the certificate of cluster {_name(cluster)} is shown by agent {hello.instance} of another cluster or namespace; remove Secret "
+            "cartwheel-agent-identity there and run `hub cluster add` for that cluster",
+            reason="OtherCluster",
+        )
+    return msgspec.structs.replace(certificate, namespace_uid=hello.namespace_uid)
 
 
 def _key(cluster: Cluster) -> Key:

@@ -70,8 +70,8 @@ class Registry(Protocol):
         """Raise Refusal when the certificate is revoked, replaced, or its cluster unknown."""
         ...
 
-    async def begin_session(self, peer: Peer, agent_term: int) -> int:
-        """Store and return the session's term, higher than the agent's and all before. Raises Refusal."""
+    async def begin_session(self, peer: Peer, hello: Hello) -> int:
+        """Store and return the session's term, higher than the agent's and all before. Raises Refusal, also for another cluster's agent."""
         ...
 
 
@@ -172,7 +172,7 @@ class Session:
                 "upgrade the older one",
                 reason="ProtocolUnknown",
             )
-        term = await self._registry.begin_session(self._peer, hello.term)
+        term = await self._registry.begin_session(self._peer, hello)
         self._held = {held.home: held for held in hello.held}
         self._present(hello, term)
         await stream.send(

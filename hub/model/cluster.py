@@ -37,10 +37,11 @@ class ClusterSpec(Value, frozen=True, kw_only=True):
 
 
 class Certificate(Value, frozen=True, kw_only=True):
-    """The registered key of the agent and how long its certificate is good for."""
+    """The registered key of the agent, how long its certificate is good for, and the UID of the namespace in which the key lives."""
 
     key_fingerprint: str = ""
     not_after: str = ""
+    namespace_uid: str = ""
 
 
 class SessionStatus(Value, frozen=True, kw_only=True):

@@ -47,6 +47,7 @@ UPS: list[Up] = [
         instance="pod",
         features=("delta",),
         kept=(Kept(home=HOME, uid="u"),),
+        namespace_uid="uid-of-namespace",
     ),
     Ack(home=HOME, order=ORDER, substance=DIGEST),
     Nack(home=HOME, order=ORDER, reason="Malformed", message="no"),

@@ -28,6 +28,7 @@ from agent.link.session import Session as AgentSession
 from agent.model.assignment import Hold, HoldReason, Order, PruneLimit, Tombstone
 from agent.model.content import Manifest
 from agent.model.head import Head
+from agent.model.link import Hello
 from agent.model.names import ClusterId, Digest, HomeName
 from agent.model.report import Report, Stage
 from agent.notices import Notices
@@ -321,8 +322,8 @@ class Terms:
     def check(self, peer: Peer) -> None:
         return
 
-    async def begin_session(self, peer: Peer, agent_term: int) -> int:
-        self._place.term = max(self._place.term, agent_term) + 1
+    async def begin_session(self, peer: Peer, hello: Hello) -> int:
+        self._place.term = max(self._place.term, hello.term) + 1
         return self._place.term
 
 

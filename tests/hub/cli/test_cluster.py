@@ -7,6 +7,7 @@ from agent.kube.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SEC
 from hub.cli.applying import CLUSTERS
 from hub.cli.enrolment import is_good
 from hub.cli.manifests import decoded, secret_object
+from hub.model.cluster import Certificate
 from hub.model.jointoken import JoinToken
 from tests.hub.cli.memory import MemoryApi
 from tests.hub.cli.support import START, World, condition
@@ -126,10 +127,15 @@ def test_an_enrolled_agent_keeps_its_identity_and_its_used_token(world: World) -
     (name,) = tokens(world)
     used = decoded(tokens(world)[name]) | {"used-by": "SHA256:1", "used-at": "2026-01-31T09:00:00Z"}
     world.management.put(SECRETS, secret_object(name, used))
+    certificate = registered(world)["status"].setdefault("certificate", {})
+    certificate |= {"keyFingerprint": "SHA256:1", "notAfter": "2026-02-01T09:00:00Z"}
     before = bootstrap(world)
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     assert bootstrap(world) == before
     assert remote.find(SECRETS, "cartwheel-system", "cartwheel-agent-identity")
+    certificate["keyFingerprint"] = "SHA256:2"
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    assert bootstrap(world)["token"] != before["token"]
 
 
 def test_another_clusters_agent_is_left_alone_and_nothing_is_registered(world: World) -> None:
@@ -237,6 +243,7 @@ def test_a_cluster_that_is_being_removed_is_not_added_to(world: World) -> None:
             {"used_by": "SHA256:1", "expires": "2026-01-31T08:00:00Z"}, True, True, id="used, then expired"
         ),
         pytest.param({"used_by": "SHA256:1"}, False, False, id="used by an agent that is gone"),
+        pytest.param({"used_by": "SHA256:2"}, True, False, id="used by an agent whose key was revoked"),
         pytest.param({"revoked": True}, True, False, id="revoked"),
     ],
 )
@@ -248,7 +255,22 @@ def test_a_token_is_kept_while_it_is_good(changed: dict[str, Any], has_identity:
         "cluster_name": "eu-1",
         "expires": "2026-01-31T10:00:00Z",
     }
-    assert is_good(JoinToken(**(fields | changed)), has_identity=has_identity, now=START) is good
+    stored = JoinToken(**(fields | changed))
+    certificate = Certificate(key_fingerprint="SHA256:1", not_after="2026-01-31T20:00:00Z")
+    assert is_good(stored, certificate, has_identity=has_identity, now=START) is good
+
+
+def test_an_agent_whose_certificate_has_ended_needs_another_token() -> None:
+    stored = JoinToken(
+        id="a",
+        hash="h",
+        cluster_namespace="flux-system",
+        cluster_name="eu-1",
+        expires="2026-01-31T10:00:00Z",
+        used_by="SHA256:1",
+    )
+    certificate = Certificate(key_fingerprint="SHA256:1", not_after="2026-01-31T08:00:00Z")
+    assert not is_good(stored, certificate, has_identity=True, now=START)
 
 
 def test_a_new_token_is_printed_alone(world: World) -> None:

@@ -12,7 +12,7 @@ from agent.link.session import Identity
 from agent.link.session import Session as AgentSession
 from agent.model.assignment import Order
 from agent.model.content import Manifest
-from agent.model.link import Down, Up
+from agent.model.link import Down, Hello, Up
 from agent.model.names import ClusterId, Digest, HomeName
 from agent.model.report import Report
 from agent.notices import Notices
@@ -42,9 +42,9 @@ class Terms:
         if self.refusal is not None:
             raise self.refusal
 
-    async def begin_session(self, peer: Peer, agent_term: int) -> int:
+    async def begin_session(self, peer: Peer, hello: Hello) -> int:
         self.check(peer)
-        self.term = self.next_term or max(self.term, agent_term) + 1
+        self.term = self.next_term or max(self.term, hello.term) + 1
         return self.term
 
 

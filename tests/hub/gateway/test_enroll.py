@@ -38,7 +38,7 @@ class Registered:
         self.keys.append(key_fingerprint)
         return ClusterId(f"id-of-{name}")
 
-    def renewed(self, peer: Peer, issued: Issued) -> None:
+    async def renewed(self, peer: Peer, issued: Issued) -> None:
         self.ends.append(peer.fingerprint)
 
 

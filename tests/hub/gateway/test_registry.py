@@ -1,63 +1,162 @@
-"""Who is let in by the Clusters as they are stored."""
+"""Which certificate speaks for which Cluster: checked against the Clusters as they are stored, by a hub that may have begun a moment ago."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from agent.kit.errors import Stalled
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
+from agent.model.link import Hello
 from agent.model.names import ClusterId
+from hub.gateway.ca import Issued
 from hub.gateway.registry import ClusterRegistry
 from hub.gateway.session import Peer, Refusal
 from hub.model.kinds import Kind
 from hub.store import Store
 from tests.hub.memory import START, Hand, MemoryApi, Middle, settle
 
-KEY = "SHA256:1"
-PEER = Peer(cluster=ClusterId("id-of-eu-1"), fingerprint=KEY, not_after=START + timedelta(hours=24))
+ID = ClusterId("id-of-eu-1")
+ENDS = START + timedelta(hours=24)
 
 
-@pytest.fixture
-def api() -> MemoryApi:
-    api = MemoryApi()
-    put(api)
-    return api
+class Rig:
+    """A hub's registry over an API server in memory."""
+
+    def __init__(self, api: MemoryApi, store: Store, clock: Hand) -> None:
+        self.api = api
+        self.clock = clock
+        self.registry = ClusterRegistry(store, clock=clock, hub="hub-0")
+
+    @property
+    def status(self) -> Any:
+        return self.api.find("clusters", "apps", "eu-1")["status"]
 
 
-@pytest.fixture
-async def registry(api: MemoryApi) -> AsyncIterator[ClusterRegistry]:
-    clock = Hand()
+@asynccontextmanager
+async def registry() -> AsyncIterator[Rig]:
+    api, clock = MemoryApi(), Hand()
+    api.put_resource(Kind.CLUSTER, "eu-1", {"id": ID})
     store = Store(api, clock=clock, randomness=Middle(), backoff=Backoff())
     async with Tasks() as tasks:
         tasks.start(store.run(), name="store")
         await settle()
-        yield ClusterRegistry(store, clock=clock, hub="hub-0")
+        rig = Rig(api, store, clock)
+        await rig.registry.register("apps", "eu-1", "SHA256:1", "2026-01-02T00:00:00Z")
+        yield rig
 
 
-def put(api: MemoryApi, **metadata: Any) -> None:
-    status = {"certificate": {"keyFingerprint": KEY, "notAfter": "2026-01-02T00:00:00Z"}}
-    api.put_resource(Kind.CLUSTER, "eu-1", {"id": PEER.cluster}, status=status, finalizers=["f"], **metadata)
+def peer(fingerprint: str = "SHA256:1", ends: datetime = ENDS) -> Peer:
+    return Peer(cluster=ID, fingerprint=fingerprint, not_after=ends)
 
 
-async def test_the_registered_key_is_let_in(registry: ClusterRegistry) -> None:
-    registry.check_open(PEER)
-    assert await registry.begin_session(PEER, 7) == 8
+def hello(namespace_uid: str = "", term: int = 0) -> Hello:
+    return Hello(
+        protocol=1,
+        agent_version="0.1.0",
+        kubernetes_version="v1.36.3",
+        term=term,
+        held=(),
+        instance="pod-1",
+        namespace_uid=namespace_uid,
+    )
 
 
-async def test_to_a_cluster_that_is_being_removed_nothing_but_a_session_is_open(
-    api: MemoryApi, registry: ClusterRegistry
-) -> None:
-    put(api, deletionTimestamp="2026-01-01T00:00:00Z")
-    await settle()
-    registry.check(PEER)
-    with pytest.raises(Refusal, match="is being removed"):
-        registry.check_open(PEER)
+def refused(rig: Rig, one: Peer) -> str:
+    with pytest.raises(Refusal, match="apps/eu-1") as refusal:
+        rig.registry.check(one)
+    return refusal.value.reason
 
 
-async def test_a_cluster_that_is_gone_is_let_in_nowhere(api: MemoryApi, registry: ClusterRegistry) -> None:
-    api.remove("clusters", "apps", "eu-1")
-    await settle()
-    with pytest.raises(Refusal, match="removed from the fleet"):
-        registry.check(PEER)
+async def test_terms_rise_above_all_that_hub_and_agent_have_seen() -> None:
+    async with registry() as rig:
+        assert await rig.registry.begin_session(peer(), hello()) == 1
+        assert await rig.registry.begin_session(peer(), hello(term=7)) == 8
+        assert await rig.registry.begin_session(peer(), hello(term=3)) == 9
+        assert (rig.status["session"]["term"], rig.status["session"]["hub"]) == (9, "hub-0")
+
+
+async def test_another_key_than_the_registered_one_is_revoked() -> None:
+    async with registry() as rig:
+        rig.registry.check(peer())
+        assert refused(rig, peer("SHA256:2")) == "Revoked"
+        await rig.registry.register("apps", "eu-1", "SHA256:2", "2026-01-02T00:00:00Z")
+        assert refused(rig, peer()) == "Revoked"
+
+
+async def test_a_session_goes_on_while_the_key_was_renewed_and_ends_with_the_last_certificate() -> None:
+    async with registry() as rig:
+        renewed = Issued(certificate=b"", fingerprint="SHA256:1", not_after=ENDS + timedelta(hours=16))
+        await rig.registry.renewed(peer(), renewed)
+        assert rig.status["certificate"]["notAfter"] == "2026-01-02T16:00:00Z"
+        await rig.clock.pass_(39 * 3600)
+        rig.registry.check(peer())
+        await rig.clock.pass_(3600)
+        assert refused(rig, peer()) == "CertificateExpired"
+
+
+async def test_a_renewal_of_a_key_that_was_revoked_meanwhile_changes_nothing() -> None:
+    async with registry() as rig:
+        await rig.registry.register("apps", "eu-1", "SHA256:2", "2026-01-02T00:00:00Z")
+        before = rig.status
+        await rig.registry.renewed(peer(), Issued(certificate=b"", fingerprint="SHA256:1", not_after=ENDS))
+        assert rig.status == before
+
+
+async def test_the_key_is_used_from_the_namespace_of_its_first_session_only() -> None:
+    async with registry() as rig:
+        await rig.registry.begin_session(peer(), hello("uid-of-home"))
+        assert rig.status["certificate"]["namespaceUid"] == "uid-of-home"
+        with pytest.raises(Refusal, match="apps/eu-1 is shown by agent pod-1 of another cluster") as refusal:
+            await rig.registry.begin_session(peer(), hello("uid-of-elsewhere"))
+        assert refusal.value.reason == "OtherCluster"
+        assert rig.status["session"]["term"] == 1
+        assert await rig.registry.begin_session(peer(), hello("uid-of-home")) == 2
+        assert await rig.registry.begin_session(peer(), hello()) == 3
+
+
+async def test_a_new_key_may_live_elsewhere() -> None:
+    async with registry() as rig:
+        await rig.registry.begin_session(peer(), hello("uid-of-home"))
+        await rig.registry.register("apps", "eu-1", "SHA256:2", "2026-01-02T00:00:00Z")
+        await rig.registry.begin_session(peer("SHA256:2"), hello("uid-of-elsewhere"))
+        assert rig.status["certificate"]["namespaceUid"] == "uid-of-elsewhere"
+
+
+async def test_to_a_cluster_that_is_being_removed_nothing_but_a_session_is_open() -> None:
+    async with registry() as rig:
+        rig.registry.check_open(peer())
+        value = rig.api.find("clusters", "apps", "eu-1")
+        metadata = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["f"]}
+        rig.api.put("clusters", {**value, "metadata": value["metadata"] | metadata})
+        await settle()
+        rig.registry.check(peer())
+        with pytest.raises(Refusal, match="is being removed"):
+            rig.registry.check_open(peer())
+
+
+async def test_a_cluster_that_is_gone_is_let_in_nowhere() -> None:
+    async with registry() as rig:
+        rig.api.remove("clusters", "apps", "eu-1")
+        await settle()
+        with pytest.raises(Refusal, match="removed from the fleet"):
+            rig.registry.check(peer())
+
+
+async def test_two_clusters_of_one_id_may_both_not_speak() -> None:
+    async with registry() as rig:
+        rig.api.put_resource(Kind.CLUSTER, "copy", {"id": ID})
+        await settle()
+        with pytest.raises(Refusal) as refusal:
+            rig.registry.check(peer())
+        assert refusal.value.reason == "ClusterRemoved"
+
+
+async def test_a_cluster_that_is_not_there_takes_no_key() -> None:
+    async with registry() as rig:
+        with pytest.raises(Stalled) as stalled:
+            await rig.registry.register("apps", "unknown", "SHA256:2", "2026-01-02T00:00:00Z")
+        assert stalled.value.reason == "ClusterUnknown"

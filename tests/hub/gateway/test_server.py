@@ -1,6 +1,7 @@
 """Both listeners over real gRPC on the loopback: who is let in, who may fetch what, and what ends a session."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,8 @@ from agent.link.identity import Credentials, IdentityStore
 from agent.link.session import Identity
 from agent.link.session import Session as AgentSession
 from agent.model.assignment import Order
-from agent.model.names import ClusterId, Digest, HomeName
+from agent.model.link import Hello
+from agent.model.names import ClusterId, Digest, HomeName, timestamp
 from agent.model.report import Report
 from agent.notices import Notices
 from hub.gateway.ca import Authority, Issued, make_authority
@@ -54,7 +56,7 @@ class Clusters:
         self.keys[id_] = key_fingerprint
         return id_
 
-    def renewed(self, peer: Peer, issued: Issued) -> None:
+    async def renewed(self, peer: Peer, issued: Issued) -> None:
         self.ends[peer.fingerprint] = issued.not_after
         self.renewals.append(issued.not_after)
 
@@ -67,9 +69,9 @@ class Clusters:
     def check_open(self, peer: Peer) -> None:
         self.check(peer)
 
-    async def begin_session(self, peer: Peer, agent_term: int) -> int:
+    async def begin_session(self, peer: Peer, hello: Hello) -> int:
         self.check(peer)
-        self.term = max(self.term, agent_term) + 1
+        self.term = max(self.term, hello.term) + 1
         return self.term
 
 
@@ -122,9 +124,9 @@ class Place:
     def enrol_address(self) -> str:
         return f"127.0.0.1:{self.gateway.enrol_port}"
 
-    def token(self, name: str) -> str:
+    def token(self, name: str, *, id_: str = "") -> str:
         text, stored = jointoken.make(
-            id_=name,
+            id_=id_ or name,
             secret="secret",
             namespace="apps",
             name=name,
@@ -135,6 +137,17 @@ class Place:
         value = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": stored.data()}
         self.cluster.create(SECRETS, NAMESPACE, value, manager="setup")
         return text
+
+    def age(self, name: str, age: timedelta) -> None:
+        """Have a token used so long ago."""
+        value = self.cluster.get(SECRETS, NAMESPACE, f"{jointoken.NAME_PREFIX}{name}")
+        used = base64.b64encode(timestamp(self.clock.now() - age).encode()).decode()
+        aged = {**value, "data": {**value["data"], "used-at": used}}
+        self.cluster.replace(SECRETS, NAMESPACE, aged, manager="setup", subresource="")
+
+    async def kept(self, name: str) -> Credentials:
+        """Return what an agent has saved of itself."""
+        return await IdentityStore(self.cluster.api("agent"), name).load()
 
     def store(self, name: str) -> IdentityStore:
         """Return where an agent keeps its identity: each in a namespace of its own."""
@@ -307,6 +320,11 @@ async def dialled(place: Place, folder: Path, name: str, *, renew_at: float = 0.
     return Dialled(dial=dial, desk=desk, sessions=made)
 
 
+def errors(caplog: pytest.LogCaptureFixture) -> dict[str, str]:
+    """Return what was logged as wrong, by its reason."""
+    return {str(getattr(one, "reason", "")): str(getattr(one, "error", "")) for one in caplog.records}
+
+
 async def until(is_so: Callable[[], bool], within_s: float) -> None:
     async with asyncio.timeout(within_s):
         while not is_so():
@@ -344,6 +362,52 @@ async def test_a_hub_that_may_not_serve_says_nothing_more(tmp_path: Path) -> Non
         head = agent.desk.get(WEB)
         assert head is not None
         assert head.assignment.substance == wish.assignment.substance
+
+
+async def test_another_join_token_enrols_an_agent_anew_that_was_revoked(tmp_path: Path) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one")
+        credentials = await agent.dial.identify()
+        tasks.start(agent.dial.run(credentials), name="dial")
+        await until(lambda: _connected(place), 5.0)
+        place.clusters.keys.clear()
+        await until(lambda: not _connected(place), 5.0)
+        (tmp_path / "token").write_text(place.token("one", id_="another"))
+        await until(lambda: _connected(place), 10.0)
+        now = await place.kept("one")
+        assert (now.key, now.token_id) == (credentials.key, "another")
+        assert now.certificate != credentials.certificate
+
+
+async def test_another_join_token_that_opens_nothing_costs_an_enrolled_agent_nothing(tmp_path: Path) -> None:
+    async with listening() as place:
+        agent = await dialled(place, tmp_path, "one")
+        credentials = await agent.dial.identify()
+        for text in ("one.wrong", "other.secret", "nonsense"):
+            (tmp_path / "token").write_text(text)
+            assert await agent.dial.identify() == credentials
+        (tmp_path / "token").unlink()
+        assert await agent.dial.identify() == credentials
+
+
+async def test_an_ended_certificate_is_told_and_another_join_token_brings_a_new_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one")
+        credentials = await agent.dial.identify()
+        then = place.clock.now() - timedelta(hours=2)
+        ended = place.authority.issue_agent(credentials.request(), ONE, now=then, lifetime=timedelta(hours=1))
+        place.age("one", timedelta(hours=2))
+        store = IdentityStore(place.cluster.api("agent"), "one")
+        await store.enrolled(await store.load(), ended.certificate, b"")
+        dialling = tasks.start(agent.dial.run(await store.load()), name="dial")
+        await until(lambda: "CertificateExpired" in errors(caplog), 5.0)
+        assert "the join token for cluster apps/one was used already" in errors(caplog)["CertificateExpired"]
+        assert agent.sessions == []
+        (tmp_path / "token").write_text(place.token("one", id_="another"))
+        await until(lambda: _connected(place), 10.0)
+        assert not dialling.done()
 
 
 async def test_an_api_server_that_fails_for_a_while_stops_neither_enrolment_nor_sessions(
