@@ -51,10 +51,11 @@ _WITHOUT_READS = "- level: None\n  verbs: [get, list, watch]\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One request of the audit log."""
+    """One request of the audit log. `pod` is the one whose token was shown, empty for others."""
 
     verb: str
     user: str
+    pod: str
     resource: str
     namespace: str
     name: str
@@ -339,6 +340,7 @@ def _entry(event: dict[str, Any]) -> AuditEntry:
     return AuditEntry(
         verb=event["verb"],
         user=event["user"]["username"],
+        pod=event["user"].get("extra", {}).get("authentication.kubernetes.io/pod-name", [""])[0],
         resource=reference.get("resource", ""),
         namespace=reference.get("namespace", ""),
         name=reference.get("name", ""),

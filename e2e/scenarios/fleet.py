@@ -13,6 +13,9 @@ from e2e.planes.ports import NODE_PORTS, free_port
 
 HUB = Path(sys.executable).parent / "hub"
 FAST = ("--env", "CARTWHEEL_TIME_SCALE=0.1")
+SYSTEM = "cartwheel-system"
+HUB_POD = "app.kubernetes.io/name=cartwheel-hub"
+AGENT = "app.kubernetes.io/name=cartwheel-agent"
 
 
 class Fleet:
@@ -59,6 +62,14 @@ class Fleet:
         if check and done.returncode:
             raise AssertionError(f"hub {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}\n{self.logs()}")
         return done.stdout
+
+    def scale(self, plane: Plane, selector: str, replicas: int) -> None:
+        """Kill the Pods of the hub or of an agent, and have so many new ones, with empty disks, started at once."""
+        name = selector.partition("=")[2]
+        plane.kubectl("scale", "deployment", name, "--replicas=0", "-n", SYSTEM)
+        plane.kubectl("delete", "pods", "-l", selector, "--grace-period=0", "--force", "-n", SYSTEM)
+        if replicas:
+            plane.kubectl("scale", "deployment", name, f"--replicas={replicas}", "-n", SYSTEM)
 
     def apply(self, text: str) -> None:
         """`kubectl apply` to the management cluster."""

@@ -180,62 +180,6 @@ def test_a_deleted_kustomization_takes_its_objects_along(delivered: Delivered) -
         assert plane.get("configmap", "other", "-n", delivered.place) is not None
 
 
-def test_hub_and_agents_killed_heal_alone(delivered: Delivered) -> None:
-    fleet, east = delivered.fleet, delivered.fleet.workloads["east"]
-    delivered.repository.commit(
-        {"base/other.yaml": config_map("other", delivered.place, text="after")}, "Kill"
-    )
-    fleet.management.pods.kill9("cartwheel-system", "app.kubernetes.io/name=cartwheel-hub")
-    east.pods.kill9("cartwheel-system", "app.kubernetes.io/name=cartwheel-agent")
-
-    def has_arrived() -> bool:
-        found = [plane.get("configmap", "other", "-n", delivered.place) for plane in fleet.workloads.values()]
-        return all(one["data"]["text"] == "after" for one in found)
-
-    fleet.until(has_arrived, timeout_s=60.0)
-
-
-def test_an_agent_guards_without_the_hub(delivered: Delivered) -> None:
-    fleet, east = delivered.fleet, delivered.fleet.workloads["east"]
-    fleet.management.pods.freeze("cartwheel-system", "app.kubernetes.io/name=cartwheel-hub")
-    try:
-        east.pods.kill9("cartwheel-system", "app.kubernetes.io/name=cartwheel-agent")
-        east.kubectl("delete", "configmap", "other", "-n", delivered.place)
-        fleet.until(lambda: east.get("configmap", "other", "-n", delivered.place))
-    finally:
-        fleet.management.pods.thaw("cartwheel-system", "app.kubernetes.io/name=cartwheel-hub")
-    fleet.until(lambda: fleet.condition("cluster", "east", "Connected")[0] == "True", timeout_s=60.0)
-
-
-def test_a_workload_api_server_that_was_away_is_caught_up_with(delivered: Delivered) -> None:
-    fleet, west = delivered.fleet, delivered.fleet.workloads["west"]
-    west.kill_apiserver()
-    delivered.commit({"base/other.yaml": config_map("other", delivered.place, text="while away")})
-    west.restart_apiserver()
-
-    def has_arrived() -> bool:
-        found = west.get("configmap", "other", "-n", delivered.place)
-        return bool(found["data"]["text"] == "while away")
-
-    fleet.until(has_arrived, timeout_s=60.0)
-
-
-def test_a_frozen_network_is_told_and_heals(delivered: Delivered) -> None:
-    fleet = delivered.fleet
-    fleet.management.pods.partition()
-    try:
-        fleet.until(
-            lambda: fleet.condition("cluster", "east", "Connected")[0] != "True",
-            lambda: str(fleet.condition("cluster", "east", "Connected")),
-        )
-        fleet.until(
-            lambda: fleet.ready(delivered.base)[0] != "True", lambda: str(fleet.ready(delivered.base))
-        )
-    finally:
-        fleet.management.pods.heal()
-    fleet.until_ready(delivered.base, delivered.apps)
-
-
 def test_a_removed_cluster_keeps_its_workloads_and_may_come_back(delivered: Delivered) -> None:
     fleet, west = delivered.fleet, delivered.fleet.workloads["west"]
     fleet.remove("west")

@@ -131,6 +131,12 @@ def _ready(outlook: ClusterOutlook, conditions: Conditions) -> Condition | None:
         return _condition(
             READY, ConditionStatus.FALSE, "DeliveriesFailed", f"{text}, {len(bad)} failed: {named}"
         )
+    if untold := sum(one.state is State.UNTOLD for one in outlook.verdicts):
+        if outlook.patience.is_new(outlook.now):
+            return None
+        return _condition(
+            READY, ConditionStatus.UNKNOWN, "DeliveriesUnknown", f"{text}, {untold} not known to the hub yet"
+        )
     return _condition(READY, ConditionStatus.TRUE, "Succeeded", text)
 
 

@@ -33,6 +33,10 @@ class Patience:
     began: datetime
     unknown_after: timedelta
 
+    def is_new(self, now: datetime) -> bool:
+        """Tell whether the hub began so lately that what it does not know yet may be as it was."""
+        return now - self.began <= self.unknown_after
+
     def has_lapsed(self, presence: Presence | None, now: datetime) -> bool:
         """Tell whether an agent is not provably alive any more."""
         if presence is not None and presence.connected:

@@ -9,7 +9,7 @@ from hub.model.standing import Problem
 from hub.model.value import raw
 from hub.model.wish import Presence
 from hub.status.cluster import ClusterOutlook, cluster_status_of
-from hub.status.verdict import Verdict
+from hub.status.verdict import Patience, Verdict
 from tests.hub.status.samples import (
     HOME,
     NOW,
@@ -42,6 +42,7 @@ def status(
     one: Cluster | None = None,
     resting: frozenset[HomeName] = frozenset(),
     later_s: float = 0,
+    patience: Patience = PATIENCE,
 ) -> ClusterStatus:
     return cluster_status_of(
         ClusterOutlook(
@@ -49,7 +50,7 @@ def status(
             presence=presence,
             verdicts=verdicts,
             resting=resting,
-            patience=PATIENCE,
+            patience=patience,
             seen_every=timedelta(seconds=60),
             now=NOW + timedelta(seconds=later_s),
         )
@@ -84,6 +85,18 @@ def test_a_cluster_without_an_agent_says_what_to_do() -> None:
     found = status(one=cluster({"conditions": []}))
     assert conditions(found)["Enrolled"] == ("False", "NoAgent")
     assert conditions(found)["Connected"] == ("False", "Disconnected")
+
+
+def test_a_delivery_of_which_nothing_is_known_is_believed_for_a_while_and_then_not_known() -> None:
+    before = cluster(raw(status(ready(), presence=connected())))
+    untold = verdict("eu-1", None, connected(), bundle=None)
+    began = Patience(began=NOW, unknown_after=timedelta(seconds=60))
+    found = status(untold, presence=connected(), one=before, patience=began)
+    assert conditions(found)["Ready"] == ("True", "Succeeded")
+    assert [one.message for one in found.conditions if one.type == "Ready"] == ["1/1 deliveries in step"]
+    found = status(untold, presence=connected(), one=before)
+    assert conditions(found)["Ready"] == ("Unknown", "DeliveriesUnknown")
+    assert found.counts == before.status.counts
 
 
 def test_what_is_behind_has_a_row_with_the_time_it_began() -> None:
