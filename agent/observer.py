@@ -6,7 +6,7 @@ An object that loses its labels is gone from the mirror, which is drift, too.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from agent.kit.clock import Clock, Randomness
@@ -14,6 +14,7 @@ from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Object, Resource
 from agent.kube.errors import ApiError, NotFound, UnknownKind
+from agent.kube.resources import PODS
 from agent.kube.watch import Follower, Key, Mirror, is_newer
 from agent.model.jobs import has_ended, is_job
 from agent.model.names import OWNER_NAME, HomeName, ObjectRef
@@ -124,6 +125,10 @@ class Observer:
             return await self._api.get(resource, ref.namespace, ref.name)
         except NotFound:
             return None
+
+    async def pods(self, namespace: str, selector: str) -> Sequence[Object]:
+        """Return the Pods that labels select. Raises ApiError."""
+        return (await self._api.list(PODS, namespace, label_selector=selector)).items
 
     def live(self, ref: ObjectRef, version: str) -> Object | None:
         """Return an object from the mirrors, None when they cannot say."""

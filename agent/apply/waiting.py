@@ -47,7 +47,14 @@ def _sorted(pairs: Iterable[tuple[ObjectRef, Health]]) -> tuple[tuple[ObjectRef,
 
 
 def _list(pairs: tuple[tuple[ObjectRef, Health], ...]) -> str:
-    return "[" + ", ".join(f"{ref} status: '{health.status}'" for ref, health in pairs) + "]"
+    return "[" + ", ".join(_describe(ref, health) for ref, health in pairs) + "]"
+
+
+def _describe(ref: ObjectRef, health: Health) -> str:
+    if health.reason == "UnknownKind":
+        return f"can't determine status for {ref}"
+    why = f": {health.message}" if health.status is HealthStatus.UNKNOWN and health.message else ""
+    return f"{ref} status: '{health.status}'{why}"
 
 
 def _duration(seconds: float) -> str:

@@ -1,12 +1,13 @@
 """Whether what a delivery applied has become healthy: reads the objects that it asks to be waited for, and judges them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from agent.apply.convergence import Action, Change, ChangeSet, Known
 from agent.apply.waiting import Wait, judge
 from agent.health.assess import assess
+from agent.health.replicas import assess_with_pods, needs_pods, selector_of
 from agent.kit.clock import Clock
 from agent.kit.errors import CartwheelError
 from agent.kube.api import Object
@@ -24,6 +25,10 @@ class Live(Protocol):
 
     async def get(self, ref: ObjectRef, version: str, *, at_least: str = "") -> Object | None:
         """Return an object, none that is older than a resourceVersion, None when there is none. Raises ApiError, UnknownKind."""
+        ...
+
+    async def pods(self, namespace: str, selector: str) -> Sequence[Object]:
+        """Return the Pods that labels select. Raises ApiError."""
         ...
 
     def follow(self, home: HomeName, refs: Iterable[tuple[ObjectRef, str]]) -> None:
@@ -71,7 +76,15 @@ class HealthCheck:
             return Health(status=HealthStatus.UNKNOWN, reason=problem.reason, message=str(problem))
         if value is None:
             return Health(status=HealthStatus.NOT_FOUND, message=f"{ref} not found")
-        return assess(value, self._clock.now())
+        health = assess(value, self._clock.now())
+        return await self._look_at_pods(ref, value, health) if needs_pods(value, health) else health
+
+    async def _look_at_pods(self, ref: ObjectRef, value: Object, health: Health) -> Health:
+        try:
+            pods = await self._live.pods(ref.namespace, selector_of(value))
+        except (CartwheelError, ValueError) as problem:
+            return Health(status=HealthStatus.UNKNOWN, reason="PodsUnknown", message=str(problem))
+        return assess_with_pods(health, pods, self._clock.now())
 
 
 def targets_of(head: Head, changes: Iterable[Change]) -> tuple[Target, ...]:

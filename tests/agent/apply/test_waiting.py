@@ -39,3 +39,13 @@ def test_a_failed_one_ends_the_wait_and_is_named_alone() -> None:
     assert wait.message == (
         "health check failed after 3s: failed early due to stalled resources: [Deployment/web/web status: 'Failed']"
     )
+
+
+def test_what_cannot_be_told_says_why_and_a_kind_that_is_not_served_that_it_cannot_be_told() -> None:
+    unread = Health(status=HealthStatus.UNKNOWN, reason="Forbidden", message="may not read")
+    unserved = Health(status=HealthStatus.UNKNOWN, reason="UnknownKind", message="no matches")
+    wait = judge({WEB: unread, DB: unserved}, waited_s=60, timeout_s=60)
+    assert wait.message == (
+        "health check failed after 1m0s: timeout waiting for: "
+        "[Deployment/web/web status: 'Unknown': may not read, can't determine status for StatefulSet/web/db]"
+    )
