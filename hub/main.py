@@ -162,7 +162,6 @@ class Hub:
             backoff=self._settings.backoff,
             interval_s=self._settings.status_interval_s,
             unknown_after_s=self._settings.unknown_after_s,
-            seen_every_s=self._settings.unknown_after_s,
         )
         return StatusWriter(
             settings,

@@ -4,7 +4,7 @@ Enrolled is written where keys are registered, IdentityConflict where ids are gi
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -35,7 +35,7 @@ MAX_ROWS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterOutlook:
-    """Everything that the status of one Cluster follows from. Times are written at most every `seen_every`.
+    """Everything that the status of one Cluster follows from.
 
     `resting` are the deliveries to which nothing is said now, because they are suspended or something hinders them everywhere.
     """
@@ -45,7 +45,6 @@ class ClusterOutlook:
     verdicts: tuple[Verdict, ...]
     resting: frozenset[HomeName] = frozenset()
     patience: Patience
-    seen_every: timedelta
     now: datetime
     present: int = 0
     """How many deliveries are in a cluster that is being removed."""
@@ -62,7 +61,6 @@ def cluster_status_of(outlook: ClusterOutlook) -> ClusterStatus:
         before,
         conditions=_conditions(outlook).items,
         observed_generation=outlook.cluster.metadata.generation,
-        last_seen=_last_seen(outlook),
         last_handled_reconcile_at=_handled(outlook),
     )
     if presence is not None:
@@ -74,10 +72,10 @@ def cluster_status_of(outlook: ClusterOutlook) -> ClusterStatus:
                 protocol=presence.protocol,
             ),
         )
-    if any(one.state is State.UNTOLD for one in outlook.verdicts):
-        # What was known before the hub began stays until it is known anew.
-        return status
-    return msgspec.structs.replace(status, counts=_counts(outlook), not_in_step=_rows(outlook))
+    # What was known before the hub began stays until it is known anew.
+    if all(one.state is not State.UNTOLD for one in outlook.verdicts):
+        status = msgspec.structs.replace(status, counts=_counts(outlook), not_in_step=_rows(outlook))
+    return msgspec.structs.replace(status, last_seen=_last_seen(outlook, is_news=status != before))
 
 
 def _conditions(outlook: ClusterOutlook) -> Conditions:
@@ -96,16 +94,25 @@ def _connected(outlook: ClusterOutlook) -> Condition | None:
     """Return Connected, None while the agent may yet return."""
     presence = outlook.presence
     if outlook.has_lapsed:
-        last = presence.last_seen if presence is not None else _seen_before(outlook.cluster)
-        since = f"since {timestamp(last)}" if last is not None else "yet"
-        problem = f": {presence.problem}" if presence is not None and presence.problem else ""
-        return _condition(
-            CONNECTED, ConditionStatus.FALSE, DISCONNECTED, f"the agent was not heard of {since}{problem}"
-        )
+        message = _silence(outlook)
+        return _condition(CONNECTED, ConditionStatus.FALSE, DISCONNECTED, message) if message else None
     if presence is None or not presence.connected:
         return None
     message = f"agent {presence.agent_version} is connected since {timestamp(presence.since)}"
     return _condition(CONNECTED, ConditionStatus.TRUE, "SessionOpen", message)
+
+
+def _silence(outlook: ClusterOutlook) -> str:
+    """Say since when nothing was heard of the agent; nothing when it was said before this hub began."""
+    presence, cluster = outlook.presence, outlook.cluster
+    if presence is not None:
+        problem = f": {presence.problem}" if presence.problem else ""
+        return f"the agent was not heard of since {timestamp(presence.last_seen)}{problem}"
+    if cluster.conditions.is_false(CONNECTED):
+        return ""
+    if not cluster.status.last_seen:
+        return "the agent was not heard of yet"
+    return f"the agent was not heard of since this hub began at {timestamp(outlook.patience.began)}"
 
 
 def _ready(outlook: ClusterOutlook, conditions: Conditions) -> Condition | None:
@@ -212,18 +219,13 @@ def _handled(outlook: ClusterOutlook) -> str:
     return asked if all(answers) else before
 
 
-def _last_seen(outlook: ClusterOutlook) -> str:
-    """Return when the agent was last heard of, moved at a low rate while it is there."""
-    before, presence = _seen_before(outlook.cluster), outlook.presence
+def _last_seen(outlook: ClusterOutlook, *, is_news: bool) -> str:
+    """Return when the agent was last heard of: moved when there is something else to write, and when it left; not while it is there."""
+    before, presence = outlook.cluster.status.last_seen, outlook.presence
     if presence is None:
-        return outlook.cluster.status.last_seen
-    is_due = before is None or presence.last_seen - before >= outlook.seen_every
-    ended = not presence.connected and before is not None and presence.last_seen > before
-    return timestamp(presence.last_seen) if is_due or ended else outlook.cluster.status.last_seen
-
-
-def _seen_before(cluster: Cluster) -> datetime | None:
-    return instant(cluster.status.last_seen) if cluster.status.last_seen else None
+        return before
+    is_over = not presence.connected and (not before or presence.last_seen > instant(before))
+    return timestamp(presence.last_seen) if is_news or is_over or not before else before
 
 
 def _condition(type_: str, status: ConditionStatus, reason: str, message: str) -> Condition:

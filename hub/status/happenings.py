@@ -1,5 +1,6 @@
 """What agents told once, as events of the delivery in the management cluster. Pure."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from agent.model.report import Notice, NoticeKind
@@ -7,16 +8,17 @@ from hub.model.events import REVISION, Event, Severity, event
 from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import Kustomization
 from hub.model.standing import Standing, Target
+from hub.status.summary import MAX_NAMED
 
 CLUSTER = "cluster"
 
 
-def event_of(notice: Notice, delivery: Kustomization, standing: Standing, target: Target) -> Event:
-    """Return the event; with several clusters the message begins with the cluster's name."""
-    name = target.cluster.name
+def event_of(notice: Notice, delivery: Kustomization, standing: Standing, targets: Sequence[Target]) -> Event:
+    """Return the event of what these clusters told; where there are others, too, the message begins with their names."""
+    name = _named(targets)
     message = f"{name}: {notice.message}" if len(standing.targets) > 1 else notice.message
-    is_of_target = target.bundle is not None and target.bundle.digest == notice.bundle
-    revision = target.revision if is_of_target else standing.revision
+    current = (one for one in targets if one.bundle is not None and one.bundle.digest == notice.bundle)
+    revision = next((one.revision for one in current), standing.revision)
     return event(
         TYPES[Kind.KUSTOMIZATION].api_version,
         str(Kind.KUSTOMIZATION),
@@ -26,6 +28,12 @@ def event_of(notice: Notice, delivery: Kustomization, standing: Standing, target
         message=message,
         facts={CLUSTER: name} | ({REVISION: revision} if revision else {}),
     )
+
+
+def _named(targets: Sequence[Target]) -> str:
+    names = ", ".join(one.cluster.name for one in targets[:MAX_NAMED])
+    more = len(targets) - MAX_NAMED
+    return f"{names} and {more} more" if more > 0 else names
 
 
 def _severity(kind: NoticeKind) -> Severity:

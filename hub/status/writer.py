@@ -26,10 +26,10 @@ from hub.status.declined import problem_of
 from hub.status.delivery import Outlook, status_of
 from hub.status.exposition import Exposition
 from hub.status.fleet import FleetOutlook, fleet_status_of, selected
-from hub.status.happenings import event_of
 from hub.status.news import news
 from hub.status.placements import Placements
 from hub.status.summary import next_change_s
+from hub.status.telling import Telling
 from hub.status.traces import Traces
 from hub.status.unread import Unread
 from hub.status.verdict import Patience, Verdict, judge
@@ -38,18 +38,16 @@ from hub.store import Store
 DELIVERY = "Kustomization"
 _MARGIN_S = 0.05
 
-HappeningKey = tuple[ClusterId, int, int]
 K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusSettings:
-    """Times in seconds: least between two writes of a status, how long an agent that is away is believed, how often lastSeen moves."""
+    """Times in seconds: least between two writes of a status, and how long an agent that is away is believed."""
 
     backoff: Backoff
     interval_s: float = 1.0
     unknown_after_s: float = 60.0
-    seen_every_s: float = 60.0
     workers: int = 4
 
 
@@ -83,7 +81,13 @@ class StatusWriter:
         self._cluster_loop = self._loop("cluster-status", self._write_cluster, randomness)
         self._fleet_loop = self._loop("fleet-status", self._write_fleet, randomness)
         self._unread = Unread(store, clock=clock, randomness=randomness, backoff=settings.backoff)
-        self._event_loop = self._loop("events", self._tell_happening, randomness)
+        self._telling = Telling(
+            self._placements,
+            store=store,
+            boards=boards,
+            gather_s=settings.interval_s,
+            loop=lambda work: self._loop("events", work, randomness),
+        )
 
     def _loop(self, name: str, work: Callable[[K], Awaitable[Outcome]], randomness: Randomness) -> Loop[K]:
         settings = self._settings
@@ -108,14 +112,14 @@ class StatusWriter:
         for key in self._store.fleets.keys:
             self._mark_fleet(key)
         async with Tasks() as tasks:
-            for loop in (self._delivery_loop, self._cluster_loop, self._fleet_loop, self._event_loop):
+            for loop in (self._delivery_loop, self._cluster_loop, self._fleet_loop):
                 tasks.start(loop.run(), name="status")
             tasks.start(self._unread.run(), name="status-unread")
             tasks.start(self._follow_standings(), name="status-standings")
             tasks.start(self._follow_placements(self._boards.reports), name="status-reports")
             tasks.start(self._follow_placements(self._boards.declined), name="status-declined")
             tasks.start(self._follow_presence(), name="status-presence")
-            tasks.start(self._follow_happenings(), name="status-happenings")
+            tasks.start(self._telling.run(), name="status-happenings")
             await tasks.wait_for_failure()
 
     async def _follow_standings(self) -> None:
@@ -148,18 +152,12 @@ class StatusWriter:
                     for _, owner in self._placements.in_cluster(id_):
                         self._mark_delivery(owner)
 
-    async def _follow_happenings(self) -> None:
-        with self._boards.happenings.reader() as reader:
-            while True:
-                for key, happening in (await reader.next()).items():
-                    if happening is not None:
-                        self._event_loop.mark(key)
-
     def _mark_delivery(self, key: Key) -> None:
         self._delivery_loop.mark(key, after_s=self._due_in_s(DELIVERY, key))
 
     def _mark_cluster(self, key: Key) -> None:
-        self._cluster_loop.mark(key, after_s=self._due_in_s("Cluster", key))
+        # A moment later: what a change passes through on its way is not worth a write in every cluster.
+        self._cluster_loop.mark(key, after_s=max(self._due_in_s("Cluster", key), self._settings.interval_s))
         for fleet in self._store.fleets:
             # Whatever a Cluster says anew may count in the Fleets of its namespace.
             if fleet.metadata.namespace == key[0]:
@@ -231,7 +229,6 @@ class StatusWriter:
                     verdicts=verdicts,
                     resting=resting,
                     patience=self._patience,
-                    seen_every=timedelta(seconds=self._settings.seen_every_s),
                     now=self._clock.now(),
                     present=len(present_in(newest, self._boards)) if newest.metadata.is_being_deleted else 0,
                 )
@@ -308,22 +305,3 @@ class StatusWriter:
             left_s = self._settings.unknown_after_s - silent_s
             waits.append(left_s if left_s >= 0 else next_change_s(silent_s))
         return Again(after_s=min(waits) + _MARGIN_S) if waits else Done()
-
-    async def _tell_happening(self, key: HappeningKey) -> Outcome:
-        """Record what an agent told, then forget it; what is about no delivery that is known is forgotten too."""
-        happening = self._boards.happenings.get(key)
-        if happening is None:
-            return Done()
-        place = (happening.cluster, happening.notice.home)
-        owner = self._placements.owner(place)
-        if owner is None and any(
-            one.metadata.uid == happening.notice.uid for one in self._store.kustomizations
-        ):
-            return Again(after_s=self._settings.interval_s)
-        delivery = self._store.kustomizations.readable(owner) if owner is not None else None
-        standing = self._boards.standings.get((DELIVERY, *owner)) if owner is not None else None
-        if delivery is not None and standing is not None and delivery.metadata.uid == happening.notice.uid:
-            target = next(one for one in standing.targets if one.key == place)
-            await self._store.record_event(event_of(happening.notice, delivery, standing, target))
-        self._boards.happenings.drop(key)
-        return Done()

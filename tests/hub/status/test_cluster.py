@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from agent.model.names import HomeName
 from hub.model.cluster import Cluster, ClusterStatus
 from hub.model.standing import Problem
@@ -51,7 +53,6 @@ def status(
             verdicts=verdicts,
             resting=resting,
             patience=patience,
-            seen_every=timedelta(seconds=60),
             now=NOW + timedelta(seconds=later_s),
         )
     )
@@ -123,11 +124,30 @@ def test_a_held_prune_is_a_row_that_names_the_build() -> None:
     assert found.counts.held == 1
 
 
-def test_last_seen_moves_at_a_low_rate() -> None:
-    seen = told(NOW - timedelta(seconds=59))
-    assert status(presence=connected(), one=cluster({"lastSeen": seen})).last_seen == seen
-    older = told(NOW - timedelta(seconds=60))
-    assert status(presence=connected(), one=cluster({"lastSeen": older})).last_seen == told(NOW)
+def test_last_seen_moves_only_with_what_is_written_anyway() -> None:
+    first = status(ready(), presence=connected())
+    quiet = status(ready(), presence=connected(), one=cluster(raw(first)), later_s=20)
+    assert quiet == first
+    earlier = msgspec.structs.replace(first, last_seen=told(NOW - timedelta(hours=1)))
+    assert status(ready(), presence=connected(), one=cluster(raw(earlier))) == earlier
+    assert status(failed(), presence=connected(), one=cluster(raw(earlier))).last_seen == told(NOW)
+
+
+def test_the_end_of_a_session_says_when_the_agent_was_last_heard_of() -> None:
+    first = status(ready(), presence=connected(), one=cluster({"lastSeen": told(NOW - timedelta(hours=1))}))
+    found = status(ready(), presence=away(5), one=cluster(raw(first)))
+    assert found.last_seen == told(NOW - timedelta(seconds=5))
+
+
+def test_an_agent_that_did_not_come_back_after_the_start_is_missed_since_then() -> None:
+    was_there = status(ready(), presence=connected())
+    found = status(one=cluster(raw(was_there)))
+    (said,) = [one for one in found.conditions if one.type == "Connected"]
+    assert said.status == "False"
+    assert f"since this hub began at {told(PATIENCE.began)}" in said.message
+    again = status(one=cluster(raw(status(presence=away(120)))))
+    (kept,) = [one for one in again.conditions if one.type == "Connected"]
+    assert f"since {told(NOW - timedelta(seconds=120))}" in kept.message
 
 
 def test_the_same_words_again_change_nothing() -> None:

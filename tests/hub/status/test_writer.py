@@ -141,16 +141,15 @@ async def test_an_agent_that_never_came_back_after_the_start_is_unknown() -> Non
         assert rig.ready() == ("Unknown", "Disconnected")
 
 
-async def test_a_quiet_hour_writes_only_when_the_agent_was_seen() -> None:
+async def test_a_quiet_hour_writes_nothing() -> None:
     async with running() as rig:
         rig.connect()
         rig.stand()
         rig.say(Stage.READY)
         await rig.clock.pass_(5)
-        before, clusters = rig.writes("kustomizations"), rig.writes("clusters")
-        await rig.stay_connected(600)
-        assert rig.writes("kustomizations") == before
-        assert rig.writes("clusters") - clusters <= 10
+        before = len(rig.api.writes)
+        await rig.stay_connected(3600)
+        assert len(rig.api.writes) == before
 
 
 async def test_a_failed_build_is_an_error_event_once() -> None:
@@ -181,7 +180,7 @@ async def test_what_an_agent_noticed_becomes_an_event_and_is_forgotten() -> None
             at="2026-01-01T00:00:00Z",
         )
         rig.boards.happenings.put((ID, 1, 1), Happening(cluster=ID, notice=notice))
-        await settle()
+        await rig.clock.pass_(2)
         assert rig.events() == []
         rig.stand()
         await rig.clock.pass_(2)
@@ -278,3 +277,55 @@ async def test_a_request_to_reconcile_a_cluster_is_answered_in_its_status() -> N
         rig.say(Stage.READY, handled={"reconcile-cluster": "now"})
         await rig.clock.pass_(2)
         assert rig.api.find("clusters", "apps", "eu-1")["status"]["lastHandledReconcileAt"] == "now"
+
+
+def told_in(rig: Rig, name: str, message: str, seq: int, kind: NoticeKind = NoticeKind.APPLIED) -> None:
+    notice = Notice(
+        seq=seq,
+        home=HOME,
+        uid="uid-webapp",
+        kind=kind,
+        reason="Progressing",
+        message=message,
+        at="2026-01-01T00:00:00Z",
+    )
+    id_ = target(name).id
+    rig.boards.happenings.put((id_, 1, seq), Happening(cluster=id_, notice=notice))
+
+
+async def test_what_several_clusters_tell_alike_is_one_event_that_names_them() -> None:
+    async with running() as rig:
+        names = [f"eu-{number}" for number in range(1, 8)]
+        rig.stand(standing(*(target(name) for name in names)))
+        for number, name in enumerate(names):
+            told_in(rig, name, "ConfigMap/apps/a configured", number)
+        told_in(rig, "eu-2", "ConfigMap/apps/b configured", 9)
+        await rig.clock.pass_(3)
+        assert sorted(one[2] for one in rig.events()) == [
+            "eu-1, eu-2, eu-3, eu-4, eu-5 and 2 more: ConfigMap/apps/a configured",
+            "eu-2: ConfigMap/apps/b configured",
+        ]
+        assert rig.boards.happenings.snapshot() == {}
+
+
+async def test_health_that_took_longer_in_one_cluster_is_one_event_too() -> None:
+    async with running() as rig:
+        rig.stand(standing(target("eu-1"), target("us-1")))
+        told_in(rig, "eu-1", "Health check passed in 1s", 1, NoticeKind.HEALTH_PASSED)
+        told_in(rig, "us-1", "Health check passed in 3s", 1, NoticeKind.HEALTH_PASSED)
+        await rig.clock.pass_(3)
+        assert [one[2] for one in rig.events()] == ["eu-1, us-1: Health check passed in 3s"]
+
+
+async def test_a_delivery_that_is_in_progress_for_a_moment_costs_its_cluster_nothing() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(5)
+        before = rig.writes("clusters")
+        rig.say(Stage.APPLYING)
+        await rig.clock.pass_(0.3)
+        rig.say(Stage.READY)
+        await rig.clock.pass_(5)
+        assert rig.writes("clusters") == before
