@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from e2e.planes.plane import Plane
 from e2e.planes.ports import NODE_PORTS, free_port
 
 HUB = Path(sys.executable).parent / "hub"
+USERS = "system:serviceaccount:cartwheel-system:"
 FAST = ("--env", "CARTWHEEL_TIME_SCALE=0.1")
 SYSTEM = "cartwheel-system"
 HUB_POD = "app.kubernetes.io/name=cartwheel-hub"
@@ -109,6 +111,22 @@ class Fleet:
             if time.monotonic() > end:
                 raise AssertionError(f"not within {timeout_s:g} s: {tell()}\n{self.logs()}")
             time.sleep(0.1)
+
+    def until_quiet(self, for_s: float = 3.0, timeout_s: float = 60.0) -> datetime:
+        """Wait until hub and agents have written nothing for a time; return when that began."""
+        planes = (self.management, *self.workloads.values())
+        began = datetime.now(UTC)
+
+        def last() -> datetime:
+            ours = (one.time for plane in planes for one in plane.audit(began) if USERS in one.user)
+            return max(ours, default=began)
+
+        self.until(
+            lambda: datetime.now(UTC) - last() >= timedelta(seconds=for_s),
+            lambda: f"written last at {last()}",
+            timeout_s,
+        )
+        return last()
 
     def logs(self) -> str:
         """Return the ends of the logs of hub and agents."""
