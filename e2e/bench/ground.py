@@ -5,6 +5,7 @@ State: whether the load is there. Benches run one after the other and leave the 
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ SYSTEM = "cartwheel-system"
 FIELD_MANAGER = "bench"
 _BUSY = 0.2
 _SETTLE_S = 60.0
-_TIMEOUT_S = 600.0
+_TIMEOUT_S = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +156,25 @@ class Ground:
         )
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds of what is watched."""
-        async with asyncio.timeout(_TIMEOUT_S):
-            while not holds():
-                self._news.clear()
-                await self._news.wait()
+        """Wait until something holds of what is watched. Raises RuntimeError with how everything stands."""
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                while not holds():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError as problem:
+            raise RuntimeError(f"not within {_TIMEOUT_S:g} s:\n{self._standing()}") from problem
+
+    def _standing(self) -> str:
+        """Return how many Kustomizations say what, and the ends of the logs."""
+        told = Counter(
+            f"{one.get('status')} {one.get('reason')}: {one.get('message')}"
+            for one in map(_ready, self.deliveries.objects.values())
+        )
+        lines = [f"{count} x {text}" for text, count in told.most_common()]
+        for who in ("hub", "agent"):
+            lines += self.plane.pods.logs(SYSTEM, f"cartwheel-{who}").splitlines()[-20:]
+        return "\n".join(lines)
 
     async def settled(self) -> None:
         """Wait until the programs have little to do: what one bench set off does not count for the next."""

@@ -34,7 +34,11 @@ def objects(number: int, namespace: str, text: str = "one") -> Iterator[Object]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {**here, "name": name(number)},
-        "spec": {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+        "spec": {
+            "clusterIP": "None",
+            "selector": labels,
+            "ports": [{"name": "http", "port": 80, "targetPort": 8080}],
+        },
     }
     container = {"name": "main", "image": "web:1", "ports": [{"containerPort": 8080}]}
     yield {
