@@ -12,9 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from agent.model.content import canonical, digest_of
+from agent.model.names import Digest
 from hub.build import kubeyaml
 from hub.build.errors import BuildFailed, LimitExceeded
-from hub.build.reach import KUSTOMIZATION_NAMES, inside, needed
+from hub.build.files import Files
+from hub.build.reach import KUSTOMIZATION_NAMES, needed
 from hub.build.render import BuildRequest, Rendered
 
 Document = dict[str, Any]
@@ -52,37 +55,70 @@ class Renderer(Protocol):
 class Prepared:
     """A tree whose directory has the kustomization file to build."""
 
-    files: Mapping[str, bytes]
+    files: Files
     path: str
     kustomization: str
     created: bool
     manifests: tuple[str, ...]
 
+    def request(self, files: Mapping[str, bytes]) -> BuildRequest:
+        """Return the request to build it with these files of it."""
+        return BuildRequest(files=files, path=self.path, rewrite=self.kustomization, manifests=self.manifests)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What is to be built: a prepared tree, and the few files of it that are expected to suffice."""
+
+    prepared: Prepared
+    few: Mapping[str, bytes]
+
+    @property
+    def digest(self) -> Digest:
+        """Return an identity of the build: with the same few files the same comes of it, unless it needed more than those."""
+        contents = [[name, digest_of(data)] for name, data in sorted(self.few.items())]
+        return digest_of(
+            canonical([self.prepared.path, self.prepared.kustomization, self.prepared.manifests, contents])
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What kustomize made, and whether the few files sufficed for it."""
+
+    rendered: list[Rendered]
+    of_few: bool
+
 
 async def build(renderer: Renderer, files: Mapping[str, bytes], spec: Mapping[str, Any]) -> list[Rendered]:
     """Build what `spec.path` names; raises BuildFailed and what the renderer raises."""
+    return (await render(renderer, select(files, spec))).rendered
+
+
+def select(files: Mapping[str, bytes], spec: Mapping[str, Any]) -> Selection:
+    """Prepare what `spec.path` names, and find the files that it needs. Raises BuildFailed."""
+    files = Files.of(files)
     prepared = prepare(files, find_directory(files, spec.get("path") or ""), spec)
-    few = needed(prepared.files, prepared.path)
+    return Selection(prepared=prepared, few=needed(prepared.files, prepared.path))
+
+
+async def render(renderer: Renderer, selection: Selection) -> Outcome:
+    """Build with the few files, and with the whole tree when that fails; raises BuildFailed and what the renderer raises."""
+    prepared, few = selection.prepared, selection.few
     try:
-        return await renderer.build(_request(prepared, few))
+        return Outcome(rendered=await renderer.build(prepared.request(few)), of_few=True)
     except LimitExceeded:
         raise
     except BuildFailed:
         if len(few) == len(prepared.files):
             raise
-    return await renderer.build(_request(prepared, prepared.files))
-
-
-def _request(prepared: Prepared, files: Mapping[str, bytes]) -> BuildRequest:
-    return BuildRequest(
-        files=files, path=prepared.path, rewrite=prepared.kustomization, manifests=prepared.manifests
-    )
+    return Outcome(rendered=await renderer.build(prepared.request(prepared.files)), of_few=False)
 
 
 def find_directory(files: Mapping[str, bytes], path: str) -> str:
     """Give the directory that a path names, `.` for the root; a path cannot leave the root, whatever it says."""
     directory = posixpath.normpath("/" + path).lstrip("/") or "."
-    if directory == "." or any(inside(directory, name) for name in files):
+    if Files.of(files).is_folder(directory):
         return directory
     problem = "not a directory" if directory in files else "no such file or directory"
     raise PathNotFound(f"kustomization path not found: {path}: {problem}")
@@ -95,6 +131,7 @@ def prepare(
 
     An artifact has been through its ignore rules; `ignored` is for a working folder that has not.
     """
+    files = Files.of(files)
     manifests: tuple[str, ...] = ()
     existing = next((name for kind in KUSTOMIZATION_NAMES if (name := _join(path, kind)) in files), None)
     if existing is not None:
@@ -116,7 +153,7 @@ def prepare(
     _amend(document, spec, lambda component: _exists(files, _join(path, component)))
     name = existing or _join(path, KUSTOMIZATION_NAMES[0])
     return Prepared(
-        files={**files, name: _write(document)},
+        files=files.amended(name, _write(document)),
         path=path,
         kustomization=name,
         created=existing is None,
@@ -132,10 +169,10 @@ def is_local_relative(path: str) -> bool:
     return not path.startswith("/") and not lower.removeprefix("file://").startswith("/")
 
 
-def _scan(files: Mapping[str, bytes], path: str) -> Iterator[str]:
+def _scan(files: Files, path: str) -> Iterator[str]:
     """Walk a directory in lexical order: manifests, and directories that have a kustomization file of their own."""
     start = 0 if path == "." else len(path) + 1
-    below = sorted((name[start:].split("/"), name) for name in files if inside(path, name))
+    below = [(name[start:].split("/"), name) for name in files.below(path)]
     bases = {posixpath.dirname(name) for _, name in below if posixpath.basename(name) in KUSTOMIZATION_NAMES}
     given: set[str] = set()
     for parts, name in below:
@@ -148,7 +185,7 @@ def _scan(files: Mapping[str, bytes], path: str) -> Iterator[str]:
             yield base
 
 
-def _leave_out(document: Document, files: Mapping[str, bytes], path: str, ignored: Ignored) -> None:
+def _leave_out(document: Document, files: Files, path: str, ignored: Ignored) -> None:
     """Drop ignored entries from the lists of a kustomization file that name files of the tree."""
     for field in ("resources", "components", "crds"):
         entries = document.get(field)
@@ -252,8 +289,8 @@ def _write(document: Document) -> bytes:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text).encode()
 
 
-def _exists(files: Mapping[str, bytes], name: str) -> bool:
-    return name == "." or name in files or any(inside(name, other) for other in files)
+def _exists(files: Files, name: str) -> bool:
+    return name in files or files.is_folder(name)
 
 
 def _join(path: str, name: str) -> str:

@@ -6,9 +6,10 @@ A build that fails with it is tried with the whole tree, see `kustomize.py`.
 
 import posixpath
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import Final
+
+from hub.build.files import Files
 
 _STOPS: Final = b" \t\n\r\x0b\x0c\"'[]{},"
 _REST = re.compile(rb"[^\s\"'\[\]{},]*")
@@ -19,28 +20,19 @@ MAX_MENTIONS: Final = 100_000
 KUSTOMIZATION_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
-def inside(directory: str, name: str) -> bool:
-    """Tell whether a file is below a directory; `.` is the root."""
-    return directory == "." or name.startswith(directory + "/")
-
-
 def needed(files: Mapping[str, bytes], path: str) -> dict[str, bytes]:
     """Give the files that a build of the directory is expected to read."""
-    if path == ".":
-        return dict(files)
-    # Parts are compared one by one, so that what is below a directory stands together.
-    names = sorted(files, key=_parts)
-    keys = [_parts(name) for name in names]
+    files = Files.of(files)
     found: dict[str, bytes] = {}
     wanted = [path]
     seen = {path}
     mentions = 0
     while wanted:
-        for name in _below(names, keys, wanted.pop()):
+        for name in files.below(wanted.pop()):
             if name in found:
                 continue
             found[name] = files[name]
-            for outside in _mentioned(name, found[name]):
+            for outside in _mentioned(name, found[name]) if path != "." else ():
                 mentions += 1
                 if outside not in seen:
                     seen.add(outside)
@@ -48,19 +40,6 @@ def needed(files: Mapping[str, bytes], path: str) -> dict[str, bytes]:
                 if mentions > MAX_MENTIONS or outside == ".":
                     return dict(files)
     return found
-
-
-def _below(names: list[str], keys: list[list[str]], target: str) -> Iterator[str]:
-    """Yield the file of that name, or the files below the directory of that name."""
-    key = _parts(target)
-    for at in range(bisect_left(keys, key), len(names)):
-        if keys[at][: len(key)] != key:
-            return
-        yield names[at]
-
-
-def _parts(name: str) -> list[str]:
-    return name.split("/")
 
 
 def _mentioned(name: str, content: bytes) -> Iterator[str]:

@@ -4,6 +4,7 @@ State: per delivery the last assembly, so that a changed variable costs no new r
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from agent.kit.telemetry import Telemetry
@@ -28,6 +29,15 @@ class Trees(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """An assembly, its marks, and the digest of the files that sufficed for it; None when the whole tree was needed."""
+
+    files: Digest | None
+    marks: Marks
+    assembly: Assembly
+
+
 class TreeMissing(Exception):
     """The files of the source's artifact are not here; they are fetched again."""
 
@@ -44,7 +54,7 @@ class Builds:
             "Runs of kustomize, and Bundles that were there already, for this cluster or another.",
             result=("run", "failed", "shared"),
         )
-        self._kept: dict[Key, tuple[Digest, Assembly]] = {}
+        self._kept: dict[Key, tuple[Digest, _Made]] = {}
         self._refused: dict[Key, Digest] = {}
         self.runs = 0
         """How often kustomize ran."""
@@ -56,12 +66,12 @@ class Builds:
         key = (delivery.metadata.namespace, delivery.metadata.name)
         inputs = [candidate.tree, candidate.spec, candidate.tools, home.namespace, home.name]
         identity = digest_of(canonical(inputs))
-        kept = self._kept.get(key)
-        if kept is not None and kept[0] == identity:
-            return kept[1]
+        before, kept = self._kept.get(key, (None, None))
+        if kept is not None and before == identity:
+            return kept.assembly
         span = self._tracer.span(Step.BUILD, cause, delivery=str(home), revision=candidate.revision)
         try:
-            assembly = await self._build(delivery, candidate, home, span.traceparent)
+            made = await self._build(delivery, candidate, home, kept, span.traceparent)
         except BuildFailed as problem:
             if self._refused.get(key) != identity:
                 # What fails again and again is one step that failed.
@@ -69,15 +79,22 @@ class Builds:
             self._refused[key] = identity
             self._counted.labels("failed").inc()
             raise
-        span.end()
-        self._counted.labels("run").inc()
+        if kept is None or made.assembly is not kept.assembly:
+            span.end()
+            self._counted.labels("run").inc()
         self._refused.pop(key, None)
-        self._kept[key] = (identity, assembly)
-        return assembly
+        self._kept[key] = (identity, made)
+        return made.assembly
 
     async def _build(
-        self, delivery: Kustomization, candidate: Candidate, home: HomeName, traceparent: Traceparent
-    ) -> Assembly:
+        self,
+        delivery: Kustomization,
+        candidate: Candidate,
+        home: HomeName,
+        kept: _Made | None,
+        traceparent: Traceparent,
+    ) -> _Made:
+        """Render the Candidate; what is kept is returned when it was made of the very same files."""
         files = self._trees.tree(TreeDigest(candidate.tree))
         if files is None:
             raise TreeMissing(f"the files of {candidate.revision} are not here yet")
@@ -85,12 +102,19 @@ class Builds:
         marks = Marks(
             name=home.name, namespace=home.namespace, labels=common.labels, annotations=common.annotations
         )
-        self.runs += 1
         try:
-            rendered = await kustomize.build(self._renderer, files, delivery.raw_spec)
+            selection = kustomize.select(files, delivery.raw_spec)
+            if kept is not None and (kept.files, kept.marks) == (selection.digest, marks):
+                return kept
+            self.runs += 1
+            outcome = await kustomize.render(self._renderer, selection)
         except ContentLost as problem:
             raise TreeMissing(str(problem)) from problem
-        return Assembly(rendered, marks, traceparent)
+        return _Made(
+            files=selection.digest if outcome.of_few else None,
+            marks=marks,
+            assembly=Assembly(outcome.rendered, marks, traceparent),
+        )
 
     def shared(self) -> None:
         """Note that a cluster gets a Bundle that was made before."""

@@ -1,22 +1,26 @@
 """Where sources keep what they fetched: the archive that Flux's clients download and the tree that builds read, on one root.
 
-State: for each object the trees it stored last, so that sweeping never takes one away that a build may still name.
+State: for each object the trees it stored last, so that sweeping never takes one away that a build may still name; and the trees that were
+opened last, since all deliveries of a source build from one.
 """
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from pathlib import Path
 
 from agent.model.names import timestamp
-from hub.artifacts.contents import Contents, Tree, TreeDigest
+from hub.artifacts.contents import Contents, TreeDigest
 from hub.artifacts.staging import staging_folder
 from hub.artifacts.storage import ArtifactStorage, Presence, artifact_directory
+from hub.build.files import Files
 from hub.model.gitrepository import TREE_DIGEST, Artifact
 from hub.sources.fetch import ARCHIVE_FILE, TREE_FILE, Fetched
 
 KEPT_TREES = 2
+OPENED_TREES = 32
 
 
 class Shelf:
@@ -27,6 +31,7 @@ class Shelf:
         self._contents = contents
         self._base = (address if "://" in address else f"http://{address}").rstrip("/")
         self._trees: dict[str, list[TreeDigest]] = {}
+        self._opened: OrderedDict[TreeDigest, Files] = OrderedDict()
 
     @contextlib.asynccontextmanager
     async def folder(self) -> AsyncIterator[Path]:
@@ -71,11 +76,21 @@ class Shelf:
     async def sweep(self, named: Collection[TreeDigest], *, now: datetime, min_age_s: float) -> int:
         """Remove old trees that are neither among `named` (what all statuses name) nor stored lately; return how many."""
         kept = {*named, *(digest for trees in self._trees.values() for digest in trees)}
+        for digest in self._opened.keys() - kept:
+            del self._opened[digest]
         return await asyncio.to_thread(self._contents.prune, kept, now=now, min_age_s=min_age_s)
 
-    def tree(self, digest: TreeDigest) -> Tree | None:
+    def tree(self, digest: TreeDigest) -> Files | None:
         """Return a stored tree."""
-        return self._contents.tree(digest)
+        opened = self._opened.get(digest)
+        if opened is None:
+            tree = self._contents.tree(digest)
+            if tree is None:
+                return None
+            opened = self._opened[digest] = Files(tree)
+            if len(self._opened) > OPENED_TREES:
+                self._opened.popitem(last=False)
+        return opened
 
     def url(self, path: str) -> str:
         """Return where an artifact's file is served."""
@@ -95,6 +110,9 @@ class Shelf:
     def _put(self, directory: str, fetched: Fetched, folder: Path) -> str:
         # The tree first: whoever sees the artifact finds what it is made of.
         self._contents.adopt(folder / TREE_FILE, fetched.tree)
+        # Opened here and now: builds ask for it on the loop.
+        self._opened.pop(fetched.tree, None)
+        self.tree(fetched.tree)
         path = f"{directory}/{fetched.commit}.tar.gz"
         return self._storage.store(folder / ARCHIVE_FILE, path=path, digest=fetched.archive_digest).path
 

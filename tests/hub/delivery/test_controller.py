@@ -233,6 +233,7 @@ async def test_a_commit_that_changes_nothing_here_asks_for_nothing() -> None:
         await settle()
         assert rig.assigned("management").assignment.substance == before
         assert rig.assigned("management").revision == "main@sha1:2"
+        assert rig.controller.renderings == 1
 
 
 async def test_three_clusters_without_a_referenced_variable_share_one_build() -> None:

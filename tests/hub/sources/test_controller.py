@@ -422,6 +422,18 @@ async def test_a_full_disk_is_a_storage_failure(world: World) -> None:
     assert world.store.condition("StorageOperationFailed") == expected
 
 
+async def test_all_builds_of_a_source_share_one_opened_tree(world: World) -> None:
+    await world.reconcile()
+    first = TreeDigest(world.store.status["artifact"]["metadata"][TREE_DIGEST])
+    assert world.shelf.tree(first) is world.shelf.tree(first) is not None
+    world.remote.commit, world.remote.files = "2" * 40, {"a.yaml": b"2"}
+    await world.reconcile()
+    second = TreeDigest(world.store.status["artifact"]["metadata"][TREE_DIGEST])
+    opened = world.shelf.tree(second)
+    assert opened is not None
+    assert dict(opened) == {"a.yaml": b"2"}
+
+
 async def test_sweeping_spares_what_is_named_and_what_was_stored_lately(world: World) -> None:
     digests = []
     for digit in "123":
