@@ -27,7 +27,6 @@ from agent.kube.resources import SECRETS
 from agent.model.assignment import root_of
 from agent.model.content import digest_of
 from agent.model.head import Head
-from agent.model.inventory import format_id
 from agent.model.names import Digest, HomeName, ObjectRef
 
 _LOG = logging.getLogger(__name__)
@@ -233,6 +232,7 @@ class Desk:
         version = await self._found_version(name, "head", saved.resource_version if saved else "")
         if blobs is not None:
             head = await self._place(head, blobs)
+        head = head.following(saved.head if saved else None)
         if saved is not None and saved.head == head and name not in self._unanswered:
             return head
         data = _pack(head.encode())
@@ -412,10 +412,9 @@ def head_name(home: HomeName) -> str:
 
 def replace_assignment(old: Head | None, new: Head, *, was_healthy: bool) -> Head:
     """Return the head that follows: it keeps what the old one knows of the cluster, and enters the new ids ahead."""
-    ahead = {format_id(entry.ref): entry.version for entry in new.entries}
     if old is None:
-        return replace(new, ahead=ahead)
-    ahead = {id_: version for id_, version in {**old.ahead, **ahead}.items() if id_ not in old.inventory}
+        return replace(new, ahead=new.wanted).following(new)
+    ahead = {id_: version for id_, version in {**old.ahead, **new.wanted}.items() if id_ not in old.inventory}
     healthy, indexes = old.healthy, old.healthy_indexes
     if was_healthy:
         healthy, indexes = old.assignment.bundle, (old.base, old.overlay)
@@ -429,7 +428,7 @@ def replace_assignment(old: Head | None, new: Head, *, was_healthy: bool) -> Hea
         healthy=healthy,
         healthy_indexes=indexes,
         handled=old.handled,
-    )
+    ).following(new)
 
 
 def _split(blobs: Mapping[Digest, bytes]) -> Iterable[dict[str, bytes]]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from agent.model.content import BundleRef, canonical, digest_of
@@ -70,9 +71,9 @@ class PruneLimit:
     at_least: int = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """The hub's present wish for a placement.
+    """The hub's present wish for a placement. Without slots: its substance is made once, and compared often.
 
     `source` names the source by which dependencies compare revisions. `tokens` are requests by name (reconcile, approve-prune), newest
     value only. `generation` is the delivery's, for people; it orders nothing.
@@ -117,7 +118,7 @@ class Assignment:
         except (KeyError, TypeError, json.JSONDecodeError) as problem:
             raise ValueError(f"this is no assignment: {problem!r}") from problem
 
-    @property
+    @cached_property
     def substance(self) -> Digest:
         """Return the digest of everything but order and candidate: equal for two wishes that ask for the same.
 

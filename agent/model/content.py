@@ -10,6 +10,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from agent.model.inventory import format_id, parse_id
@@ -58,9 +59,9 @@ class Entry:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Index:
-    """Entries in the order of their refs, each ref once."""
+    """Entries in the order of their refs, each ref once. Without slots: its bytes and digest are made once, and asked for often."""
 
     entries: tuple[Entry, ...]
 
@@ -75,6 +76,10 @@ class Index:
 
     def encode(self) -> bytes:
         """Return the bytes that travel and that the digest is over."""
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> bytes:
         lines = [[format_id(e.ref), e.version, e.digest, e.size_bytes] for e in self.entries]
         return canonical({"format": _INDEX_FORMAT, "entries": lines})
 
@@ -93,7 +98,7 @@ class Index:
             raise ValueError(f"this is no index: {problem}") from problem
         return cls.of(entries)
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         return digest_of(self.encode())
 
@@ -119,25 +124,29 @@ class BundleRef:
         return digest_of(f"bundle/1\n{self.base}\n{self.overlay}\n".encode())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """Everything that one delivery wants in one cluster. Raises ValueError when base and overlay name one object."""
+    """Everything that one delivery wants in one cluster. Raises ValueError when base and overlay name one object.
+
+    Without slots: what follows from its indexes is made once, and asked for often.
+    """
 
     base: Index
     overlay: Index
 
     def __post_init__(self) -> None:
-        Index.of((*self.base, *self.overlay))
+        # Made here, so that what names one object twice is no Bundle.
+        _ = self.entries
 
-    @property
+    @cached_property
     def ref(self) -> BundleRef:
         return BundleRef(base=self.base.digest, overlay=self.overlay.digest)
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         return self.ref.digest
 
-    @property
+    @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """All entries in the order of their refs."""
         return Index.of((*self.base, *self.overlay)).entries

@@ -7,21 +7,26 @@ with the digests of the manifests they ran by. `healthy` is the last Bundle that
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 import msgspec
 
 from agent.kit.tracing import NO_TRACE, Traceparent, read_traceparent
 from agent.model.assignment import Assignment
 from agent.model.content import BundleRef, Index, digest_of
+from agent.model.inventory import format_id
 from agent.model.names import Digest, HomeName
 
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Head:
-    """One delivery on the desk. `applied` is the digest of the Bundle last applied in full, `applied_at` when (RFC 3339)."""
+    """One delivery on the desk. `applied` is the digest of the Bundle last applied in full, `applied_at` when (RFC 3339).
+
+    Without slots: what its bytes say is read once, and asked for often; `following` keeps it for the heads that come after.
+    """
 
     raw_assignment: bytes
     signatures: tuple[bytes, ...] = ()
@@ -42,7 +47,7 @@ class Head:
     inline: Mapping[Digest, bytes] = field(default_factory=dict)
     traceparent: Traceparent = field(default=NO_TRACE, compare=False)
 
-    @property
+    @cached_property
     def assignment(self) -> Assignment:
         return Assignment.decode(self.raw_assignment)
 
@@ -55,10 +60,30 @@ class Head:
         """Return every id that may exist because of this delivery, with its version."""
         return {**self.ahead, **self.inventory}
 
-    @property
+    @cached_property
     def entries(self) -> Index:
         """Return all entries of the assigned Bundle."""
         return Index.of((*Index.decode(self.base), *Index.decode(self.overlay)))
+
+    @cached_property
+    def wanted(self) -> Mapping[str, str]:
+        """Return the ids of all entries, with their versions."""
+        return {format_id(entry.ref): entry.version for entry in self.entries}
+
+    def following(self, before: "Head | None") -> "Head":
+        """Return this head with what the one before it has read already of the bytes that both have."""
+        if before is None:
+            return self
+        if before.raw_assignment == self.raw_assignment:
+            self._take(before, "assignment")
+        if (before.base, before.overlay) == (self.base, self.overlay):
+            self._take(before, "entries")
+            self._take(before, "wanted")
+        return self
+
+    def _take(self, before: "Head", name: str) -> None:
+        if name in before.__dict__:
+            self.__dict__.setdefault(name, before.__dict__[name])
 
     def needed(self) -> frozenset[Digest]:
         """Return the digests of all manifests that the assigned and the last healthy Bundle list."""
@@ -66,11 +91,13 @@ class Head:
         return frozenset(entry.digest for data in indexes for entry in Index.decode(data))
 
     def with_blobs(self, inline: Mapping[Digest, bytes], packs: tuple[str, ...]) -> "Head":
-        return replace(self, inline=inline, packs=packs)
+        return replace(self, inline=inline, packs=packs).following(self)
 
     def encode(self) -> bytes:
         """Return the bytes to save."""
-        return msgspec.msgpack.encode({"format": FORMAT, "head": self})
+        return msgspec.msgpack.encode(
+            {"format": FORMAT, "head": {one.name: getattr(self, one.name) for one in fields(self)}}
+        )
 
     @classmethod
     def decode(cls, data: bytes) -> "Head":

@@ -32,7 +32,7 @@ def report_of(
 ) -> Report:
     """Return the report that says a word of the Bundle of a head."""
     assignment = head.assignment
-    wanted = {format_id(entry.ref) for entry in head.entries}
+    wanted = head.wanted
     failed = [
         Verdict(id=format_id(change.ref), reason=change.reason, message=change.message)
         for change in word.changes
@@ -57,7 +57,7 @@ def report_of(
         health_message=word.health_message,
         applied_once=bool(head.applied),
         inventory_extra={id_: v for id_, v in head.inventory.items() if id_ not in wanted},
-        inventory_missing=tuple(sorted(wanted - head.inventory.keys())),
+        inventory_missing=tuple(sorted(wanted.keys() - head.inventory.keys())),
         exceptions=tuple(failed[:MAX_EXCEPTIONS]),
         exception_count=len(failed),
         prune_held=state.prune_held,

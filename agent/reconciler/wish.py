@@ -7,7 +7,6 @@ from agent.apply.prune import Refs
 from agent.model.assignment import APPROVE_PRUNE, PruneLimit
 from agent.model.content import Manifest
 from agent.model.head import Head
-from agent.model.inventory import format_id
 from agent.model.names import Digest, ObjectRef
 
 
@@ -41,7 +40,7 @@ def doubtful_ids(head: Head) -> Mapping[str, str]:
     """Return the ids, with versions, that are to be deleted if they exist, of which that is not known."""
     if not head.assignment.spec.prune:
         return {}
-    wanted = {format_id(entry.ref) for entry in head.entries}
+    wanted = head.wanted
     return {id_: v for id_, v in head.ahead.items() if id_ not in wanted and id_ not in head.inventory}
 
 
@@ -52,7 +51,7 @@ def held_ids(head: Head) -> tuple[str, ...]:
         return ()
     if assignment.bundle.digest in assignment.tokens.get(APPROVE_PRUNE, "").split(","):
         return ()
-    wanted = {format_id(entry.ref) for entry in head.entries}
+    wanted = head.wanted
     leaving = tuple(sorted(id_ for id_ in head.inventory if id_ not in wanted))
     is_held = is_prune_held(assignment.prune_limit, len(head.inventory), len(wanted), len(leaving))
     return leaving if is_held else ()

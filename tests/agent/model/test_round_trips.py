@@ -19,6 +19,7 @@ from agent.model.assignment import (
 )
 from agent.model.content import Bundle, BundleRef, Entry, Index, canonical, digest_of
 from agent.model.head import Head
+from agent.model.inventory import format_id
 from agent.model.names import ClusterId, Digest, HomeName, ObjectRef
 from agent.model.report import Report, Stage, Verdict
 from tests.agent.wishes import WEB, assignment, config_map, head
@@ -210,3 +211,22 @@ def test_a_report_comes_back_and_its_time_is_no_difference(value: Report, later:
 
 def test_the_home_name_is_that_of_the_assignment() -> None:
     assert head().home == WEB
+
+
+def test_what_was_read_of_a_head_is_not_saved_with_it_and_goes_on_to_the_next() -> None:
+    before = head([config_map("a"), config_map("b")])
+    saved = before.encode()
+    assert before.wanted == {format_id(one.ref): "v1" for one in before.entries}
+    assert before.encode() == saved
+    after = replace(before, revision="later").following(before)
+    assert (after.assignment is before.assignment, after.entries is before.entries) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "other", [head([config_map("a")], order=Order(9, 9)), head([config_map("b")])], ids=["order", "bundle"]
+)
+def test_other_bytes_are_read_anew(other: Head) -> None:
+    before = head([config_map("a")])
+    assert (before.assignment.home, len(before.entries)) == (WEB, 1)
+    following = replace(other).following(before)
+    assert (following.assignment, following.entries) == (other.assignment, other.entries)
