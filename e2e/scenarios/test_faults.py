@@ -120,6 +120,13 @@ class Running:
 
         self.fleet.until(lambda: said() == [{"False"}, {"Unknown"}], lambda: str(said()), timeout_s=60.0)
 
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return what the Clusters say of the sessions of their agents."""
+        found = [
+            self.fleet.management.get("cluster", name, "-n", "flux-system") for name in self.fleet.workloads
+        ]
+        return [one["status"]["session"] for one in found]
+
     def conditions(self, type_: str, *clusters: str) -> set[str]:
         """Return what a condition is on clusters, all of them when none is named."""
         return {self.fleet.condition("cluster", name, type_)[0] for name in clusters or self.fleet.workloads}
@@ -136,9 +143,8 @@ def running(fleet: Fleet, git_server: GitHttp, namespace: str) -> Iterator[Runni
     fleet.apply(RESOURCES.format(id=namespace, url=git_server.url(namespace)))
     fleet.until_ready(namespace, revision=commit)
     yield found
-    fleet.management.kubectl(
-        "delete", "kustomization,gitrepository", "--all", "-n", "flux-system", "--timeout=60s"
-    )
+    kinds = "kustomization,gitrepository"
+    fleet.management.kubectl("delete", kinds, namespace, "-n", "flux-system", "--timeout=60s")
 
 
 def test_a_hub_killed_during_an_apply_leaves_the_agent_to_finish_it(running: Running, tmp_path: Path) -> None:
@@ -372,6 +378,8 @@ def test_one_that_was_frozen_and_replaced_writes_nothing_when_it_goes_on(running
         running.drift(running.east, "b")
         fleet.until_ready(running.name, revision=commit)
         assert acting(plane, selector) == second
+        if who == "hub":
+            assert {one["hub"] for one in running.sessions()} == {second}
         assert second in {one.pod for one in plane.audit(frozen)}
         assert [one for one in plane.audit(thawed) if one.pod == two.first] == []
     assert running.written(running.east, since) == ["b", "b", "c"]
