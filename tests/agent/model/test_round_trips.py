@@ -216,6 +216,7 @@ def test_the_home_name_is_that_of_the_assignment() -> None:
 def test_what_was_read_of_a_head_is_not_saved_with_it_and_goes_on_to_the_next() -> None:
     before = head([config_map("a"), config_map("b")])
     saved = before.encode()
+    assert before.home == WEB
     assert before.wanted == {format_id(one.ref): "v1" for one in before.entries}
     assert before.encode() == saved
     after = replace(before, revision="later").following(before)
