@@ -5,6 +5,7 @@ that is older than what the mirror has is left out. Writes nothing that is alrea
 """
 
 import base64
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Object, PatchType, Resource
-from agent.kube.errors import AlreadyExists, Conflict, NotFound
+from agent.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from agent.kube.resources import CONFIG_MAPS, EVENTS, NAMESPACES, SECRETS
 from agent.kube.watch import Follower, Key
 from agent.model.names import timestamp
@@ -26,6 +27,8 @@ from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import Kustomization, VariablesKind
 from hub.model.namespace import Namespace
 from hub.model.value import Value, merge_patch, raw
+
+_LOG = logging.getLogger(__name__)
 
 FIELD_MANAGER = "cartwheel-hub"
 ATTEMPTS = 5
@@ -224,11 +227,16 @@ class Store:
         return collection.get(key)
 
     async def record_event(self, event: Event) -> None:
-        """Tell `kubectl` and Flux's commands of an event; the same one again only counts up."""
+        """Tell `kubectl` and Flux's commands of an event; the same one again only counts up.
+
+        Where none can be written, as in a namespace that is being deleted, none is: nothing that waits for that would ever end.
+        """
         involved = event.involved
         body = event_object(event, timestamp(self._clock.now()))
         try:
             await self._api.create(EVENTS, involved.namespace, body, field_manager=FIELD_MANAGER)
+        except (Forbidden, NotFound) as problem:
+            _LOG.warning("event not written", extra={"namespace": involved.namespace, "error": str(problem)})
         except AlreadyExists:
             name = body["metadata"]["name"]
             before = await self._api.get(EVENTS, involved.namespace, name)

@@ -15,7 +15,7 @@ from agent.kit.reconcile import Again, Backoff, Done, Outcome
 from agent.kube.watch import Key
 from agent.model.names import timestamp
 from hub.model import annotations as names
-from hub.model.cluster import REMOVED_UNREACHABLE, Cluster, ClusterStatus, Removal
+from hub.model.cluster import REMOVED_UNREACHABLE, Cluster, ClusterStatus, Removal, shares_identity
 from hub.model.durations import instant
 from hub.model.events import Severity, event
 from hub.model.kinds import TYPES, Kind
@@ -46,6 +46,10 @@ class Departure:
     async def let_go(self, key: Key, cluster: Cluster) -> Outcome:
         """Take the finalizer away when nothing is left to be said to the agent; else tell what is waited for."""
         if names.FINALIZER not in cluster.metadata.finalizers:
+            return Done()
+        if shares_identity(cluster, self._store.clusters):
+            # What runs in that cluster and its agent are another's.
+            await self._store.set_finalizer(self._store.clusters, key, present=False)
             return Done()
         presence = self._presence(cluster)
         if presence is not None and presence.connected:

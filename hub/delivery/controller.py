@@ -75,7 +75,7 @@ class Controller:
             workers=2,
             telemetry=telemetry,
         )
-        self._places = Places(store, settings.management)
+        self._places = Places(store, boards, settings.management)
         self._planning = Planning(
             settings, store=store, blobs=blobs, renderer=renderer, trees=trees, telemetry=telemetry
         )

@@ -18,7 +18,14 @@ from agent.model.report import Stage
 from hub.artifacts.blobs import Blobs
 from hub.delivery.places import Places
 from hub.model import annotations as names
-from hub.model.cluster import Cluster, ClusterStatus, ReleasedPlacement, Removal, Tombstone
+from hub.model.cluster import (
+    Cluster,
+    ClusterStatus,
+    ReleasedPlacement,
+    Removal,
+    Tombstone,
+    shares_identity,
+)
 from hub.model.durations import instant
 from hub.model.metadata import Uid
 from hub.model.wish import Boards, PlacementKey, present_in
@@ -63,9 +70,20 @@ class Leaving:
             self._boards.reports.drop(key)
 
     async def bury(
-        self, cluster: Key, home: HomeName, uid: str, *, deletes: bool, reason: str, author: str = ""
+        self,
+        cluster: Key,
+        home: HomeName,
+        uid: str,
+        *,
+        deletes: bool,
+        reason: str,
+        time: str = "",
+        author: str = "",
     ) -> None:
-        """Store a tombstone on the Cluster, in place of a release of the same delivery; an entry that is there stays as it is."""
+        """Store a tombstone on the Cluster, in place of a release of the same delivery; an entry that is there stays as it is.
+
+        `time` is the deletion's by the API server's clock, which says when deliveries were made, too; else it is now.
+        """
         policy = DeletionPolicy.DELETE if deletes else DeletionPolicy.ORPHAN
         entry = Tombstone(
             kind=home.kind,
@@ -73,7 +91,7 @@ class Leaving:
             name=home.name,
             uid=Uid(uid),
             deletion_policy=policy,
-            time=timestamp(self._clock.now()),
+            time=time or timestamp(self._clock.now()),
             author=author,
             reason=reason,
         )
@@ -107,13 +125,16 @@ class Leaving:
         await self._store.update_status(self._store.clusters, cluster, add)
 
     async def take_back(self, cluster: Key, home: HomeName, uid: str) -> None:
-        """Forget that a delivery was released, because it is placed there again."""
+        """Forget that a delivery was released or is to leave, because it is placed there again."""
 
         def drop(resource: Cluster) -> ClusterStatus:
-            kept = tuple(one for one in resource.status.released if (_home(one), one.uid) != (home, uid))
-            return msgspec.structs.replace(resource.status, released=kept)
+            status, gone = resource.status, (home, uid)
+            released = tuple(one for one in status.released if (_home(one), one.uid) != gone)
+            tombstones = tuple(one for one in status.tombstones if (_home(one), one.uid) != gone)
+            return msgspec.structs.replace(status, released=released, tombstones=tombstones)
 
-        if self.is_released(cluster, home, uid):
+        found = self._store.clusters.get(cluster)
+        if found is not None and drop(found) != found.status:
             await self._store.update_status(self._store.clusters, cluster, drop)
 
     async def settle(self, key: Key) -> None:
@@ -124,7 +145,8 @@ class Leaving:
         if cluster is None or cluster.spec.id is None:
             return
         if cluster.metadata.is_being_deleted:
-            self._clear(cluster, cluster.spec.id)
+            if not shares_identity(cluster, self._store.clusters):
+                self._clear(cluster, cluster.spec.id)
             return
         await self._decide_released(key, cluster)
         cluster = self._store.clusters.get(key)
@@ -160,7 +182,13 @@ class Leaving:
                 self._boards.wishes.drop(key)
                 self._blobs.release(key)
             return True
-        if any(one.metadata.uid != entry.uid for one in self._places.claimants(key)):
+        rightful = self._places.claims.rightful(key)
+        if self._places.claims.is_open(key) or (
+            rightful is not None and rightful.uid == entry.uid and not rightful.is_being_deleted
+        ):
+            # Who has the name is not known yet; or it is placed here again, and its tombstone is about to be taken back.
+            return False
+        if rightful is not None and rightful.uid != entry.uid:
             # A newer delivery of that name takes the objects over by inventory; once it is on the desk the old one is not there.
             superseded = report is not None and report.stage is not Stage.GONE and report.uid != entry.uid
             if superseded:
@@ -181,22 +209,24 @@ class Leaving:
     def _is_awaited(self, id_: ClusterId, entry: Tombstone) -> bool:
         """Tell whether a delivery is new in the cluster and not on its desk yet: it may be what takes the objects over.
 
-        One that was made long before the deletion is no renaming.
+        One that was made long before the deletion is no renaming, unless it is the very same under another home name.
         """
         since = instant(entry.time) - self._rename_window
-        for key, delivery in self._places.in_cluster(id_):
-            metadata = delivery.metadata
-            is_new = metadata.creation_timestamp is not None and instant(metadata.creation_timestamp) >= since
-            if metadata.is_being_deleted or delivery.spec.suspend or not is_new:
+        for key, metadata in self._places.claims.rightful_in(id_):
+            created = metadata.creation_timestamp
+            is_new = metadata.uid == entry.uid or (created is not None and instant(created) >= since)
+            delivery = self._store.kustomizations.readable((metadata.namespace, metadata.name))
+            is_suspended = delivery is not None and delivery.spec.suspend
+            if metadata.is_being_deleted or is_suspended or not is_new:
                 continue
             report = self._boards.reports.get(key)
-            if report is None or report.uid != delivery.metadata.uid or report.stage is Stage.GONE:
+            if report is None or report.uid != metadata.uid or report.stage is Stage.GONE:
                 return True
         return False
 
     def _hold(self, id_: ClusterId, entry: ReleasedPlacement) -> None:
         key = (id_, _home(entry))
-        if not self._places.claimants(key):
+        if self._places.claims.rightful(key) is None:
             self._boards.wishes.put(key, Hold(reason=HoldReason.RELEASED, message=entry.reason))
 
     async def _decide_released(self, key: Key, cluster: Cluster) -> None:

@@ -16,7 +16,6 @@ from hub.model.cluster import Cluster, ClusterName, cluster_of_namespace
 from hub.model.fields import UNSUPPORTED_FIELD, unsupported
 from hub.model.fleet import Fleet
 from hub.model.kinds import Kind
-from hub.model.kustomization import Kustomization
 from hub.model.metadata import Metadata
 from hub.model.value import MALFORMED
 from hub.model.wish import PlacementKey
@@ -70,15 +69,16 @@ class Placed:
     fleet: Fleet | None = field(default=None)
 
 
-def place(delivery: Kustomization, world: World) -> Placed:
-    """Choose the clusters of a delivery; none is an answer too. Raises NotPlaced."""
-    namespace = delivery.metadata.namespace
-    home = home_name(delivery.metadata, world.namespaces.get(namespace))
-    if delivery.fleet is not None:
-        return _by_fleet(delivery.fleet, namespace, home, world)
+def place(delivery: Metadata, world: World) -> Placed:
+    """Choose the clusters of a delivery, of which nothing but its metadata counts; none is an answer too. Raises NotPlaced."""
+    namespace = delivery.namespace
+    home = home_name(delivery, world.namespaces.get(namespace))
+    fleet = delivery.label_or_annotation(names.FLEET)
+    if fleet is not None:
+        return _by_fleet(fleet, namespace, home, world)
     place_ = world.namespaces.get(namespace)
     label = place_.labels.get(names.CLUSTER, "") if place_ is not None else ""
-    remembered = delivery.metadata.annotations.get(names.PLACED, "")
+    remembered = delivery.annotations.get(names.PLACED, "")
     if label:
         return _by_namespace(label, home, world)
     management = f"cluster/{world.management}"
@@ -91,12 +91,12 @@ def place(delivery: Kustomization, world: World) -> Placed:
     return Placed(by=management, placements=_here(world.management, home, world))
 
 
-def remembered(delivery: Kustomization, world: World) -> Placed:
+def remembered(delivery: Metadata, world: World) -> Placed:
     """Return where a delivery that lost its target was placed, as far as that can still be told."""
-    by = delivery.metadata.annotations.get(names.PLACED, "")
+    by = delivery.annotations.get(names.PLACED, "")
     how, _, name = by.partition("/")
-    namespace = delivery.metadata.namespace
-    home = home_name(delivery.metadata, world.namespaces.get(namespace))
+    namespace = delivery.namespace
+    home = home_name(delivery, world.namespaces.get(namespace))
     cluster = cluster_of_namespace(name)
     fleet = world.fleets.get((namespace, name)) if how == "fleet" else None
     if fleet is not None:
@@ -110,29 +110,6 @@ def home_name(metadata: Metadata, namespace: Metadata | None) -> HomeName:
     """Return the delivery's name in its clusters; the namespace may carry another one for there."""
     home = namespace.label_or_annotation(names.HOME_NAMESPACE) if namespace is not None else None
     return HomeName(kind=KIND, namespace=home or metadata.namespace, name=metadata.name)
-
-
-def rank(delivery: Kustomization) -> tuple[str, str, str]:
-    """Return what decides who has a home name that several claim: the oldest."""
-    metadata = delivery.metadata
-    return (metadata.creation_timestamp or "", metadata.namespace, metadata.name)
-
-
-def refuse_conflict(
-    delivery: Kustomization, placed: Placed, others: Iterable[tuple[Kustomization, Placed]]
-) -> None:
-    """Raise NotPlaced when an older delivery has one of the home names. Deliveries that are being deleted still have theirs."""
-    mine = {one.key for one in placed.placements}
-    for other, taken in others:
-        if other.metadata.uid == delivery.metadata.uid or rank(other) > rank(delivery):
-            continue
-        for one in taken.placements:
-            if one.key in mine:
-                raise NotPlaced(
-                    f"Kustomization {other.metadata.namespace}/{other.metadata.name} is already {one.home} in Cluster "
-                    f"{one.cluster.metadata.name}; rename one of them or change the home namespace",
-                    reason=Refusal.CONFLICT,
-                )
 
 
 def _by_fleet(name: str, namespace: str, home: HomeName, world: World) -> Placed:

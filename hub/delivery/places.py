@@ -3,28 +3,32 @@
 State: per delivery its place or why it has none, recomputed when something that placement depends on changes, before anybody acts on it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from agent.kit.errors import Stalled
 from agent.kube.watch import Key
 from agent.model.names import ClusterId
+from hub.delivery.claims import Claims
 from hub.delivery.dependencies import Neighbour
-from hub.delivery.placement import NotPlaced, Placed, World, place, refuse_conflict
-from hub.model.cluster import ClusterName
+from hub.delivery.placement import NotPlaced, Placed, Placement, Refusal, World, place
+from hub.model.cluster import Cluster, ClusterName
 from hub.model.kustomization import Kustomization
-from hub.model.wish import PlacementKey
+from hub.model.metadata import Metadata, metadata_of
+from hub.model.value import MalformedResource
+from hub.model.wish import Boards
 from hub.store import Store
 
 
 class Places:
     """The placements of all deliveries as the store has them."""
 
-    def __init__(self, store: Store, management: ClusterName) -> None:
+    def __init__(self, store: Store, boards: Boards, management: ClusterName) -> None:
         self._store = store
         self._management = management
         self._world: World | None = None
         self._found: dict[Key, Placed | NotPlaced] = {}
-        self._claims: dict[PlacementKey, set[Key]] = {}
+        self._by_id: dict[ClusterId, Key] = {}
+        self.claims = Claims(boards, delivery=self._metadata, has_uid=self._has_uid, cluster=self._cluster)
 
     @property
     def world(self) -> World:
@@ -38,6 +42,11 @@ class Places:
                 unread={key: str(problem) for key, problem in store.fleets.malformed.items()},
                 management=self._management,
             )
+            self._by_id = {
+                one.spec.id: key
+                for key, one in self._world.clusters.items()
+                if one.spec.id is not None and not one.metadata.is_being_deleted
+            }
         return self._world
 
     def world_changed(self) -> None:
@@ -46,25 +55,26 @@ class Places:
         for key in {*self._store.kustomizations.keys, *self._found}:
             self.refresh(key)
 
-    def refresh(self, key: Key) -> None:
-        """Place one delivery anew. One that cannot be read stays where it was."""
-        if key in self._store.kustomizations.malformed:
-            return
-        self._unclaim(key)
-        delivery = self._store.kustomizations.get(key)
+    def refresh(self, key: Key) -> set[Key]:
+        """Place one delivery anew; return who has or had the same home name. One that cannot be read any more stays where it was."""
+        if key in self._store.kustomizations.malformed and key in self._found:
+            return set()
+        rivals = self._unclaim(key)
+        delivery = self._metadata(key)
         if delivery is None:
-            return
+            return rivals
         try:
             found: Placed | NotPlaced = place(delivery, self.world)
         except NotPlaced as problem:
             found = problem
         self._found[key] = found
         if isinstance(found, Placed):
-            for one in found.placements:
-                self._claims.setdefault(one.key, set()).add(key)
+            self.claims.enter(key, found)
+            rivals |= self.claims.rivals(key, found)
+        return rivals
 
     def of(self, delivery: Kustomization) -> Placed:
-        """Return where a delivery is placed. Raises NotPlaced."""
+        """Return where a delivery is placed. Raises NotPlaced, also when another one has its home name somewhere."""
         key = (delivery.metadata.namespace, delivery.metadata.name)
         found = self._found.get(key)
         if found is None:
@@ -72,19 +82,11 @@ class Places:
             found = self._found[key]
         if isinstance(found, Stalled):
             raise found
-        rivals = {other for one in found.placements for other in self._claims.get(one.key, ())} - {key}
-        refuse_conflict(delivery, found, self._others(rivals))
+        for one in found.placements:
+            holder = self.claims.rightful(one.key)
+            if holder is None or holder.uid != delivery.metadata.uid:
+                raise _refusal(one, holder)
         return found
-
-    def claimants(self, key: PlacementKey) -> list[Kustomization]:
-        """Return the deliveries that are placed under a home name in a cluster."""
-        return [other for other, _ in self._others(self._claims.get(key, set()))]
-
-    def in_cluster(self, cluster: ClusterId) -> Iterator[tuple[PlacementKey, Kustomization]]:
-        """Yield every placement in a cluster with its delivery."""
-        for key in [one for one in self._claims if one[0] == cluster]:
-            for delivery in self.claimants(key):
-                yield key, delivery
 
     def neighbours(self, delivery: Kustomization) -> Mapping[Key, Neighbour | None]:
         """Return the deliveries that one names as its dependencies, those that exist; None for one that cannot be read."""
@@ -99,21 +101,40 @@ class Places:
                 found[key] = Neighbour(delivery=other, placed=placed if isinstance(placed, Placed) else None)
         return found
 
-    def _others(self, keys: set[Key]) -> list[tuple[Kustomization, Placed]]:
-        found = []
-        for key in keys:
-            other, placed = self._store.kustomizations.readable(key), self._found.get(key)
-            if other is not None and isinstance(placed, Placed):
-                found.append((other, placed))
-        return found
-
-    def _unclaim(self, key: Key) -> None:
+    def _unclaim(self, key: Key) -> set[Key]:
         found = self._found.pop(key, None)
-        for one in found.placements if isinstance(found, Placed) else ():
-            claims = self._claims.get(one.key, set())
-            claims.discard(key)
-            if not claims:
-                self._claims.pop(one.key, None)
+        if not isinstance(found, Placed):
+            return set()
+        self.claims.withdraw(key, found)
+        return self.claims.rivals(key, found)
+
+    def _metadata(self, key: Key) -> Metadata | None:
+        """Return the metadata of a delivery, even of one that cannot be read otherwise."""
+        delivery = self._store.kustomizations.readable(key)
+        if delivery is not None:
+            return delivery.metadata
+        unread = self._store.kustomizations.unread(key)
+        try:
+            return metadata_of(unread) if unread is not None else None
+        except MalformedResource:
+            return None
+
+    def _has_uid(self, uid: str) -> bool:
+        found = (self._metadata(key) for key in self._store.kustomizations.keys)
+        return any(one is not None and one.uid == uid for one in found)
+
+    def _cluster(self, id_: ClusterId) -> Cluster | None:
+        key = self._by_id.get(id_)
+        return self._store.clusters.readable(key) if key is not None else None
+
+
+def _refusal(placement: Placement, holder: Metadata | None) -> NotPlaced:
+    where = f"{placement.home} in Cluster {placement.cluster.metadata.name}"
+    if holder is not None:
+        text = f"Kustomization {holder.namespace}/{holder.name} is already {where}; rename one of them or change the home namespace"
+    else:
+        text = f"another Kustomization is {where}, or it is not known yet which one; rename this one or change the home namespace"
+    return NotPlaced(text, reason=Refusal.CONFLICT)
 
 
 def _key(namespace: str, name: str) -> Key:

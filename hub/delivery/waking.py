@@ -6,9 +6,11 @@ State: of every resource the part that matters as it was last, so that a status 
 from collections.abc import Callable
 
 from agent.kube.watch import Key
+from agent.model.names import ClusterId, HomeName
 from hub.delivery.dependencies import depends_on
 from hub.delivery.places import Places
 from hub.model import annotations as names
+from hub.model.cluster import Cluster
 from hub.model.conditions import READY
 from hub.model.kustomization import VariablesKind
 from hub.model.metadata import Metadata
@@ -30,6 +32,7 @@ class Waking:
         self._mark_delivery = delivery
         self._mark_cluster = cluster
         self._seen: dict[tuple[str, Key], object] = {}
+        self._left: dict[Key, set[HomeName]] = {}
 
     def begin(self) -> None:
         """Mark everything, and from now on what changes."""
@@ -65,7 +68,8 @@ class Waking:
             self._mark_delivery(key)
             return
         delivery = self._store.kustomizations.get(key)
-        self._places.refresh(key)
+        for rival in self._places.refresh(key):
+            self._mark_delivery(rival)
         metadata = delivery.metadata if delivery is not None else None
         if self._is_news("delivery", key, metadata and _what_matters(metadata.generation, metadata)):
             self._mark_delivery(key)
@@ -93,6 +97,18 @@ class Waking:
         now = cluster and (cluster.raw_spec, _what_matters(0, cluster.metadata), cluster.metadata.labels)
         if self._is_news("cluster", key, now):
             self._world_changed()
+        if cluster is not None and cluster.spec.id is not None:
+            self._left_changed(key, cluster.spec.id, cluster)
+
+    def _left_changed(self, key: Key, id_: ClusterId, cluster: Cluster) -> None:
+        """Look at who waits for a home name under which something was left or leaves, and does so no more."""
+        status = cluster.status
+        now = {HomeName(kind=one.kind, namespace=one.namespace, name=one.name) for one in status.released}
+        now |= {HomeName(kind=one.kind, namespace=one.namespace, name=one.name) for one in status.tombstones}
+        before, self._left[key] = self._left.get(key, set()), now
+        for home in before - now:
+            for waiting in self._places.claims.of((id_, home)):
+                self._mark_delivery((waiting.namespace, waiting.name))
 
     def _fleet_changed(self, key: Key) -> None:
         fleet = self._store.fleets.readable(key)
@@ -149,6 +165,8 @@ class Waking:
                 for id_, presence in (await reader.next()).items():
                     now = presence and (presence.connected, presence.term)
                     if self._is_news("presence", ("", id_), now):
+                        for contested in self._places.claims.contested_in(id_):
+                            self._mark_delivery(contested)
                         for cluster in self._store.clusters:
                             if cluster.spec.id == id_:
                                 self._mark_cluster((cluster.metadata.namespace, cluster.metadata.name))

@@ -11,7 +11,7 @@ from agent.model.assignment import DeletionPolicy
 from agent.model.names import ClusterId, HomeName
 from agent.model.report import Stage
 from hub.delivery.leaving import Leaving
-from hub.delivery.placement import NotPlaced, Placed, place, remembered
+from hub.delivery.placement import NotPlaced, Placed, home_name, place, remembered
 from hub.delivery.places import Places
 from hub.model import annotations as names
 from hub.model.cluster import Cluster
@@ -43,10 +43,7 @@ class Whereabouts:
     async def keep(self, delivery: Kustomization, placed: Placed) -> None:
         """Remember where the delivery is placed, and release it where it was and is placed no more."""
         key, uid = _key(delivery), delivery.metadata.uid
-        left = remembered(delivery, self._places.world).fleet or placed.fleet
-        is_elsewhere = placed.by != f"cluster/{self._places.world.management}"
-        if is_elsewhere and placed.placements:
-            await self._store.annotate(self._store.kustomizations, key, {names.PLACED: placed.by})
+        left = remembered(delivery.metadata, self._places.world).fleet
         now = {one.key for one in placed.placements}
         for one in placed.placements:
             await self._leaving.take_back(_name(one.cluster), one.home, uid)
@@ -55,6 +52,9 @@ class Whereabouts:
             await self._let_leave(place_[1], uid, cluster, by=placed.by, prunes=prunes)
             self._owned.get(key, set()).discard(place_)
         self._owned.setdefault(key, set()).update(now)
+        if placed.placements and placed.by != f"cluster/{self._places.world.management}":
+            # Last: until what it leaves is stored, the Fleet that it leaves is to be remembered.
+            await self._store.annotate(self._store.kustomizations, key, {names.PLACED: placed.by})
 
     async def _let_leave(self, home: HomeName, uid: str, cluster: Cluster, *, by: str, prunes: bool) -> None:
         """Store that a delivery leaves a cluster where it is placed no more; what was released before stays so."""
@@ -80,12 +80,17 @@ class Whereabouts:
                 _name(cluster), place_[1], uid
             ):
                 continue
-            if any(one.metadata.uid != uid for one in self._places.claimants(place_)) and not self._has(
-                place_, uid
-            ):
+            rightful = self._places.claims.rightful(place_)
+            if rightful is not None and rightful.uid != uid and not self._has(place_, uid):
                 continue
-            reason = f"Kustomization {key[0]}/{key[1]} was deleted"
-            await self._leaving.bury(_name(cluster), place_[1], uid, deletes=deletes, reason=reason)
+            await self._leaving.bury(
+                _name(cluster),
+                place_[1],
+                uid,
+                deletes=deletes,
+                reason=f"Kustomization {key[0]}/{key[1]} was deleted",
+                time=delivery.metadata.deletion_timestamp or "",
+            )
             presence = self._boards.presence.get(place_[0])
             waits = waits or (presence is not None and presence.connected)
         return waits
@@ -93,11 +98,12 @@ class Whereabouts:
     def _clusters_of(self, places: Iterable[PlacementKey]) -> Iterator[tuple[PlacementKey, Cluster]]:
         """Yield the placements in clusters that stay in the fleet."""
         by_id: dict[ClusterId | None, Cluster] = {
-            cluster.spec.id: cluster for cluster in self._places.world.clusters.values()
+            cluster.spec.id: cluster
+            for cluster in self._places.world.clusters.values()
+            if not cluster.metadata.is_being_deleted
         }
         for place_ in sorted(places):
-            cluster = by_id.get(place_[0])
-            if cluster is not None and not cluster.metadata.is_being_deleted:
+            if (cluster := by_id.get(place_[0])) is not None:
                 yield place_, cluster
 
     def _where(self, key: Key, uid: str) -> set[PlacementKey]:
@@ -116,12 +122,26 @@ class Whereabouts:
     def _remembered(self, delivery: Kustomization) -> set[PlacementKey]:
         """Return where a delivery is placed, by what it says or, when that was lost, by what is remembered on it. Raises NotPlaced."""
         try:
-            placed = place(delivery, self._places.world)
+            placed = place(delivery.metadata, self._places.world)
         except NotPlaced as problem:
             if problem.reason == MALFORMED:
                 raise
-            placed = remembered(delivery, self._places.world)
+            placed = remembered(delivery.metadata, self._places.world)
+            return {one.key for one in placed.placements} | self._unheard(delivery)
         return {one.key for one in placed.placements}
+
+    def _unheard(self, delivery: Kustomization) -> set[PlacementKey]:
+        """Return where a delivery of a lost Fleet may be, because the agents there have not said yet what they hold."""
+        world, metadata = self._places.world, delivery.metadata
+        home = home_name(metadata, world.namespaces.get(metadata.namespace))
+        return {
+            (one.spec.id, home)
+            for one in world.clusters.values()
+            if one.spec.id is not None
+            and one.metadata.namespace == metadata.namespace
+            and one.status.certificate.key_fingerprint
+            and self._boards.presence.get(one.spec.id) is None
+        }
 
 
 def _deletes_objects(delivery: Kustomization) -> bool:

@@ -324,16 +324,17 @@ class Session:
             del self._held[report.home]
             self._sent.pop(report.home, None)
 
-    def _is_leaving(self, held: Held) -> bool:
-        """Tell whether the agent was told to let a delivery go; it counts it as held no more from then on."""
-        wish = self._wishes.get(held.home)
-        return isinstance(wish, Tombstone) and wish.uid == held.uid
+    def _forget_leaving(self, wish: Tombstone) -> None:
+        """Note that the agent is told to let a delivery go: it counts as held no more, and who wishes it again has to say so in full."""
+        held, sent = self._held.get(wish.home), self._sent.get(wish.home)
+        if held is not None and held.uid == wish.uid:
+            del self._held[wish.home]
+        if sent is not None and sent.assignment.uid == wish.uid:
+            del self._sent[wish.home]
 
     def _compare(self, alive: Alive) -> None:
         """Compare what the agent holds with what it is believed to hold. In doubt for too long, the session starts anew."""
-        believed = root_of(
-            {home: held.substance for home, held in self._held.items() if not self._is_leaving(held)}
-        )
+        believed = root_of({home: held.substance for home, held in self._held.items()})
         self._doubts = 0 if believed == alive.desk_root else self._doubts + 1
         if self._doubts > MISSED_ALIVES:
             raise Refusal("the agent's desk is not as the hub believes; say Hello anew", reason="OutOfStep")
@@ -372,6 +373,7 @@ class Session:
                 self._sent[home] = wish
                 return self._assign(wish, held)
             case Tombstone():
+                self._forget_leaving(wish)
                 return wish
             case Hold():
                 if wish.reason is HoldReason.RELEASED:

@@ -1,6 +1,6 @@
 """Cluster: a registered place with one agent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from agent.model.assignment import DeletionPolicy
@@ -146,6 +146,16 @@ class Cluster(Value, frozen=True, kw_only=True):
     @property
     def conditions(self) -> Conditions:
         return Conditions(generation=self.metadata.generation, items=self.status.conditions)
+
+
+def shares_identity(cluster: Cluster, clusters: Iterable[Cluster]) -> bool:
+    """Tell whether another Cluster that stays has the same id: what runs there is that one's."""
+    return any(
+        one.spec.id == cluster.spec.id
+        and one.metadata.uid != cluster.metadata.uid
+        and not one.metadata.is_being_deleted
+        for one in clusters
+    )
 
 
 class ClusterName(Value, frozen=True, kw_only=True):

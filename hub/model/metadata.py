@@ -5,7 +5,7 @@ from typing import NewType
 
 from agent.kit.tracing import NO_TRACE, Traceparent, read_traceparent
 from hub.model import annotations as names
-from hub.model.value import Value
+from hub.model.value import Value, read
 
 Uid = NewType("Uid", str)
 """The API server's identity of one object; a new object under an old name has another."""
@@ -43,6 +43,15 @@ class Metadata(Value, frozen=True, kw_only=True):
     def label_or_annotation(self, name: str) -> str | None:
         """Return what people may write in either place; the label wins, empty is absent."""
         return self.labels.get(name) or self.annotations.get(name) or None
+
+
+class _Bare(Value, frozen=True, kw_only=True):
+    metadata: Metadata
+
+
+def metadata_of(raw: Mapping[str, object]) -> Metadata:
+    """Return the metadata of an object of which the rest may be malformed. Raises MalformedResource."""
+    return read(_Bare, raw).metadata
 
 
 class LocalRef(Value, frozen=True, kw_only=True):

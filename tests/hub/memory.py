@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agent.kube.api import Applied, Change, Listing, Object, PatchType, Propagation, Resource, WatchEvent
-from agent.kube.errors import AlreadyExists, Conflict, NotFound
+from agent.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from hub.model.kinds import TYPES, Kind
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,6 +64,8 @@ class MemoryApi:
         self.log: list[tuple[str, WatchEvent]] = []
         self.writes: list[str] = []
         self.interfere: list[Any] = []
+        self.interfere_with = ""
+        self.refused_in: set[str] = set()
         self._changed = asyncio.Event()
 
     def put(self, plural: str, value: Mapping[str, Any]) -> Object:
@@ -134,6 +136,9 @@ class MemoryApi:
         self, resource: Resource, namespace: str, value: Mapping[str, Any], *, field_manager: str
     ) -> Object:
         key = (resource.plural, namespace, value["metadata"]["name"])
+        if resource.plural in self.refused_in:
+            text = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise Forbidden(text, status=403, reason="Forbidden")
         if key in self.objects:
             raise AlreadyExists("there is one", status=409, reason="AlreadyExists")
         self.writes.append(f"create {resource.plural} {namespace}/{key[2]}")
@@ -150,7 +155,7 @@ class MemoryApi:
         field_manager: str,
         subresource: str = "",
     ) -> Object:
-        if self.interfere:
+        if self.interfere and self.interfere_with in ("", resource.plural):
             self.interfere.pop(0)()
         before = await self.get(resource, namespace, name)
         assert isinstance(patch, dict)

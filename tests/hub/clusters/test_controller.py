@@ -225,6 +225,29 @@ async def test_what_was_released_is_let_go_of_too() -> None:
         assert rig.found() is None
 
 
+async def test_one_whose_identity_another_has_goes_at_once_and_its_agent_stays_known() -> None:
+    rig = Rig()
+    rig.cluster("us-1", finalizers=["finalizers.fluxcd.io"])
+    rig.cluster(finalizers=["finalizers.fluxcd.io"], status=ENROLLED)
+    rig.connect(desk={(HOME, "u")})
+    async with running(rig):
+        rig.delete()
+        await settle()
+        assert rig.found() is None
+        assert rig.boards.presence.get(ID) is not None
+
+
+async def test_one_goes_with_its_namespace_in_which_no_event_can_be_written_any_more() -> None:
+    rig = Rig()
+    rig.cluster(finalizers=["finalizers.fluxcd.io"], status=ENROLLED)
+    rig.api.refused_in = {"events"}
+    async with running(rig):
+        rig.connect(is_there=False)
+        rig.delete()
+        await rig.clock.pass_(24 * 3600)
+        assert rig.found() is None
+
+
 async def test_one_that_never_had_an_agent_goes_at_once() -> None:
     rig = Rig()
     rig.cluster(finalizers=["finalizers.fluxcd.io"])

@@ -30,8 +30,8 @@ def judged(dependency: Kustomization | None, *, labelled: bool = True) -> Judgem
     mine = in_fleet(spec=spec) if labelled else delivery(spec=spec)
     known = {}
     if dependency is not None:
-        known[("apps", "infra")] = Neighbour(delivery=dependency, placed=place(dependency, WORLD))
-    return judge(mine, place(mine, WORLD).placements[0], known, "main@sha1:abc")
+        known[("apps", "infra")] = Neighbour(delivery=dependency, placed=place(dependency.metadata, WORLD))
+    return judge(mine, place(mine.metadata, WORLD).placements[0], known, "main@sha1:abc")
 
 
 def test_a_dependency_on_the_same_cluster_is_judged_by_the_agent() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.delivery.placement import NotPlaced, place, refuse_conflict
+from hub.delivery.placement import NotPlaced, place
 from hub.model.kustomization import Kustomization
 from tests.hub.delivery.samples import DEV, EU, MANAGEMENT, US, cluster, delivery, in_fleet, prod, world
 
@@ -11,12 +11,12 @@ ONE_CLUSTER = {"fleet.cartwheel.dev/cluster": "apps.dev-1"}
 
 
 def clusters_of(given: Kustomization, **more: dict[str, str]) -> list[str]:
-    placed = place(given, world(MANAGEMENT, EU, US, DEV, fleets=(prod(),), **more))
+    placed = place(given.metadata, world(MANAGEMENT, EU, US, DEV, fleets=(prod(),), **more))
     return [one.cluster.metadata.name for one in placed.placements]
 
 
 def test_a_fleet_places_on_every_cluster_that_it_selects() -> None:
-    placed = place(in_fleet(), WORLD)
+    placed = place(in_fleet().metadata, WORLD)
     assert [one.cluster.metadata.name for one in placed.placements] == ["eu-1", "us-1"]
     assert placed.by == "fleet/prod"
 
@@ -40,7 +40,7 @@ def test_without_any_target_it_goes_to_the_management_cluster() -> None:
 def test_one_that_was_placed_by_a_fleet_never_falls_to_the_management_cluster() -> None:
     lost = delivery(annotations={"fleet.cartwheel.dev/placed": "fleet/prod"})
     with pytest.raises(NotPlaced) as caught:
-        place(lost, WORLD)
+        place(lost.metadata, WORLD)
     assert caught.value.reason == "PlacementLost"
 
 
@@ -57,7 +57,7 @@ def test_one_that_was_on_the_management_cluster_may_join_a_fleet() -> None:
 
 def test_a_fleet_that_is_not_there_places_nowhere_and_says_so() -> None:
     with pytest.raises(NotPlaced, match=r"Fleet apps/prod not found") as caught:
-        place(in_fleet(), world(EU))
+        place(in_fleet().metadata, world(EU))
     assert caught.value.reason == "FleetNotFound"
 
 
@@ -70,32 +70,23 @@ def test_a_namespace_label_that_names_no_cluster_places_nowhere() -> None:
 def test_a_fleet_with_a_refused_field_places_nowhere() -> None:
     fleet = prod(rollout={"maxFailures": 1})
     with pytest.raises(NotPlaced, match=r"spec\.rollout") as caught:
-        place(in_fleet(), world(EU, fleets=(fleet,)))
+        place(in_fleet().metadata, world(EU, fleets=(fleet,)))
     assert caught.value.reason == "UnsupportedField"
 
 
 def test_a_fleet_that_selects_nothing_is_no_error() -> None:
-    assert place(in_fleet(), world(DEV, fleets=(prod(),))).placements == ()
+    assert place(in_fleet().metadata, world(DEV, fleets=(prod(),))).placements == ()
 
 
 def test_clusters_of_other_namespaces_are_not_selected() -> None:
     elsewhere = cluster("other", namespace="team", tier="prod")
-    assert place(in_fleet(), world(elsewhere, fleets=(prod(),))).placements == ()
+    assert place(in_fleet().metadata, world(elsewhere, fleets=(prod(),))).placements == ()
 
 
 def test_the_home_name_is_the_hub_name_unless_the_namespace_says_otherwise() -> None:
-    plain = place(delivery(), WORLD)
-    moved = place(delivery(), world(MANAGEMENT, apps={"fleet.cartwheel.dev/home-namespace": "flux-system"}))
+    plain = place(delivery().metadata, WORLD)
+    moved = place(
+        delivery().metadata, world(MANAGEMENT, apps={"fleet.cartwheel.dev/home-namespace": "flux-system"})
+    )
     assert str(plain.placements[0].home) == "Kustomization/apps/webapp"
     assert str(moved.placements[0].home) == "Kustomization/flux-system/webapp"
-
-
-def test_the_younger_of_two_deliveries_with_one_home_name_is_refused() -> None:
-    home = {"fleet.cartwheel.dev/home-namespace": "flux-system"}
-    there = world(MANAGEMENT, apps=home, team=home)
-    old = delivery(creationTimestamp="2026-01-01T00:00:00Z")
-    new = delivery(namespace="team", uid="u-2", creationTimestamp="2026-02-01T00:00:00Z")
-    with pytest.raises(NotPlaced) as caught:
-        refuse_conflict(new, place(new, there), [(old, place(old, there))])
-    assert caught.value.reason == "PlacementConflict"
-    refuse_conflict(old, place(old, there), [(new, place(new, there))])

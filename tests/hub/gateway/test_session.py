@@ -302,6 +302,24 @@ async def test_a_delivery_made_anew_while_the_old_one_leaves_takes_its_place() -
         assert head.held, "what the old one made is still known"
 
 
+@in_virtual_time
+async def test_a_tombstone_that_is_taken_back_ends_in_the_same_assignment_again() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        await link.settle()
+        link.wishes.put(WEB, wish)
+        await link.settle()
+        head = link.desk.get(WEB)
+        assert head is not None
+        assert link.holds(wish)
+        assert head.leaving == ""
+        await link.settle(LONG_S)
+        assert link.ends == []
+
+
 @pytest.mark.parametrize("reason", [one for one in HoldReason if one is not HoldReason.RELEASED])
 def test_held_means_keep(reason: HoldReason) -> None:
     @in_virtual_time
