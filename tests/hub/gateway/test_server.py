@@ -350,7 +350,8 @@ async def test_a_hub_that_may_not_serve_says_nothing_more(tmp_path: Path) -> Non
     async with listening() as place, Tasks() as tasks:
         agent = await dialled(place, tmp_path, "one")
         tasks.start(agent.dial.run(await agent.dial.identify()), name="dial")
-        await until(lambda: _connected(place), 5.0)
+        # The hub has the session before the agent has saved its term.
+        await until(lambda: _connected(place) and agent.desk.term > 0, 5.0)
         term = agent.desk.term
         place.may_serve = False
         wish = place.wish(ONE, "decided before")
