@@ -29,10 +29,7 @@ class ClusterRegistry:
         """Raise Refusal unless the certificate is the registered one of a Cluster that is there, and has not ended."""
         cluster = self._find(peer.cluster)
         if cluster is None:
-            raise Refusal(
-                "this cluster was removed from the fleet, or its Cluster is gone; `hub cluster add` takes it in again",
-                reason="ClusterRemoved",
-            )
+            raise self._unknown(peer.cluster)
         certificate = cluster.status.certificate
         if certificate.key_fingerprint != peer.fingerprint:
             raise Refusal(
@@ -55,6 +52,22 @@ class ClusterRegistry:
             raise Refusal(
                 f"cluster {_name(cluster)} is being removed from the fleet", reason="ClusterRemoved"
             )
+
+    def _unknown(self, cluster_id: ClusterId) -> Refusal:
+        """Say why a cluster is not known: it is gone only when every Cluster could be read and none has its id."""
+        if any(one.spec.id == cluster_id for one in self._store.clusters):
+            return Refusal(
+                "several Clusters have the id of this one, see their condition IdentityConflict; remove all but one",
+                reason="IdentityConflict",
+            )
+        for unread in self._store.clusters.malformed.values():
+            return Refusal(
+                f"the Cluster may be one that cannot be read: {unread}", reason="ClusterUnreadable"
+            )
+        return Refusal(
+            "this cluster was removed from the fleet, or its Cluster is gone; `hub cluster add` takes it in again",
+            reason="ClusterRemoved",
+        )
 
     async def begin_session(self, peer: Peer, hello: Hello) -> int:
         """Store the next term on the Cluster, by a conditional write: of two hubs one gets it. Raises Refusal."""

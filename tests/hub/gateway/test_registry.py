@@ -152,7 +152,16 @@ async def test_two_clusters_of_one_id_may_both_not_speak() -> None:
         await settle()
         with pytest.raises(Refusal) as refusal:
             rig.registry.check(peer())
-        assert refusal.value.reason == "ClusterRemoved"
+        assert refusal.value.reason == "IdentityConflict"
+
+
+async def test_a_cluster_that_cannot_be_read_is_not_taken_for_one_that_was_removed() -> None:
+    async with registry() as rig:
+        rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": ID, "suspend": "perhaps"})
+        await settle()
+        with pytest.raises(Refusal, match=r"spec\.suspend") as refusal:
+            rig.registry.check(peer())
+        assert refusal.value.reason == "ClusterUnreadable"
 
 
 async def test_a_cluster_that_is_not_there_takes_no_key() -> None:
