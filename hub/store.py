@@ -26,6 +26,7 @@ from hub.model.gitrepository import GitRepository
 from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import Kustomization, VariablesKind
 from hub.model.namespace import Namespace
+from hub.model.rollout import Rollout
 from hub.model.value import Value, merge_patch, raw
 
 _LOG = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Store:
         self.kustomizations = Collection(_resource(Kind.KUSTOMIZATION), Kustomization.parse)
         self.clusters = Collection(_resource(Kind.CLUSTER), Cluster.parse)
         self.fleets = Collection(_resource(Kind.FLEET), Fleet.parse)
+        self.rollouts = Collection(_resource(Kind.ROLLOUT), Rollout.parse)
         self.namespaces = Collection(NAMESPACES, Namespace.parse)
         self._watched = (Watched(VariablesKind.CONFIG_MAP), Watched(VariablesKind.SECRET))
 
@@ -57,31 +59,21 @@ class Store:
             Kind.KUSTOMIZATION: self.kustomizations,
             Kind.CLUSTER: self.clusters,
             Kind.FLEET: self.fleets,
+            Kind.ROLLOUT: self.rollouts,
         }
 
     @property
     def is_complete(self) -> bool:
         """Tell whether every mirror has been listed once."""
-        return (
-            self.git_repositories.is_complete
-            and self.kustomizations.is_complete
-            and self.clusters.is_complete
-            and self.fleets.is_complete
-            and self.namespaces.is_complete
-        )
+        return all(one.is_complete for one in self._mirrors)
+
+    @property
+    def _mirrors(self) -> tuple[Collection[Any], ...]:
+        return (*self.resources.values(), self.namespaces)
 
     async def run(self) -> None:
         """Follow all kinds until cancelled."""
-        followed: list[tuple[Resource, Any, str]] = [
-            (one.resource, one, "")
-            for one in (
-                self.git_repositories,
-                self.kustomizations,
-                self.clusters,
-                self.fleets,
-                self.namespaces,
-            )
-        ]
+        followed: list[tuple[Resource, Any, str]] = [(one.resource, one, "") for one in self._mirrors]
         label = f"{names.WATCH}={names.WATCH_ENABLED}"
         followed += [
             (resource, sink, label)

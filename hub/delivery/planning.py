@@ -5,7 +5,7 @@ State: what is kept between builds, in memory only. Wishes for nothing: whoever 
 
 from dataclasses import dataclass
 
-from agent.kit.errors import Transient, Waiting
+from agent.kit.errors import Stalled, Transient, Waiting
 from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from hub.artifacts.blobs import Blobs
@@ -24,7 +24,9 @@ from hub.delivery.inputs import read_cluster, read_delivery
 from hub.delivery.placement import Placed, Placement
 from hub.delivery.settings import DeliverySettings
 from hub.delivery.variables import Layers, Values, variables_of
+from hub.model.fields import unsupported
 from hub.model.gitrepository import Artifact
+from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization
 from hub.model.wish import Assigned
 from hub.store import Store
@@ -127,6 +129,10 @@ class Planning:
 
     async def wish(self, plan: Plan, placement: Placement, judgement: Judgement) -> Assigned:
         """Build the Bundle of one cluster and keep its content. Raises what hinders it there."""
+        if (refusal := unsupported(Kind.CLUSTER, placement.cluster.raw_spec)) is not None:
+            raise Stalled(
+                f"Cluster {placement.cluster.metadata.name}: {refusal.message}", reason=refusal.reason
+            )
         if placement.cluster.spec.suspend:
             raise Failed(
                 f"Cluster {placement.cluster.metadata.name} is suspended; hub cluster resume",

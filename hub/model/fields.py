@@ -47,6 +47,7 @@ def _paths(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# Two fields of older versions are accepted because they mean nothing in Flux either: gitImplementation and validation.
 HONOURED: dict[Kind, frozenset[str]] = {
     Kind.GIT_REPOSITORY: _paths("""
         spec.gitImplementation
@@ -110,7 +111,7 @@ HONOURED: dict[Kind, frozenset[str]] = {
         spec.overrides[].clusterSelector.matchExpressions[].operator
         spec.overrides[].clusterSelector.matchExpressions[].values[]
         spec.overrides[].clusterSelector.matchLabels{}
-        spec.overrides[].deliveries[].kind spec.overrides[].deliveries[].name
+        spec.overrides[].deliveries[].name
         spec.overrides[].substitute{}
         spec.pruneLimit
     """),
@@ -192,6 +193,11 @@ REFUSED: dict[Kind, tuple[Refused, ...]] = {
     Kind.FLEET: (
         Refused(
             path="spec.rollout", works="Leave it out: a change goes to all clusters of the Fleet at once."
+        ),
+        Refused(
+            path="spec.overrides[].deliveries[].kind",
+            accepted=("Kustomization",),
+            works="Name Kustomizations.",
         ),
         Refused(
             path="spec.overrides[].patches",

@@ -22,7 +22,7 @@ from hub.model.cluster import (
     DeliveryRow,
     Versions,
 )
-from hub.model.conditions import READY, Condition, Conditions, ConditionStatus
+from hub.model.conditions import READY, STALLED, Condition, Conditions, ConditionStatus
 from hub.model.durations import instant
 from hub.model.fields import unsupported
 from hub.model.kinds import Kind
@@ -87,7 +87,11 @@ def _conditions(outlook: ClusterOutlook) -> Conditions:
     connected = _connected(outlook)
     if connected is not None:
         found = found.set(connected, now=now)
-    return found.set(_ready(outlook, found), now=now)
+    refusal = unsupported(Kind.CLUSTER, outlook.cluster.raw_spec)
+    if refusal is not None:
+        found = found.mark_false(READY, refusal.reason, refusal.message, now=now)
+        return found.mark_stalled(refusal.reason, refusal.message, now=now)
+    return found.delete(STALLED).set(_ready(outlook, found), now=now)
 
 
 def _connected(outlook: ClusterOutlook) -> Condition | None:
@@ -118,9 +122,6 @@ def _silence(outlook: ClusterOutlook) -> str:
 def _ready(outlook: ClusterOutlook, conditions: Conditions) -> Condition | None:
     """Return Ready: connected, without a conflict, and every delivery in step; None when it stays as it is."""
     cluster = outlook.cluster
-    refusal = unsupported(Kind.CLUSTER, cluster.raw_spec)
-    if refusal is not None:
-        return _condition(READY, ConditionStatus.FALSE, refusal.reason, refusal.message)
     conflict = conditions.get(IDENTITY_CONFLICT)
     if conflict is not None and conflict.status is ConditionStatus.TRUE:
         return _condition(READY, ConditionStatus.FALSE, conflict.reason, conflict.message)

@@ -1,8 +1,8 @@
-"""What a written status of a delivery says for the first time, as events. Pure."""
+"""What a written status says for the first time, as events. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from hub.model.conditions import READY
+from hub.model.conditions import READY, STALLED, Conditions
 from hub.model.events import COMMIT_STATUS, COMMIT_STATUS_UPDATE, REVISION, Event, Severity, event
 from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import (
@@ -11,6 +11,7 @@ from hub.model.kustomization import (
     Kustomization,
     KustomizationStatus,
 )
+from hub.model.metadata import Metadata
 from hub.model.standing import Problem, Standing
 from hub.status.verdict import SUCCEEDED, Verdict
 
@@ -36,6 +37,21 @@ def news(
             message = f"Reconciliation finished in {took}, next run in {interval}"
             facts = _revision(status.last_applied_revision) | {COMMIT_STATUS: COMMIT_STATUS_UPDATE}
             yield _event(before, Severity.INFO, SUCCEEDED, message, facts)
+
+
+def stalled(kind: Kind, metadata: Metadata, before: Conditions, after: Conditions) -> Iterable[Event]:
+    """Yield the event of a Cluster, Fleet or Rollout that is stalled anew."""
+    found, told = after.get(STALLED), before.get(STALLED)
+    if found is None or (told is not None and told.says_the_same_as(found)):
+        return
+    yield event(
+        TYPES[kind].api_version,
+        str(kind),
+        metadata,
+        severity=Severity.ERROR,
+        reason=found.reason,
+        message=found.message,
+    )
 
 
 def _problems(standing: Standing, verdicts: Sequence[Verdict]) -> Iterable[tuple[Problem, str]]:

@@ -12,10 +12,10 @@ from agent.model.names import ClusterId, HomeName
 from agent.model.report import Notice, NoticeKind
 from hub.model.wish import Boards, Happening, PlacementKey
 from hub.status.happenings import event_of
+from hub.status.judging import DELIVERY
 from hub.status.placements import Placements
 from hub.store import Store
 
-DELIVERY = "Kustomization"
 HappeningKey = tuple[ClusterId, int, int]
 
 

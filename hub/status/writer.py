@@ -5,7 +5,7 @@ what is written follows from the pure parts beside it.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -15,27 +15,26 @@ from agent.kit.reconcile import Again, Backoff, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
-from agent.model.names import ClusterId, HomeName
+from agent.model.names import ClusterId
 from hub.model.cluster import Cluster, ClusterStatus
 from hub.model.fleet import Fleet, FleetStatus
+from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization, KustomizationStatus
-from hub.model.standing import Standing, Target
 from hub.model.wish import Boards, PlacementKey, present_in
 from hub.status.cluster import ClusterOutlook, cluster_status_of
-from hub.status.declined import problem_of
 from hub.status.delivery import Outlook, status_of
 from hub.status.exposition import Exposition
 from hub.status.fleet import FleetOutlook, fleet_status_of, selected
-from hub.status.news import news
+from hub.status.judging import DELIVERY, Judging
+from hub.status.news import news, stalled
 from hub.status.placements import Placements
-from hub.status.summary import next_change_s
+from hub.status.rollouts import Rollouts
 from hub.status.telling import Telling
 from hub.status.traces import Traces
 from hub.status.unread import Unread
-from hub.status.verdict import Patience, Verdict, judge
+from hub.status.verdict import Patience, Verdict
 from hub.store import Store
 
-DELIVERY = "Kustomization"
 _MARGIN_S = 0.05
 
 K = TypeVar("K", bound=Hashable)
@@ -74,13 +73,13 @@ class StatusWriter:
         self._placements = Placements()
         self._sessions: dict[ClusterId, tuple[bool, int]] = {}
         self._written_s: dict[tuple[str, Key], float] = {}
-        self._patience = Patience(
-            began=clock.now(), unknown_after=timedelta(seconds=settings.unknown_after_s)
-        )
+        patience = Patience(began=clock.now(), unknown_after=timedelta(seconds=settings.unknown_after_s))
+        self._judging = Judging(boards, self._placements, patience, clock=clock)
         self._delivery_loop = self._loop("delivery-status", self._write_delivery, randomness)
         self._cluster_loop = self._loop("cluster-status", self._write_cluster, randomness)
         self._fleet_loop = self._loop("fleet-status", self._write_fleet, randomness)
         self._unread = Unread(store, clock=clock, randomness=randomness, backoff=settings.backoff)
+        self._rollouts = Rollouts(store, clock=clock, randomness=randomness, backoff=settings.backoff)
         self._telling = Telling(
             self._placements,
             store=store,
@@ -115,6 +114,7 @@ class StatusWriter:
             for loop in (self._delivery_loop, self._cluster_loop, self._fleet_loop):
                 tasks.start(loop.run(), name="status")
             tasks.start(self._unread.run(), name="status-unread")
+            tasks.start(self._rollouts.run(), name="status-rollouts")
             tasks.start(self._follow_standings(), name="status-standings")
             tasks.start(self._follow_placements(self._boards.reports), name="status-reports")
             tasks.start(self._follow_placements(self._boards.declined), name="status-declined")
@@ -193,7 +193,7 @@ class StatusWriter:
         ):
             # A word on another generation is not for this one; the next comes soon.
             return Done()
-        verdicts = self._verdicts(standing, standing.targets)
+        verdicts = self._judging.of(standing)
         made: list[tuple[Kustomization, KustomizationStatus]] = []
 
         def change(newest: Kustomization) -> KustomizationStatus:
@@ -217,8 +217,7 @@ class StatusWriter:
         if cluster.spec.id is None:
             return Done()
         id_ = cluster.spec.id
-        verdicts = tuple(self._verdicts_in(id_))
-        resting = frozenset(self._resting_in(id_))
+        verdicts, resting = self._judging.in_cluster(id_), self._judging.resting_in(id_)
         presence = self._boards.presence.get(id_)
 
         def change(newest: Cluster) -> ClusterStatus:
@@ -228,7 +227,7 @@ class StatusWriter:
                     presence=presence,
                     verdicts=verdicts,
                     resting=resting,
-                    patience=self._patience,
+                    patience=self._judging.patience,
                     now=self._clock.now(),
                     present=len(present_in(newest, self._boards)) if newest.metadata.is_being_deleted else 0,
                 )
@@ -236,6 +235,7 @@ class StatusWriter:
 
         if await self._store.update_status(self._store.clusters, key, change):
             self._written_s[("Cluster", key)] = self._clock.monotonic_s()
+            await self._tell_stalled(Kind.CLUSTER, cluster)
         return self._until_lapse((id_,))
 
     async def _write_fleet(self, key: Key) -> Outcome:
@@ -249,7 +249,7 @@ class StatusWriter:
             place = (delivery.metadata.namespace, delivery.metadata.name)
             standing = self._boards.standings.get((DELIVERY, *place))
             if standing is not None and (delivery.metadata.namespace, delivery.fleet) == key:
-                for one in self._verdicts(standing, standing.targets):
+                for one in self._judging.of(standing):
                     verdicts.setdefault(one.target.id, []).append(one)
 
         def change(newest: Fleet) -> FleetStatus:
@@ -258,50 +258,16 @@ class StatusWriter:
 
         if await self._store.update_status(self._store.fleets, key, change):
             self._written_s[("Fleet", key)] = self._clock.monotonic_s()
+            await self._tell_stalled(Kind.FLEET, fleet)
         return self._until_lapse(one.spec.id for one in clusters if one.spec.id is not None)
 
-    def _verdicts(self, standing: Standing, targets: Iterable[Target]) -> tuple[Verdict, ...]:
-        now = self._clock.now()
-        return tuple(
-            judge(
-                self._with_declined(target, standing.uid),
-                standing.uid,
-                self._boards.reports.get(target.key),
-                self._boards.presence.get(target.id),
-                patience=self._patience,
-                now=now,
-            )
-            for target in targets
-        )
-
-    def _with_declined(self, target: Target, uid: str) -> Target:
-        """Return the target with what its agent would not take as its problem, unless it has one already."""
-        declined = self._boards.declined.get(target.key)
-        if target.problem is not None or declined is None or declined.uid != uid:
-            return target
-        return replace(target, problem=problem_of(declined, target.cluster.name))
-
-    def _verdicts_in(self, id_: ClusterId) -> Iterable[Verdict]:
-        for place, owner in self._placements.in_cluster(id_):
-            standing = self._boards.standings.get((DELIVERY, *owner))
-            if standing is not None:
-                yield from self._verdicts(standing, [one for one in standing.targets if one.key == place])
-
-    def _resting_in(self, id_: ClusterId) -> Iterable[HomeName]:
-        for (_, home), owner in self._placements.in_cluster(id_):
-            standing = self._boards.standings.get((DELIVERY, *owner))
-            if standing is None or standing.problem is not None or standing.is_suspended:
-                yield home
+    async def _tell_stalled(self, kind: Kind, before: Cluster | Fleet) -> None:
+        key = (before.metadata.namespace, before.metadata.name)
+        after = self._store.resources[kind].readable(key)
+        if after is not None:
+            for one in stalled(kind, before.metadata, before.conditions, after.conditions):
+                await self._store.record_event(one)
 
     def _until_lapse(self, ids: Iterable[ClusterId]) -> Outcome:
-        """Return when time alone changes what is to be said: an agent that is away is believed no more, or longer away."""
-        now = self._clock.now()
-        waits: list[float] = []
-        for id_ in ids:
-            presence = self._boards.presence.get(id_)
-            began = self._patience.began
-            seen = began if presence is None else max(presence.last_seen, began)
-            silent_s = (now - seen).total_seconds()
-            left_s = self._settings.unknown_after_s - silent_s
-            waits.append(left_s if left_s >= 0 else next_change_s(silent_s))
-        return Again(after_s=min(waits) + _MARGIN_S) if waits else Done()
+        lapse_s = self._judging.next_lapse_s(ids)
+        return Again(after_s=lapse_s + _MARGIN_S) if lapse_s is not None else Done()

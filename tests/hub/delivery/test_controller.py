@@ -729,3 +729,20 @@ async def test_a_dependency_that_cannot_be_read_is_waited_for() -> None:
         assert target.problem is not None
         assert target.problem.reason == "DependencyNotReady"
         assert "dependency 'apps/infra' cannot be read" in target.problem.message
+
+
+async def test_a_cluster_with_a_refused_field_gets_nothing_new_and_keeps_what_runs() -> None:
+    rig = prod_fleet()
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        before = rig.assigned("eu-1")
+        rig.cluster("eu-1", spec={"kubeConfig": {"secretRef": {"name": "x"}}}, **PROD)
+        rig.commit("main@sha1:2", a=config_map("a", x="2"))
+        await settle()
+        assert rig.assigned("eu-1") == before
+        assert rig.assigned("us-1").revision == "main@sha1:2"
+        problems = {one.cluster.name: one.problem for one in rig.standing().targets}
+        found = problems["eu-1"]
+        assert found is not None
+        assert (found.reason, found.is_stalled) == ("UnsupportedField", True)
+        assert "Cluster eu-1: spec.kubeConfig" in found.message

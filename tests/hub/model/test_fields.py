@@ -145,6 +145,12 @@ def test_both_columns_name_only_what_a_schema_has(kind: Kind, spec: dict[str, An
         (Kind.CLUSTER, {"sync": {"sourceRef": {"kind": "GitRepository", "name": "x"}}}, "spec.sync", "x"),
         (Kind.FLEET, samples.fleet(rollout={"maxFailures": 0}), "spec.rollout", "maxFailures"),
         (
+            Kind.FLEET,
+            samples.fleet(overrides=[{"deliveries": [{"kind": "HelmRelease", "name": "x"}]}]),
+            "spec.overrides[0].deliveries[0].kind",
+            "HelmRelease",
+        ),
+        (
             Kind.ROLLOUT,
             {"fleet": "prod", "source": {"kind": "GitRepository", "name": "x"}, "candidates": []},
             "spec.fleet",

@@ -195,3 +195,12 @@ def test_a_request_to_reconcile_a_cluster_does_not_wait_for_what_cannot_be_asked
 def test_a_request_to_reconcile_a_cluster_waits_for_its_agent() -> None:
     assert handled(answering("now"), presence=away(5)) == ""
     assert handled(answering("now"), presence=away(120)) == ""
+
+
+def test_a_refused_field_stalls_the_cluster_until_it_is_gone() -> None:
+    odd = msgspec.structs.replace(cluster(), raw_spec={"sync": {"path": "./"}})
+    found = status(presence=connected(), one=odd)
+    assert conditions(found)["Stalled"] == ("True", "UnsupportedField")
+    assert conditions(found)["Ready"] == ("False", "UnsupportedField")
+    again = status(presence=connected(), one=cluster(raw(found)))
+    assert "Stalled" not in conditions(again)

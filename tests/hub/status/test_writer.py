@@ -5,17 +5,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
 from agent.model.report import Notice, NoticeKind, Report, Stage
-from hub.model.kinds import Kind
+from hub.model.kinds import TYPES, Kind
 from hub.model.metadata import Uid
 from hub.model.standing import Problem, Standing
 from hub.model.wish import Boards, Declined, Happening, Presence
 from hub.status.writer import StatusSettings, StatusWriter
 from hub.store import Store
 from tests.hub.memory import Hand, MemoryApi, Middle, settle
-from tests.hub.model.samples import kustomization
+from tests.hub.model.samples import fleet, kustomization
 from tests.hub.status.samples import HOME, report, standing, target
 
 ID = target().id
@@ -329,3 +331,27 @@ async def test_a_delivery_that_is_in_progress_for_a_moment_costs_its_cluster_not
         rig.say(Stage.READY)
         await rig.clock.pass_(5)
         assert rig.writes("clusters") == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "field"),
+    [
+        (Kind.CLUSTER, {"id": "id-of-us-1", "sync": {"path": "./"}}, "spec.sync"),
+        (Kind.FLEET, fleet(rollout={"maxFailures": 1}), "spec.rollout"),
+        (Kind.ROLLOUT, {"fleet": "prod", "source": {"kind": "GitRepository", "name": "x"}}, "spec.fleet"),
+    ],
+)
+async def test_a_refused_field_is_a_condition_and_one_event(
+    kind: Kind, spec: dict[str, Any], field: str
+) -> None:
+    async with running() as rig:
+        rig.api.put_resource(kind, "odd", spec)
+        await rig.clock.pass_(5)
+        status = rig.api.find(TYPES[kind].plural, "apps", "odd")["status"]
+        (stalled,) = [one for one in status["conditions"] if one["type"] == "Stalled"]
+        assert (stalled["status"], stalled["reason"]) == ("True", "UnsupportedField")
+        assert stalled["message"].startswith(field)
+        await rig.clock.pass_(600)
+        assert [one for one in rig.events() if one[1] == "UnsupportedField"] == [
+            ("Warning", "UnsupportedField", stalled["message"])
+        ]
