@@ -44,8 +44,9 @@ class Verdict:
 class Report:
     """The newest word on one delivery.
 
-    `as_of` is RFC 3339, the time at which it was true. `reason` is a Flux condition reason. `inventory_extra` are ids (with version)
-    held that the Bundle does not list, `inventory_missing` ids that it lists and that are not held; the rest of the inventory is the Bundle's.
+    `as_of` is RFC 3339, the time at which it was true, `generation` the delivery's that was acted on. `reason` is a Flux condition reason.
+    `inventory_extra` are ids (with version) held that the Bundle does not list, `inventory_missing` ids that it lists and that are not
+    held; the rest of the inventory is the Bundle's.
     `prune_held` are ids whose deletion waits for approval. `fights` names managers that take fields back. `handled` are tokens acted on.
     `exceptions` are at most MAX_EXCEPTIONS; `exception_count` counts all.
     """
@@ -58,6 +59,7 @@ class Report:
     bundle: Digest
     stage: Stage
     as_of: str
+    generation: int = 0
     reason: str = ""
     message: str = ""
     healthy: bool | None = None

@@ -51,6 +51,7 @@ def report_of(
         bundle=assignment.bundle.digest,
         stage=word.stage,
         as_of=timestamp(now),
+        generation=assignment.generation,
         reason=word.reason,
         message=word.message,
         healthy=word.healthy,

@@ -89,6 +89,7 @@ class Standings:
             cluster=ClusterName(namespace=metadata.namespace, name=metadata.name),
             bundle=mine.bundle if mine is not None else None,
             revision=mine.revision if mine is not None else "",
+            generation=mine.assignment.generation if mine is not None else 0,
             problem=problem,
         )
 

@@ -23,13 +23,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One cluster of a delivery, the Bundle that is wished for there and the revision it is of; none when nothing is known yet."""
+    """One cluster of a delivery, the Bundle that is wished for there, the revision it is of, and the delivery's generation that goes with
+    it; none when nothing is known yet."""
 
     id: ClusterId
     home: HomeName
     cluster: ClusterName
     bundle: Bundle | None = None
     revision: str = ""
+    generation: int = 0
     problem: Problem | None = None
 
     @property

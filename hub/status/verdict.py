@@ -104,8 +104,10 @@ def judge(
 
 
 def is_current(target: Target, report: Report | None) -> bool:
-    """Tell whether a report is about exactly the Bundle that is wished for."""
-    return report is not None and target.bundle is not None and report.bundle == target.bundle.digest
+    """Tell whether a report is about exactly the Bundle that is wished for, by the delivery's spec as it goes with it."""
+    if report is None or target.bundle is None:
+        return False
+    return (report.bundle, report.generation) == (target.bundle.digest, target.generation)
 
 
 def _may_yet_tell(

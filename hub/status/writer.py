@@ -20,6 +20,7 @@ from hub.model.cluster import Cluster, ClusterStatus
 from hub.model.fleet import Fleet, FleetStatus
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization, KustomizationStatus
+from hub.model.standing import Standing
 from hub.model.wish import Boards, PlacementKey, present_in
 from hub.status.cluster import ClusterOutlook, cluster_status_of
 from hub.status.delivery import Outlook, status_of
@@ -186,17 +187,15 @@ class StatusWriter:
             self._traces.forget(key)
             return Done()
         metadata = delivery.metadata
-        if (
-            metadata.is_being_deleted
-            or standing is None
-            or (standing.uid, standing.generation) != (metadata.uid, metadata.generation)
-        ):
-            # A word on another generation is not for this one; the next comes soon.
+        if metadata.is_being_deleted or standing is None or not _is_about(standing, delivery):
+            # The next word comes soon.
             return Done()
         verdicts = self._judging.of(standing)
         made: list[tuple[Kustomization, KustomizationStatus]] = []
 
         def change(newest: Kustomization) -> KustomizationStatus:
+            if not _is_about(standing, newest):
+                return newest.status
             outlook = Outlook(delivery=newest, standing=standing, verdicts=verdicts, now=self._clock.now())
             made.append((newest, status_of(outlook)))
             return made[-1][1]
@@ -271,3 +270,9 @@ class StatusWriter:
     def _until_lapse(self, ids: Iterable[ClusterId]) -> Outcome:
         lapse_s = self._judging.next_lapse_s(ids)
         return Again(after_s=lapse_s + _MARGIN_S) if lapse_s is not None else Done()
+
+
+def _is_about(standing: Standing, delivery: Kustomization) -> bool:
+    """Tell whether a standing is of this delivery as it is: a word on another generation, or on one that had the name before, is not for it."""
+    metadata = delivery.metadata
+    return (standing.uid, standing.generation) == (metadata.uid, metadata.generation)

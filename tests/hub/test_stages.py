@@ -35,6 +35,7 @@ async def obey(rig: Rig) -> None:
                             gone,
                             stage=stage,
                             bundle=about.bundle.digest,
+                            generation=about.generation,
                             applied_once=True,
                             handled=dict(about.tokens),
                             as_of=timestamp(rig.clock.now()),

@@ -25,6 +25,7 @@ async def test_an_assignment_is_applied_and_reported_ready() -> None:
         await asyncio.sleep(1)
         assert rig.names() == {"a", "b"}
         assert (rig.report().stage, rig.report().message) == (Stage.READY, "Applied revision: main@sha1:1")
+        assert rig.report().generation == rig.now().assignment.generation
         assert await rig.told() == [NoticeKind.APPLIED]
 
 

@@ -12,7 +12,7 @@ from hub.model.kustomization import KustomizationStatus
 from hub.model.standing import Problem, Standing
 from hub.model.value import raw
 from hub.status.delivery import Outlook, status_of
-from hub.status.verdict import Verdict
+from hub.status.verdict import State, Verdict
 from tests.hub.status.samples import (
     NOW,
     bundle,
@@ -97,6 +97,12 @@ def test_a_failed_health_check_is_told_twice() -> None:
 def test_progress_makes_ready_unknown() -> None:
     found = status(verdict("eu-1", report("eu-1", Stage.APPLYING), connected()), before={"conditions": [OK]})
     assert conditions(found) == {"Ready": ("Unknown", "Progressing"), "Reconciling": ("True", "Progressing")}
+
+
+def test_a_word_on_the_same_build_by_the_spec_as_it_was_is_no_word_on_the_spec_as_it_is() -> None:
+    before = verdict(said=report(generation=1), presence=connected(), generation=2)
+    assert (before.state, before.reason) == (State.PROGRESSING, "Progressing")
+    assert verdict(said=report(generation=2), presence=connected(), generation=2).state is State.READY
 
 
 def test_a_new_delivery_is_in_progress_before_anybody_told_of_it() -> None:

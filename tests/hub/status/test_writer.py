@@ -100,6 +100,22 @@ async def test_a_report_makes_the_delivery_ready_and_tells_it_once() -> None:
         assert len(rig.api.writes) == before
 
 
+async def test_a_word_on_the_old_generation_is_not_written_over_a_new_one_that_comes_meanwhile() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.api.interfere_with = "kustomizations"
+
+        def edit() -> None:
+            changed = kustomization(wait=True)
+            rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", changed, generation=2)
+
+        rig.api.interfere = [edit]
+        rig.say(Stage.READY)
+        await rig.clock.pass_(5)
+        assert rig.api.find("kustomizations", "apps", "webapp")["status"] == {}
+
+
 async def test_a_burst_of_reports_is_written_at_a_bounded_rate() -> None:
     async with running() as rig:
         rig.connect()
