@@ -22,6 +22,25 @@ def changed_fields(live: Object, wished: Object) -> tuple[str, ...]:
     return tuple(found[:MAX_FIELDS])
 
 
+def holds(live: object, wished: object) -> bool:
+    """Tell whether a live value has all that is wished, beside whatever else: an apply that was made before would change nothing.
+
+    False says nothing: the server may write the same in another way.
+    """
+    match wished:
+        case Mapping():
+            return isinstance(live, Mapping) and all(
+                key in live and holds(live[key], part) for key, part in wished.items()
+            )
+        case list():
+            if not isinstance(live, list) or len(live) != len(wished):
+                return False
+            return all(holds(one, other) for one, other in zip(live, wished, strict=True))
+        case _:
+            # True equals 1 in Python only.
+            return live == wished and isinstance(live, bool) is isinstance(wished, bool)
+
+
 def without_repeated_metrics(wished: Object) -> Object:
     """Drop an autoscaler's repeated and empty metrics: older API servers repeat them in the answer to a dry-run."""
     spec = wished.get("spec")

@@ -5,7 +5,8 @@ A manifest that was looked at before costs nothing while the live object is the 
 
 import json
 
-from agent.apply.convergence import Action, Convergence
+from agent.apply.convergence import Action, Convergence, Known
+from agent.apply.drift import holds
 from agent.apply.plan import Plan, is_known
 from agent.apply.policy import is_skipped
 from agent.apply.refusal import is_broken, is_immutable, is_webhook_down
@@ -21,6 +22,7 @@ from agent.kube.errors import (
     UnknownKind,
     Unreachable,
 )
+from agent.kube.watch import is_newer
 from agent.model.content import Manifest, canonical
 from agent.model.inventory import format_id
 from agent.model.jobs import has_time_to_live
@@ -69,6 +71,9 @@ class Trial:
         if known is not None and is_known(known, seen, manifest):
             plan.version = known.resource_version
             return
+        if known is not None and seen is not None and self._is_as_applied(manifest, known, seen):
+            plan.version = version_of(seen)
+            return
         if seen is None and self._task.ended.get(format_id(ref)) == manifest.digest:
             plan.has_ended = True
             return
@@ -83,6 +88,15 @@ class Trial:
             plan.version = known.resource_version
             return
         await self._try(plan)
+
+    @staticmethod
+    def _is_as_applied(manifest: Manifest, known: Known, seen: Object) -> bool:
+        """Tell whether an object that was written since is still all that this manifest, which was applied, says."""
+        if known.digest != manifest.digest or not is_newer(version_of(seen), known.resource_version):
+            return False
+        if "deletionTimestamp" in seen["metadata"]:
+            return False
+        return holds(seen, json.loads(manifest.body))
 
     def _ran_before(self, plan: Plan, desired: Object) -> bool:
         """Tell whether a manifest is of a Job that was there, is no more, and was not seen to go before its end."""

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from agent.apply.drift import MAX_FIELDS, changed_fields, changers
+from agent.apply.drift import MAX_FIELDS, changed_fields, changers, holds
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,27 @@ def test_who_holds_a_field_changed_it() -> None:
     assert changers(live, ["data.a"], "ours") == ("editor",)
     assert changers(live, ["data.other"], "ours") == ("last",)
     assert changers({}, ["data.a"], "ours") == ()
+
+
+@pytest.mark.parametrize(
+    ("live", "wished", "expected"),
+    [
+        ({"data": {"a": "1", "b": "theirs"}}, {"data": {"a": "1"}}, True),
+        ({"data": {"a": "2"}}, {"data": {"a": "1"}}, False),
+        ({"data": {}}, {"data": {"a": "1"}}, False),
+        ({"data": {"a": None}}, {"data": {"a": None}}, True),
+        ({"data": {}}, {"data": {"a": None}}, False),
+        ({"spec": [{"name": "a", "more": 1}]}, {"spec": [{"name": "a"}]}, True),
+        ({"spec": [{"name": "a"}, {"name": "b"}]}, {"spec": [{"name": "a"}]}, False),
+        ({"spec": [{"name": "b"}, {"name": "a"}]}, {"spec": [{"name": "a"}, {"name": "b"}]}, False),
+        ({"spec": {"ready": 1}}, {"spec": {"ready": True}}, False),
+        ({"spec": {"size": 1}}, {"spec": {"size": "1"}}, False),
+        ({"spec": {"size": 1}}, {"spec": {"size": 1.0}}, True),
+        ({"spec": "x"}, {"spec": {}}, False),
+        ({"metadata": {"labels": {"a": "1"}}}, {"metadata": {"labels": {"a": "1"}}}, True),
+    ],
+)
+def test_what_a_live_object_holds_of_a_manifest(
+    live: dict[str, Any], wished: dict[str, Any], expected: bool
+) -> None:
+    assert holds(live, wished) is expected

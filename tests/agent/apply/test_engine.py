@@ -67,6 +67,36 @@ async def test_a_changed_line_is_one_dry_run_and_one_write() -> None:
 
 
 @in_virtual_time
+async def test_what_others_write_beside_ours_makes_no_request() -> None:
+    delivery = Delivery()
+    wished = manifest(data={"a": "1"})
+    await delivery.converge(wished)
+    patch = {"metadata": {"annotations": {"theirs": "1"}}, "data": {"b": "theirs"}}
+    delivery.cluster.patch(
+        CONFIG_MAPS, "default", "one", patch, kind=PatchType.MERGE, manager="controller", subresource=""
+    )
+    delivery.forget_requests()
+    assert actions(await delivery.converge(wished)) == {"one": Action.UNCHANGED}
+    assert actions(await delivery.converge(wished)) == {"one": Action.UNCHANGED}
+    assert delivery.cluster.calls == []
+
+
+@in_virtual_time
+async def test_what_a_watch_has_not_seen_yet_is_read() -> None:
+    delivery = Delivery()
+    wished = manifest(data={"a": "1"})
+    await delivery.converge(wished)
+    seen = delivery.live(wished.ref, "v1")
+    other = manifest(data={"a": "2"})
+    await delivery.converge(other)
+    delivery.live = lambda ref, version: seen  # type: ignore[method-assign]
+    delivery.forget_requests()
+    assert actions(await delivery.converge(wished)) == {"one": Action.CONFIGURED}
+    assert (await delivery.converge(wished)).changes[0].action is Action.UNCHANGED
+    assert delivery.cluster.get(CONFIG_MAPS, "default", "one")["data"] == {"a": "1"}
+
+
+@in_virtual_time
 async def test_drift_is_put_back_and_names_fields_and_who_changed_them() -> None:
     delivery = Delivery()
     wished = manifest(data={"a": "1"})
