@@ -132,6 +132,43 @@ async def test_a_burst_of_reports_is_written_at_a_bounded_rate() -> None:
         assert rig.ready()[0] == "True"
 
 
+async def test_what_is_quickly_ready_is_written_once() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        await rig.clock.pass_(0.3)
+        rig.say(Stage.APPLYING)
+        await rig.clock.pass_(0.3)
+        rig.say(Stage.READY)
+        await rig.clock.pass_(0.1)
+        assert rig.ready()[0] == "True"
+        assert rig.writes("kustomizations") == 1
+
+
+async def test_what_takes_longer_is_told_while_it_goes_on() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.APPLYING)
+        await rig.clock.pass_(0.7)
+        rig.say(Stage.CHECKING)
+        await rig.clock.pass_(0.2)
+        assert rig.writes("kustomizations") == 0
+        await rig.clock.pass_(0.2)
+        assert rig.ready() == ("Unknown", "Progressing")
+
+
+async def test_a_failure_is_told_at_once() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.APPLYING)
+        await rig.clock.pass_(0.1)
+        rig.say(Stage.FAILED, reason="ReconciliationFailed", message="no")
+        await rig.clock.pass_(0.1)
+        assert rig.ready() == ("False", "ReconciliationFailed")
+
+
 async def test_silence_makes_ready_unknown_within_the_time() -> None:
     async with running() as rig:
         rig.connect()
