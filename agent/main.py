@@ -1,5 +1,6 @@
 """The agent's program: `agent run` works in its cluster until it is told to stop; `agent enroll` only gets the certificate."""
 
+import asyncio
 import logging
 import sys
 
@@ -39,6 +40,7 @@ from agent.version import VERSION
 
 _LOG = logging.getLogger(__name__)
 LEASE = "cartwheel-agent"
+STOPPING = "stopping"
 _USER_AGENT = f"cartwheel-agent/{VERSION}"
 
 
@@ -126,7 +128,7 @@ class Agent:
         try:
             await self._act()
         finally:
-            self._problem = "stopping"
+            self._problem = STOPPING
             await self._leadership.release()
 
     async def enroll(self) -> None:
@@ -143,7 +145,13 @@ class Agent:
             tasks.start(self._observer.run(), name="observer")
             tasks.start(self._reconciler.run(), name="reconciler")
             tasks.start(self._link(), name="link")
-            await tasks.run_until(leading)
+            try:
+                await tasks.run_until(leading)
+            except asyncio.CancelledError:
+                # Asked to stop: what is worked on ends first, while the lease is still kept.
+                self._problem = STOPPING
+                await self._telemetry.loops.drain(self._settings.stop_grace_s)
+                raise
         raise Transient("another agent may act now; starting over", reason="LeaseLost")
 
     async def _own_namespace(self) -> str:
@@ -192,6 +200,7 @@ async def run(settings: AgentSettings) -> None:
         service="cartwheel-agent",
         instance=settings.instance,
         version=VERSION,
+        stuck_after_s=settings.stuck_after_s,
         clock=clock,
     )
     async with telemetry as told:
@@ -217,7 +226,7 @@ async def _run(settings: AgentSettings, telemetry: Telemetry, clock: Clock) -> N
             settings, client, leadership, clock=clock, randomness=SystemRandomness(), telemetry=telemetry
         )
         probes = ProbeServer(
-            settings.http_host, settings.http_port, ready=lambda: agent.problem, registry=telemetry.registry
+            settings.http_host, settings.http_port, ready=lambda: agent.problem, telemetry=telemetry
         )
         await probes.start()
         try:

@@ -36,6 +36,8 @@ class AgentSettings:
     backoff: Backoff
     link_backoff: Backoff
     workers: int
+    stop_grace_s: float
+    stuck_after_s: float
     scale: float
     traces: bool
 
@@ -70,6 +72,8 @@ def read_settings(environment: Environment | None = None) -> AgentSettings:
         backoff=Backoff(first_s=env.seconds("RETRY_FIRST", 0.75), last_s=env.seconds("RETRY_LAST", 900.0)),
         link_backoff=Backoff(first_s=env.seconds("DIAL_FIRST", 0.5), last_s=env.seconds("DIAL_LAST", 30.0)),
         workers=env.count("WORKERS", 4),
+        stop_grace_s=env.seconds("STOP_GRACE", 10.0),
+        stuck_after_s=env.seconds("STUCK_AFTER", 600.0),
         scale=env.scale,
         traces=env.traces,
     )

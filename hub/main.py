@@ -59,6 +59,7 @@ from hub.store import Store
 
 _LOG = logging.getLogger(__name__)
 LEASE = "cartwheel-hub"
+STOPPING = "stopping"
 _USER_AGENT = f"cartwheel-hub/{VERSION}"
 
 
@@ -90,7 +91,7 @@ class Hub:
         try:
             await self._lead()
         finally:
-            self._problem = "stopping"
+            self._problem = STOPPING
             await self._leadership.release()
 
     def _wait_behind(self, holder: str) -> None:
@@ -104,7 +105,13 @@ class Hub:
             await tasks.run_until(starting)
             self._problem = ""
             _LOG.info("serving", extra={"version": VERSION})
-            await tasks.run_until(leading)
+            try:
+                await tasks.run_until(leading)
+            except asyncio.CancelledError:
+                # Asked to stop: what is worked on ends first, while the lease is still kept.
+                self._problem = STOPPING
+                await self._telemetry.loops.drain(self._settings.stop_grace_s)
+                raise
         raise Transient("another hub may lead now; starting over", reason="LeaseLost")
 
     async def _start(self, stack: AsyncExitStack, tasks: Tasks) -> None:
@@ -278,6 +285,7 @@ async def serve(settings: Settings) -> None:
         service="cartwheel-hub",
         instance=settings.instance,
         version=VERSION,
+        stuck_after_s=settings.stuck_after_s,
         clock=clock,
     )
     async with telemetry as told:
@@ -307,7 +315,7 @@ async def _serve(settings: Settings, telemetry: Telemetry, clock: Clock) -> None
     async with leasing, client:
         hub = Hub(settings, client, leadership, telemetry)
         probes = ProbeServer(
-            settings.host, settings.http_port, ready=lambda: hub.problem, registry=telemetry.registry
+            settings.host, settings.http_port, ready=lambda: hub.problem, telemetry=telemetry
         )
         await probes.start()
         try:

@@ -45,6 +45,8 @@ class Settings:
     backoff: Backoff
     watch_backoff: Backoff
     workers: int
+    stop_grace_s: float
+    stuck_after_s: float
     scale: float
     traces: bool
 
@@ -90,6 +92,8 @@ class Settings:
                 first_s=env.seconds("WATCH_FIRST", 0.5), last_s=env.seconds("WATCH_LAST", 30.0)
             ),
             workers=env.count("WORKERS", 8),
+            stop_grace_s=env.seconds("STOP_GRACE", 10.0),
+            stuck_after_s=env.seconds("STUCK_AFTER", 600.0),
             scale=env.scale,
             traces=env.traces,
         )

@@ -1,9 +1,14 @@
-"""The small HTTP server that every program has: /healthz, /readyz, /metrics. State: none but the sockets."""
+"""The small HTTP server that every program has: /healthz, /readyz, /metrics. State: none but the sockets.
+
+It answers on the program's own event loop: one that is held up is no more alive than one whose workers do not move.
+"""
 
 from collections.abc import Callable
 
 import prometheus_client
 from aiohttp import web
+
+from agent.kit.telemetry import Telemetry
 
 
 class ProbeServer:
@@ -15,12 +20,12 @@ class ProbeServer:
         port: int,
         *,
         ready: Callable[[], str],
-        registry: prometheus_client.CollectorRegistry,
+        telemetry: Telemetry,
     ) -> None:
         self._host = host
         self._port = port
         self._ready = ready
-        self._registry = registry
+        self._telemetry = telemetry
         self._runner: web.AppRunner | None = None
         self.port = port
 
@@ -42,12 +47,15 @@ class ProbeServer:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
+        return _verdict(self._telemetry.loops.problem)
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        problem = self._ready()
-        return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
+        return _verdict(self._ready())
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        body = prometheus_client.generate_latest(self._registry)
+        body = prometheus_client.generate_latest(self._telemetry.registry)
         return web.Response(body=body, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
+
+
+def _verdict(problem: str) -> web.Response:
+    return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)

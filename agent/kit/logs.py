@@ -1,9 +1,16 @@
-"""Logs as JSON lines on stdout. No state but the root logger's handler."""
+"""Logs as JSON lines on stdout, and the fields that all lines of a piece of work carry.
+
+State: the root logger's handler, and per task the fields that are bound there; a task that is begun there has them too.
+"""
 
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
     "message",
@@ -12,8 +19,21 @@ _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | 
 }
 
 
+_BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound", default=MappingProxyType({}))
+
+
+@contextmanager
+def bound(**fields: str) -> Iterator[None]:
+    """Have every line that is logged in the block carry these fields, beside those that are bound already."""
+    token = _BOUND.set({**_BOUND.get(), **fields})
+    try:
+        yield
+    finally:
+        _BOUND.reset(token)
+
+
 class JsonFormatter(logging.Formatter):
-    """One record, one line: time, level, logger, event, and the fields given as `extra`."""
+    """One record, one line: time, level, logger, event, the fields that are bound, and those given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = (
@@ -27,6 +47,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
+        line |= _BOUND.get()
         line |= {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

@@ -1,19 +1,21 @@
 """The loop that every controller runs: one key at a time per key, the newest wish only, again after what the outcome says.
 
-State: which keys are due, when, and how often each failed in a row. A key that is marked while it is worked on is worked on
+State: which keys are due, when, how often each failed in a row, and since when each that is worked on has not moved. A key that is marked while it is worked on is worked on
 once more, never twice at the same time.
 """
 
 import asyncio
 import heapq
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import CartwheelError, Stalled, Waiting
+from agent.kit.logs import bound
+from agent.kit.loops import Pulse, moving
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
 
@@ -77,7 +79,11 @@ class Backoff:
 
 
 class Loop(Generic[K]):
-    """Works on keys with some workers until it is cancelled."""
+    """Works on keys with some workers until it is cancelled.
+
+    `about` gives the fields that all logs of work on a key carry; `allowance_s` how long such work may wait for one thing without being
+    taken for stuck, beyond what every loop is allowed.
+    """
 
     def __init__(
         self,
@@ -90,8 +96,10 @@ class Loop(Generic[K]):
         workers: int = 4,
         telemetry: Telemetry | None = None,
         meter: Meter[K] | None = None,
+        about: Callable[[K], Mapping[str, str]] | None = None,
+        allowance_s: Callable[[K], float] | None = None,
     ) -> None:
-        self._name = name
+        self.name = name
         self._work = work
         self._clock = clock
         self._randomness = randomness
@@ -101,10 +109,16 @@ class Loop(Generic[K]):
         self._queue: list[tuple[float, int, K]] = []
         self._count = 0
         self._failures: dict[K, int] = {}
-        self._active: set[K] = set()
+        self._busy: dict[K, Pulse] = {}
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._is_draining = False
         self._meter = meter
-        self._measure(telemetry or Telemetry())
+        self._about = about or (lambda key: {"key": str(key)})
+        self._allowance_s = allowance_s or (lambda key: 0.0)
+        telemetry = telemetry or Telemetry()
+        self._loops = telemetry.loops
+        self._measure(telemetry)
 
     @property
     def depth(self) -> int:
@@ -117,15 +131,25 @@ class Loop(Generic[K]):
         now = self._clock.monotonic_s()
         return sum(at <= now for at in self._due.values())
 
+    @property
+    def silent_s(self) -> float:
+        """Return the longest time that a worker has not moved, less what its key allows."""
+        silent = (pulse.silent_s - self._allowance_s(key) for key, pulse in self._busy.items())
+        return max(silent, default=0.0)
+
     def _measure(self, telemetry: Telemetry) -> None:
         duration = telemetry.histogram(
             "cartwheel_loop_duration_seconds", "Work on one key.", buckets=_BUCKETS_S, loop=()
         )
         results = telemetry.counter("cartwheel_loop_results", "Work on keys by its end.", loop=(), result=())
         depth = telemetry.gauge("cartwheel_loop_queue_depth", "Keys that are due and wait.", loop=())
-        self._duration = duration.labels(self._name)
-        self._results = {result: results.labels(self._name, result) for result in Result}
-        depth.labels(self._name).set_function(lambda: self.backlog)
+        self._duration = duration.labels(self.name)
+        self._results = {result: results.labels(self.name, result) for result in Result}
+        depth.labels(self.name).set_function(lambda: self.backlog)
+        silent = telemetry.gauge(
+            "cartwheel_loop_silent_seconds", "The longest time that a worker has not moved.", loop=()
+        )
+        silent.labels(self.name).set_function(lambda: self.silent_s)
 
     def mark(self, key: K, *, after_s: float = 0.0) -> None:
         """Have a key worked on; the earlier of two times counts."""
@@ -146,25 +170,36 @@ class Loop(Generic[K]):
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with Tasks() as tasks:
-            for number in range(self._workers):
-                tasks.start(self._serve(), name=f"{self._name}-{number}")
-            await tasks.wait_for_failure()
+        with self._loops.running(self):
+            async with Tasks() as tasks:
+                for number in range(self._workers):
+                    tasks.start(self._serve(), name=f"{self.name}-{number}")
+                await tasks.wait_for_failure()
+
+    async def drain(self) -> None:
+        """Begin nothing more, and return when what is worked on has ended."""
+        self._is_draining = True
+        while self._busy:
+            self._idle.clear()
+            await self._idle.wait()
 
     async def _serve(self) -> None:
         while True:
             key = await self._next()
-            self._active.add(key)
+            pulse = self._busy[key] = Pulse(self._clock)
+            moving(pulse)
             try:
-                await self._measured(key)
+                with bound(loop=self.name, **self._about(key)):
+                    await self._measured(key)
             finally:
-                self._active.discard(key)
+                del self._busy[key]
                 self._wake.set()
+                self._idle.set()
 
     async def _next(self) -> K:
         while True:
             self._wake.clear()
-            found, wait_s = self._take()
+            found, wait_s = (None, None) if self._is_draining else self._take()
             if found is not None:
                 return found[0]
             if wait_s is None:
@@ -180,7 +215,7 @@ class Loop(Generic[K]):
             at, _, key = entry
             if self._due.get(key) != at:
                 continue
-            if key in self._active:
+            if key in self._busy:
                 busy.append(entry)
                 continue
             del self._due[key]
@@ -205,7 +240,7 @@ class Loop(Generic[K]):
             outcome = await self._work(key)
         except Stalled as problem:
             self._failures.pop(key, None)
-            _LOG.warning("stalled", extra={"loop": self._name, "key": str(key), "reason": problem.reason})
+            _LOG.warning("stalled", extra={"reason": problem.reason, "error": str(problem)})
             return Result.STALLED
         except Waiting as problem:
             self._failures.pop(key, None)
@@ -213,15 +248,12 @@ class Loop(Generic[K]):
             return Result.WAITING
         except CartwheelError as problem:
             self._retry(key)
-            _LOG.warning(
-                "failed",
-                extra={"loop": self._name, "key": str(key), "reason": problem.reason, "error": str(problem)},
-            )
+            _LOG.warning("failed", extra={"reason": problem.reason, "error": str(problem)})
             return Result.FAILED
         except Exception:
             # Unknown failures are defects; the loop lives on and tries again.
             self._retry(key)
-            _LOG.exception("defect", extra={"loop": self._name, "key": str(key)})
+            _LOG.exception("defect")
             return Result.DEFECT
         self._failures.pop(key, None)
         if isinstance(outcome, Again):

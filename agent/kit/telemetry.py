@@ -1,6 +1,6 @@
-"""What one hub or one agent tells of its own working. It is handed to whoever has something to tell; several live in one process.
+"""What one hub or one agent tells of its own working: metrics, traces, and whether its loops move. It is handed to whoever has something to tell; several live in one process.
 
-State: the registry of metrics, which nobody else has, and the tracer, which records nothing unless a collector is named.
+State: the registry of metrics, which nobody else has, the tracer, which records nothing unless a collector is named, and the loops that run.
 """
 
 import itertools
@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from agent.kit.clock import Clock
+from agent.kit.loops import STUCK_AFTER_S, Loops
 from agent.kit.tracing import NoTracer, Tracer
 
 M = TypeVar("M", Counter, Gauge, Histogram)
@@ -23,7 +24,8 @@ class Telemetry:
     told from the beginning, or with none when they come from elsewhere: a status code, a kind. Never the name of an object.
     """
 
-    def __init__(self, tracer: Tracer | None = None) -> None:
+    def __init__(self, tracer: Tracer | None = None, *, stuck_after_s: float = STUCK_AFTER_S) -> None:
+        self.loops = Loops(stuck_after_s=stuck_after_s)
         self.tracer: Tracer = tracer or NoTracer()
         self.registry = CollectorRegistry()
         self._metrics: dict[str, Any] = {}
@@ -31,7 +33,7 @@ class Telemetry:
     @classmethod
     @asynccontextmanager
     async def of_program(
-        cls, *, traces: bool, service: str, instance: str, version: str, clock: Clock
+        cls, *, traces: bool, service: str, instance: str, version: str, stuck_after_s: float, clock: Clock
     ) -> AsyncIterator[Self]:
         """Give a program's telemetry until the block ends; with `traces` its steps are sent to a collector."""
         if traces:
@@ -39,9 +41,9 @@ class Telemetry:
             from agent.kit.otlp import exporting
 
             async with exporting(service=service, instance=instance, version=version, clock=clock) as tracer:
-                yield cls(tracer)._with_process()
+                yield cls(tracer, stuck_after_s=stuck_after_s)._with_process()
         else:
-            yield cls()._with_process()
+            yield cls(stuck_after_s=stuck_after_s)._with_process()
 
     def _with_process(self) -> Self:
         ProcessCollector(registry=self.registry)

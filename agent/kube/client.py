@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 
 from agent.kit.clock import Clock
+from agent.kit.loops import still_moving
 from agent.kit.telemetry import Telemetry
 from agent.kube.access import Access
 from agent.kube.api import (
@@ -336,6 +337,7 @@ class Client:
 
     def _count(self, verb: Verb, code: int | str) -> None:
         self._requests.labels(verb, verb.method, code).inc()
+        still_moving()
 
     def _connected(self, *, limit: int) -> aiohttp.ClientSession:
         """Make a pool; only when it is needed, because it belongs to the running loop. Nothing of the environment is to come between."""

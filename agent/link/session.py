@@ -13,6 +13,7 @@ from agent.desk import ContentMissing, Desk, head_name, replace_assignment
 from agent.kit.board import Board
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Stalled, Transient
+from agent.kit.logs import bound
 from agent.kit.reconcile import Backoff, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
@@ -121,16 +122,19 @@ class Session:
             backoff=Backoff(first_s=0.5, last_s=15.0),
             workers=4,
             telemetry=telemetry,
+            about=lambda home: {"delivery": str(home)},
         )
+        self._loops = telemetry.loops
         self._stream: Stream[Up, Down] | None = None
 
     async def run(self, stream: Stream[Up, Down]) -> None:
         """Serve until the hub ends the session. Raises Transient when it breaks, SessionRefused when it was refused."""
         self._stream = stream
-        welcome = await self._greet(stream)
-        _LOG.info("session", extra={"term": welcome.term, "hub": welcome.hub_version})
-        with self._served.track_inprogress():
-            await self._serve(stream, welcome)
+        with bound(cluster_id=self._me.cluster):
+            welcome = await self._greet(stream)
+            _LOG.info("session", extra={"term": welcome.term, "hub": welcome.hub_version})
+            with self._served.track_inprogress():
+                await self._serve(stream, welcome)
 
     async def _serve(self, stream: Stream[Up, Down], welcome: Welcome) -> None:
         async with Tasks() as tasks:
@@ -240,7 +244,7 @@ class Session:
             await self._save(home, new, blobs)
         except (Stalled, ValueError) as problem:
             reason = problem.reason if isinstance(problem, Stalled) else "Malformed"
-            _LOG.error("assignment refused", extra={"delivery": str(home), "reason": reason})
+            _LOG.error("assignment refused", extra={"reason": reason})
             await self._send(Nack(home=home, order=assignment.order, reason=reason, message=str(problem)))
             return
         self._forget_gone(home)
@@ -333,7 +337,7 @@ class Session:
         # Only an assignment ends a release: a hub that has just started holds everything.
         if wish.hold.reason is HoldReason.RELEASED and not head.released:
             await self._desk.save(replace(head, released=True))
-            _LOG.info("delivery released", extra={"delivery": str(wish.home), "reason": wish.hold.message})
+            _LOG.info("delivery released", extra={"reason": wish.hold.message})
             self._worker.wake(wish.home)
 
     async def _send(self, message: Up) -> None:
@@ -357,6 +361,9 @@ class Session:
     async def _say_alive(self, stream: Stream[Up, Down], interval_s: float) -> None:
         while True:
             await self._clock.sleep(interval_s)
+            if self._loops.problem:
+                # What the hub last heard would stay true for it while nothing here moves any more.
+                continue
             await stream.send(Alive(desk_root=self._desk.root))
 
 

@@ -80,6 +80,7 @@ class Reconciler:
             backoff=settings.backoff,
             workers=settings.workers,
             telemetry=telemetry,
+            about=self._about,
         )
 
     async def run(self) -> None:
@@ -152,6 +153,11 @@ class Reconciler:
                 head, Word(stage=Stage.FAILED, reason="ReconciliationFailed", message=str(problem))
             )
             raise
+
+    def _about(self, home: HomeName) -> dict[str, str]:
+        head = self._desk.get(home)
+        of_cluster = {"cluster_id": head.assignment.cluster} if head is not None else {}
+        return {"delivery": str(home), **of_cluster}
 
     def _wake_dependents(self, home: HomeName) -> None:
         for other in self._dependents.of(home):

@@ -53,7 +53,7 @@ class Removal:
         self._states.forget(home)
         self._reporter.gone(head)
         objects = "deleted" if head.leaving == "delete" else "kept, and guarded no more"
-        _LOG.info("delivery left", extra={"delivery": str(home), "objects": objects})
+        _LOG.info("delivery left", extra={"objects": objects})
         return Done()
 
     def _tell(self, head: Head, changes: ChangeSet) -> None:

@@ -19,8 +19,10 @@ from agent.model.names import ClusterId
 from hub.clusters.departure import ClusterSettings, Departure
 from hub.model import annotations as names
 from hub.model.cluster import IDENTITY_CONFLICT, Cluster, ClusterStatus
+from hub.model.kinds import Kind
 from hub.model.wish import Boards
 from hub.store import Store
+from hub.telemetry import about
 
 
 def random_id() -> str:
@@ -55,6 +57,7 @@ class ClusterController:
             backoff=settings.backoff,
             workers=settings.workers,
             telemetry=telemetry,
+            about=about("cluster", Kind.CLUSTER),
         )
 
     @property

@@ -28,13 +28,13 @@ from hub.delivery.standings import Standings
 from hub.delivery.waking import Waking
 from hub.delivery.whereabouts import Whereabouts
 from hub.delivery.wishes import Wishes
-from hub.metrics import ResourceMeter
 from hub.model import annotations as names
 from hub.model.fields import unsupported
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization
 from hub.model.wish import Assigned, Boards, PlacementKey
 from hub.store import Store
+from hub.telemetry import ResourceMeter, about
 
 
 class Controller:
@@ -65,6 +65,7 @@ class Controller:
             workers=settings.workers,
             telemetry=telemetry,
             meter=ResourceMeter(telemetry, Kind.KUSTOMIZATION, store.kustomizations.holds),
+            about=about("delivery", Kind.KUSTOMIZATION),
         )
         self._clusters: Loop[Key] = Loop(
             "leaving",
@@ -74,6 +75,7 @@ class Controller:
             backoff=settings.backoff,
             workers=2,
             telemetry=telemetry,
+            about=about("cluster", Kind.CLUSTER),
         )
         self._places = Places(store, boards, settings.management)
         self._planning = Planning(

@@ -68,7 +68,9 @@ class Enrolment:
         name = (stored.cluster_namespace, stored.cluster_name)
         cluster = await self._clusters.register(*name, key, timestamp(now + self._lifetime))
         issued = self._authority.issue_agent(request, cluster, now=now, lifetime=self._lifetime)
-        _LOG.info("enrolled", extra={"cluster": "/".join(name), "cluster_id": cluster, "key": key})
+        _LOG.info(
+            "enrolled", extra={"cluster": f"Cluster/{name[0]}/{name[1]}", "cluster_id": cluster, "key": key}
+        )
         return issued, cluster
 
     async def renew(self, peer: Peer, request: bytes) -> Issued:

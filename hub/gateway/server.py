@@ -179,7 +179,7 @@ class Gateway:
         except CartwheelError as problem:
             _LOG.warning(
                 "session broken",
-                extra={"cluster": peer.cluster, "reason": problem.reason, "error": str(problem)},
+                extra={"cluster_id": peer.cluster, "reason": problem.reason, "error": str(problem)},
             )
             await _refuse(context, grpc.StatusCode.UNAVAILABLE, problem)
 

@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 from agent.kit.board import Board
 from agent.kit.clock import Clock
 from agent.kit.errors import Transient
+from agent.kit.logs import bound
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
 from agent.model.assignment import Hold, HoldReason, Order, Tombstone, root_of
@@ -121,13 +122,14 @@ class Session:
 
     async def run(self, stream: Stream[Down, Up]) -> None:
         """Serve until the agent leaves. A refusal is told to the agent and ends the session."""
+        with bound(cluster_id=self._peer.cluster):
+            await self._run(stream)
+
+    async def _run(self, stream: Stream[Down, Up]) -> None:
         try:
             await self._serve(stream)
         except Refusal as refusal:
-            _LOG.warning(
-                "session refused",
-                extra={"cluster": self._peer.cluster, "reason": refusal.reason, "error": str(refusal)},
-            )
+            _LOG.warning("session refused", extra={"reason": refusal.reason, "error": str(refusal)})
             # First: whoever is gone may not even be told.
             self._leave(str(refusal))
             await stream.send(Refused(reason=refusal.reason, message=str(refusal)))
@@ -245,14 +247,8 @@ class Session:
             case Ack():
                 self._acknowledged(message)
             case Nack():
-                _LOG.error(
-                    "assignment refused by agent",
-                    extra={
-                        "cluster": self._peer.cluster,
-                        "delivery": str(message.home),
-                        "reason": message.reason,
-                    },
-                )
+                refused = {"delivery": str(message.home), "reason": message.reason}
+                _LOG.error("assignment refused by agent", extra=refused)
                 self._decline(message)
             case Report():
                 # The certificate names the cluster, whatever the report says.

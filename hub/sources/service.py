@@ -12,7 +12,6 @@ from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from hub.artifacts.contents import TreeDigest
-from hub.metrics import ResourceMeter
 from hub.model.events import Event
 from hub.model.gitrepository import GitRepository, GitRepositoryStatus
 from hub.model.kinds import Kind
@@ -22,6 +21,7 @@ from hub.sources.intent import Intent, intent_of
 from hub.sources.kinds.git import Fetcher
 from hub.sources.shelf import Shelf
 from hub.store import Store
+from hub.telemetry import ResourceMeter, about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,8 @@ class SourceService:
             workers=settings.workers,
             telemetry=telemetry,
             meter=ResourceMeter(telemetry, Kind.GIT_REPOSITORY, store.git_repositories.holds),
+            about=about("source", Kind.GIT_REPOSITORY),
+            allowance_s=self._fetch_s,
         )
 
     @property
@@ -115,6 +117,11 @@ class SourceService:
             tasks.start(self._loop.run(), name="git-repositories")
             tasks.start(self._sweep(), name="sweep-trees")
             await tasks.wait_for_failure()
+
+    def _fetch_s(self, key: Key) -> float:
+        """Return how long a fetch may take, which is one wait."""
+        found = self._store.git_repositories.readable(key)
+        return found.spec.timeout.total_seconds() if found is not None else 0.0
 
     async def _reconcile(self, key: Key) -> Outcome:
         return await self._reconciler.reconcile(*key)

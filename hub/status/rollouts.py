@@ -7,6 +7,7 @@ import msgspec
 
 from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Backoff, Done, Loop, Outcome
+from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from hub.model.conditions import READY
 from hub.model.fields import unsupported
@@ -14,16 +15,26 @@ from hub.model.kinds import Kind
 from hub.model.rollout import Rollout, RolloutStatus
 from hub.status.news import stalled
 from hub.store import Store
+from hub.telemetry import about
 
 
 class Rollouts:
     """Follows all Rollouts. `run` until cancelled."""
 
-    def __init__(self, store: Store, *, clock: Clock, randomness: Randomness, backoff: Backoff) -> None:
+    def __init__(
+        self, store: Store, *, clock: Clock, randomness: Randomness, backoff: Backoff, telemetry: Telemetry
+    ) -> None:
         self._store = store
         self._clock = clock
         self._loop: Loop[Key] = Loop(
-            "rollouts", self._tell, clock=clock, randomness=randomness, backoff=backoff, workers=1
+            "rollouts",
+            self._tell,
+            clock=clock,
+            randomness=randomness,
+            backoff=backoff,
+            workers=1,
+            telemetry=telemetry,
+            about=about("rollout", Kind.ROLLOUT),
         )
 
     async def run(self) -> None:

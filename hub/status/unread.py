@@ -10,6 +10,7 @@ import msgspec
 
 from agent.kit.clock import Clock, Randomness
 from agent.kit.reconcile import Backoff, Done, Loop, Outcome
+from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from hub.model.conditions import Conditions
 from hub.model.kinds import Kind
@@ -20,11 +21,20 @@ from hub.store import Store
 class Unread:
     """Follows all kinds. `run` until cancelled."""
 
-    def __init__(self, store: Store, *, clock: Clock, randomness: Randomness, backoff: Backoff) -> None:
+    def __init__(
+        self, store: Store, *, clock: Clock, randomness: Randomness, backoff: Backoff, telemetry: Telemetry
+    ) -> None:
         self._store = store
         self._clock = clock
         self._loop: Loop[tuple[Kind, Key]] = Loop(
-            "malformed", self._tell, clock=clock, randomness=randomness, backoff=backoff, workers=1
+            "malformed",
+            self._tell,
+            clock=clock,
+            randomness=randomness,
+            backoff=backoff,
+            workers=1,
+            telemetry=telemetry,
+            about=lambda subject: {"resource": f"{subject[0]}/{subject[1][0]}/{subject[1][1]}"},
         )
 
     async def run(self) -> None:

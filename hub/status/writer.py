@@ -4,7 +4,7 @@ State: when what was last written: each status is written at most once per inter
 what is written follows from the pure parts beside it.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -35,6 +35,7 @@ from hub.status.traces import Traces
 from hub.status.unread import Unread
 from hub.status.verdict import Patience, State, Verdict
 from hub.store import Store
+from hub.telemetry import about
 
 _MARGIN_S = 0.05
 _ON_THE_WAY = frozenset({State.PROGRESSING, State.UNTOLD})
@@ -78,29 +79,41 @@ class StatusWriter:
         self._on_the_way_s: dict[Key, float] = {}
         patience = Patience(began=clock.now(), unknown_after=timedelta(seconds=settings.unknown_after_s))
         self._judging = Judging(boards, self._placements, patience, clock=clock)
-        self._delivery_loop = self._loop("delivery-status", self._write_delivery, randomness)
-        self._cluster_loop = self._loop("cluster-status", self._write_cluster, randomness)
-        self._fleet_loop = self._loop("fleet-status", self._write_fleet, randomness)
-        self._unread = Unread(store, clock=clock, randomness=randomness, backoff=settings.backoff)
-        self._rollouts = Rollouts(store, clock=clock, randomness=randomness, backoff=settings.backoff)
+        of_delivery, of_cluster = about("delivery", Kind.KUSTOMIZATION), about("cluster", Kind.CLUSTER)
+        self._randomness = randomness
+        self._delivery_loop = self._loop("delivery-status", self._write_delivery, of_delivery)
+        self._cluster_loop = self._loop("cluster-status", self._write_cluster, of_cluster)
+        self._fleet_loop = self._loop("fleet-status", self._write_fleet, about("fleet", Kind.FLEET))
+        self._unread = Unread(
+            store, clock=clock, randomness=randomness, backoff=settings.backoff, telemetry=telemetry
+        )
+        self._rollouts = Rollouts(
+            store, clock=clock, randomness=randomness, backoff=settings.backoff, telemetry=telemetry
+        )
         self._telling = Telling(
             self._placements,
             store=store,
             boards=boards,
             gather_s=settings.interval_s,
-            loop=lambda work: self._loop("events", work, randomness),
+            loop=lambda work: self._loop("events", work, lambda subject: {"delivery": str(subject.home)}),
         )
 
-    def _loop(self, name: str, work: Callable[[K], Awaitable[Outcome]], randomness: Randomness) -> Loop[K]:
+    def _loop(
+        self,
+        name: str,
+        work: Callable[[K], Awaitable[Outcome]],
+        about_: Callable[[K], Mapping[str, str]],
+    ) -> Loop[K]:
         settings = self._settings
         return Loop(
             name,
             work,
             clock=self._clock,
-            randomness=randomness,
+            randomness=self._randomness,
             backoff=settings.backoff,
             workers=settings.workers,
             telemetry=self._telemetry,
+            about=about_,
         )
 
     async def run(self) -> None:

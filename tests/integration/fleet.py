@@ -37,6 +37,9 @@ from tests.hub.sources.git_server import GitServer, Repository
 
 SCALE = "0.05"
 PATIENCE_S = 20.0
+STUCK_AFTER_S = 2.0
+LEASE_S = 10.0
+"""So long a successor waits for a lease that was not given back."""
 
 
 @dataclass
@@ -47,6 +50,13 @@ class Program:
     telemetry: Telemetry
     running: asyncio.Task[Any] | None = None
     probes: ProbeServer | None = None
+
+    async def stop(self) -> None:
+        """Ask the program to stop, as SIGTERM does, and wait until it has."""
+        assert self.running is not None
+        self.running.cancel()
+        await asyncio.wait((self.running,))
+        self.running = None
 
     async def scrape(self) -> dict[str, float]:
         """Return every sample of /metrics: `name{label="value"}`, with the labels by name, as Prometheus writes them."""
@@ -64,6 +74,8 @@ class Program:
     async def ask(self, path: str) -> tuple[int, str]:
         """Ask the program's probe server; return status and text."""
         assert self.probes is not None
+        while not self.probes.port:
+            await asyncio.sleep(0.01)
         url = f"http://127.0.0.1:{self.probes.port}{path}"
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             return answer.status, await answer.text()
@@ -95,7 +107,9 @@ class Fleet:
     def _program(self) -> Program:
         cluster = FakeCluster(self.clock)
         cluster.add_namespace(NAMESPACE)
-        return Program(cluster=cluster, telemetry=Telemetry(self.spans.tracer(self.clock)))
+        return Program(
+            cluster=cluster, telemetry=Telemetry(self.spans.tracer(self.clock), stuck_after_s=STUCK_AFTER_S)
+        )
 
     def put(self, resource: Resource, value: dict[str, Any], *, namespace: str = CLUSTERS_NAMESPACE) -> None:
         """Have an object in the management cluster."""
@@ -103,8 +117,20 @@ class Fleet:
 
     def start_hub(self) -> None:
         """Run the hub."""
+        self._run_hub(self.hub, "hub-0")
+
+    def another_hub(self) -> Program:
+        """Run a second hub, which waits behind the first."""
+        program = Program(
+            cluster=self.management,
+            telemetry=Telemetry(self.spans.tracer(self.clock), stuck_after_s=STUCK_AFTER_S),
+        )
+        self._run_hub(program, "hub-1")
+        return program
+
+    def _run_hub(self, program: Program, instance: str) -> None:
         variables = {
-            "DATA": str(self.root / "data"),
+            "DATA": str(self.root / instance),
             "HOST": "127.0.0.1",
             "ADDRESS": self._address("SESSION"),
             "ENROL_ADDRESS": self._address("ENROL"),
@@ -115,12 +141,12 @@ class Fleet:
             **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
         }
         hub = Hub(
-            Settings.from_environment(environment("hub-0", variables)),
+            Settings.from_environment(environment(instance, variables)),
             self.management.api("hub"),
-            self._leadership(self.management, "hub-0"),
-            self.hub.telemetry,
+            self._leadership(self.management, instance),
+            program.telemetry,
         )
-        self._run(self.hub, hub)
+        self._run(program, hub)
 
     def add(self, name: str) -> Program:
         """Register a cluster, labelled `tier=prod`, and run its agent."""
@@ -130,27 +156,38 @@ class Fleet:
         bootstrap.mkdir()
         (bootstrap / "token").write_text(self._token(name))
         (bootstrap / "ca.crt").write_bytes(self.certificate)
+        program = self.agents[name] = self._program()
+        self._run_agent(program, name, f"agent-{name}-0")
+        return program
+
+    def another_agent(self, name: str) -> Program:
+        """Run a second agent in a cluster, which waits behind the first."""
+        first = self.agents[name]
+        program = Program(
+            cluster=first.cluster,
+            telemetry=Telemetry(self.spans.tracer(self.clock), stuck_after_s=STUCK_AFTER_S),
+        )
+        self._run_agent(program, name, f"agent-{name}-1")
+        return program
+
+    def _run_agent(self, program: Program, name: str, instance: str) -> None:
         variables = {
-            "BOOTSTRAP": str(bootstrap),
+            "BOOTSTRAP": str(self.root / name),
             "ADDRESS": self._address("SESSION"),
             "ENROL_ADDRESS": self._address("ENROL"),
         }
-        program = self.agents[name] = self._program()
         agent = Agent(
-            read_settings(environment(f"agent-{name}", variables)),
+            read_settings(environment(instance, variables)),
             program.cluster.api("agent"),
-            self._leadership(program.cluster, f"agent-{name}"),
+            self._leadership(program.cluster, instance),
             clock=self.clock,
             randomness=SystemRandomness(),
             telemetry=program.telemetry,
         )
         self._run(program, agent)
-        return program
 
     def _run(self, program: Program, runs: Hub | Agent) -> None:
-        program.probes = ProbeServer(
-            "127.0.0.1", 0, ready=lambda: runs.problem, registry=program.telemetry.registry
-        )
+        program.probes = ProbeServer("127.0.0.1", 0, ready=lambda: runs.problem, telemetry=program.telemetry)
 
         async def run() -> None:
             assert program.probes is not None
@@ -163,7 +200,7 @@ class Fleet:
         program.running = self.tasks.start(run(), name=str(type(runs)))
 
     def _leadership(self, cluster: FakeCluster, instance: str) -> Leadership:
-        settings = LeaseSettings(duration_s=3.0, deadline_s=2.0, retry_s=0.2, request_s=0.5)
+        settings = LeaseSettings(duration_s=LEASE_S, deadline_s=LEASE_S * 2 / 3, retry_s=0.2, request_s=0.5)
         return Leadership(cluster.api(instance), NAMESPACE, "cartwheel", instance, settings, clock=self.clock)
 
     def _token(self, name: str) -> str:
@@ -260,7 +297,9 @@ async def fleet(root: Path) -> AsyncIterator[Fleet]:
 def environment(instance: str, variables: dict[str, str]) -> Environment:
     """Return the environment of one program."""
     given = {f"CARTWHEEL_{name}": value for name, value in variables.items()}
-    return Environment({"POD_NAME": instance, "CARTWHEEL_TIME_SCALE": SCALE, **given})
+    # What goes on may take its time although all waiting is short.
+    common = {"POD_NAME": instance, "CARTWHEEL_TIME_SCALE": SCALE, "CARTWHEEL_STOP_GRACE_S": "80"}
+    return Environment({**common, **given})
 
 
 def resource_of(kind: Kind) -> Resource:

@@ -70,7 +70,12 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 async def tell(service: str, *, traces: bool = True) -> None:
     """Be a program that takes one step."""
     program = Telemetry.of_program(
-        traces=traces, service=service, instance="pod", version="0.1.0", clock=SystemClock()
+        traces=traces,
+        service=service,
+        instance="pod",
+        version="0.1.0",
+        stuck_after_s=1.0,
+        clock=SystemClock(),
     )
     async with program as telemetry:
         telemetry.tracer.span(Step.FETCH, NO_TRACE).end()

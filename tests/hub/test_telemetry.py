@@ -4,8 +4,8 @@ import pytest
 
 from agent.kit.reconcile import Result
 from agent.kit.telemetry import Telemetry
-from hub.metrics import ResourceMeter
 from hub.model.kinds import Kind
+from hub.telemetry import ResourceMeter
 
 KEY = ("apps", "web")
 

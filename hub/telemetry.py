@@ -1,4 +1,4 @@
-"""Passes over Flux's resources under the names by which Flux's dashboards know them.
+"""How loops over resources tell of themselves: in logs by the object, in metrics under the names by which Flux's dashboards know them.
 
 State: one series per object that is there. What Flux counts per controller is counted per kind.
 """
@@ -13,6 +13,11 @@ from hub.model.kinds import Kind
 
 # Ten from a hundredth of a second to half an hour, each as many times the one before.
 _BUCKETS_S = tuple(0.01 * 180_000 ** (number / 9) for number in range(10))
+
+
+def about(field: str, kind: Kind) -> Callable[[Key], dict[str, str]]:
+    """Return what gives the field that all logs about an object of a kind carry."""
+    return lambda key: {field: f"{kind}/{key[0]}/{key[1]}"}
 
 
 class ResourceMeter:
