@@ -60,10 +60,10 @@ def test_an_error_names_the_line() -> None:
 
 def test_an_alias_bomb_costs_nothing() -> None:
     levels = "".join(f"x{i + 1}: &x{i + 1} [{', '.join([f'*x{i}'] * 9)}]\n" for i in range(9))
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(YAMLInvalid, match="nodes"):
         load("x0: &x0 [1, 2, 3]\n" + levels)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_depth_is_bounded() -> None:
