@@ -1,5 +1,7 @@
 """From a delivery and its Bundle to the assignment that an agent gets. Pure. Orders are stamped where assignments are sent."""
 
+from collections.abc import Iterable
+
 from agent.kit.tracing import Traceparent
 from agent.model.assignment import (
     APPROVE_PRUNE,
@@ -53,15 +55,35 @@ def assigned(
 
 def tokens(delivery: Kustomization, placement: Placement, bundle: Digest) -> dict[str, str]:
     """Return the requests that are open for the delivery there; an approval is for one Bundle, in every cluster or in one."""
-    approved = {one.strip() for one in delivery.metadata.annotations.get(names.APPROVE_PRUNE, "").split(",")}
-    metadata = placement.cluster.metadata
-    here = {bundle, f"{bundle}@{metadata.namespace}/{metadata.name}"}
+    here = _approvals(placement, bundle)
+    approved = approvals(delivery)
     found = {
         RECONCILE: delivery.metadata.requested_at,
         RECONCILE_CLUSTER: placement.cluster.metadata.requested_at,
-        APPROVE_PRUNE: bundle if approved & here else None,
+        APPROVE_PRUNE: bundle if here.intersection(approved) else None,
     }
     return {name: text for name, text in found.items() if text}
+
+
+def approvals(delivery: Kustomization) -> tuple[str, ...]:
+    """Return the approvals of prunes that a delivery carries."""
+    given = delivery.metadata.annotations.get(names.APPROVE_PRUNE, "").split(",")
+    return tuple(one.strip() for one in given if one.strip())
+
+
+def open_approvals(delivery: Kustomization, bundles: Iterable[tuple[Placement, Digest]]) -> tuple[str, ...]:
+    """Return those approvals that are for a Bundle that is wished for somewhere: the others are spent.
+
+    Bundles come back, above all the one without any object; what was approved once is weighed anew then.
+    """
+    meant = {one for placement, bundle in bundles for one in _approvals(placement, bundle)}
+    return tuple(one for one in approvals(delivery) if one in meant)
+
+
+def _approvals(placement: Placement, bundle: Digest) -> set[str]:
+    """Return what approves the prune of a Bundle in one cluster: the word for everywhere, and the one for there alone."""
+    metadata = placement.cluster.metadata
+    return {bundle, f"{bundle}@{metadata.namespace}/{metadata.name}"}
 
 
 def _spec(delivery: Kustomization, by_agent: tuple[HomeName, ...]) -> DeliverySpec:

@@ -5,6 +5,8 @@ what leaves; the status of a delivery is written by whoever reads its Standing. 
 built and decided, every cluster keeps what it has.
 """
 
+from collections.abc import Mapping
+
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import CartwheelError, Stalled
 from agent.kit.reconcile import Again, Done, Loop, Outcome
@@ -14,6 +16,7 @@ from agent.kube.watch import Key
 from agent.model.assignment import HoldReason
 from hub.artifacts.blobs import Blobs
 from hub.build.kustomize import Renderer
+from hub.delivery.assigning import approvals, open_approvals
 from hub.delivery.builds import Trees
 from hub.delivery.cause import open_request
 from hub.delivery.dependencies import judge
@@ -199,6 +202,9 @@ class Controller:
                 wishes[placement.key] = await self._planning.wish(plan, placement, judgement)
             except CartwheelError as problem:
                 problems[placement.key] = problem
+        if not problems:
+            # Before anything is wished for: a Bundle that comes back must not find the approval that it once had.
+            await self._forget_spent_approvals(plan, wishes)
         current = self._wishes.candidates(wishes)
         for place_ in next_candidates(wishes, current, plan.candidate.digest):
             self._leaving.comes(place_, plan.delivery.metadata.uid)
@@ -208,3 +214,13 @@ class Controller:
         told = {place_: problem_of(trouble) for place_, trouble in problems.items()}
         self._standings.tell(plan.delivery, placed=plan.placed, artifact=plan.artifact, problems=told)
         return after(problems.values(), self._settings.look_again_s)
+
+    async def _forget_spent_approvals(self, plan: Plan, wishes: Mapping[PlacementKey, Assigned]) -> None:
+        delivery, placements = plan.delivery, plan.placed.placements
+        bundles = [(one, wishes[one.key].bundle.digest) for one in placements]
+        still = open_approvals(delivery, bundles)
+        if still != approvals(delivery):
+            key = (delivery.metadata.namespace, delivery.metadata.name)
+            await self._store.annotate(
+                self._store.kustomizations, key, {names.APPROVE_PRUNE: ",".join(still) or None}
+            )

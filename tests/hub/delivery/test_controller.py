@@ -375,6 +375,25 @@ async def test_an_approval_is_passed_on_for_its_bundle_alone() -> None:
         assert rig.assigned("management").assignment.tokens == {}
 
 
+async def test_an_approval_is_spent_when_another_bundle_follows_and_does_not_count_when_the_first_comes_back() -> (
+    None
+):
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        first = rig.assigned("management").bundle.digest
+        approval = {"fleet.cartwheel.dev/approve-prune": f"{first}@apps/management"}
+        rig.relabel("kustomizations", "webapp", annotations=approval)
+        await settle()
+        assert rig.assigned("management").assignment.tokens != {}
+        rig.commit("main@sha1:2", a=config_map("a"))
+        await settle()
+        rig.commit("main@sha1:3", a=config_map("a"), b=config_map("b"))
+        await settle()
+        assert rig.assigned("management").bundle.digest == first
+        assert rig.assigned("management").assignment.tokens == {}
+
+
 async def test_a_lost_label_takes_nothing_away() -> None:
     rig = prod_fleet()
     rig.deliver(labels=FLEET)
