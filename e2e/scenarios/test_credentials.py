@@ -220,6 +220,11 @@ def test_an_ended_certificate_is_refused_until_the_cluster_is_added_again(spare:
             credentials({**own, "tls.crt": ended.certificate}),
             fetching(NOTHING),
         )
+    fleet.until(
+        lambda: fleet.condition("cluster", spare.name, "Enrolled")[:2] == ("False", "CertificateExpired"),
+        lambda: str(spare.cluster()["status"]),
+        timeout_s=60.0,
+    )
     spare.add()
     assert spare.identity()["tls.key"] == own["tls.key"]
     assert spare.cluster()["status"]["certificate"]["notAfter"] > f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,6 +1,7 @@
 """A Cluster's status from what its agent says and how its deliveries stand. Pure, level-triggered.
 
-Enrolled is written where keys are registered, IdentityConflict where ids are given; both are left as they are.
+Enrolled is written where keys are registered, IdentityConflict where ids are given; both are left as they are, but that an agent which let
+its certificate end is enrolled no more.
 """
 
 from dataclasses import dataclass
@@ -84,6 +85,10 @@ def _conditions(outlook: ClusterOutlook) -> Conditions:
         found = found.mark_false(
             ENROLLED, "NoAgent", "no agent has registered a key yet; hub cluster add brings one", now=now
         )
+    ended = outlook.cluster.status.certificate.not_after
+    if ended and instant(ended) <= now and outlook.has_lapsed:
+        message = f"the agent's certificate ended at {ended}; hub cluster add enrols it anew"
+        found = found.mark_false(ENROLLED, "CertificateExpired", message, now=now)
     connected = _connected(outlook)
     if connected is not None:
         found = found.set(connected, now=now)

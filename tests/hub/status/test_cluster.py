@@ -76,6 +76,14 @@ def test_a_cluster_that_is_away_is_not_connected_and_not_known_to_be_ready() -> 
     assert conditions(found)["Ready"] == ("Unknown", "Disconnected")
 
 
+def test_an_agent_that_was_away_until_its_certificate_ended_is_enrolled_no_more() -> None:
+    one = cluster({"certificate": {"keyFingerprint": "k", "notAfter": told(NOW + timedelta(hours=1))}})
+    found = status(presence=away(120), one=one)
+    assert conditions(found)["Enrolled"] == ("True", "KeyRegistered")
+    found = status(presence=away(120), one=one, later_s=3600)
+    assert conditions(found)["Enrolled"] == ("False", "CertificateExpired")
+
+
 def test_a_short_absence_changes_nothing() -> None:
     first = status(ready(), presence=connected())
     found = status(ready(), presence=away(5), one=cluster(raw(first)))
