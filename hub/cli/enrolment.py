@@ -27,6 +27,7 @@ from hub.cli.manifests import (
 from hub.cli.progress import Progress, deployment_progress, wait
 from hub.cli.reaching import check_reach, pod
 from hub.cli.running import Run, settle
+from hub.gateway.ca import key_fingerprint
 from hub.model import installation, jointoken
 from hub.model.cluster import CONNECTED, ENROLLED, Certificate, Cluster
 from hub.model.durations import Duration, instant
@@ -194,11 +195,12 @@ async def _token(management: Api, remote: Api, enrolment: Enrolment, *, now: dat
     token = decoded(bootstrap).get(installation.TOKEN_KEY, "") if bootstrap else ""
     stored = await _stored(management, token) if token else None
     same = bootstrap is not None and is_of(bootstrap, enrolment.cluster)
-    certificate = enrolment.cluster.status.certificate
-    if same and is_good(stored, certificate, has_identity=identity is not None, now=now):
+    key = _key_of(identity)
+    if same and is_good(stored, enrolment.cluster.status.certificate, key, now=now):
         return token
-    if bootstrap is not None and not same and identity is not None:
-        # It is of a Cluster of that name that is no more: this one's agent gets a key of its own.
+    is_foreign = stored is not None and stored.used_by not in ("", key)
+    if bootstrap is not None and identity is not None and (is_foreign or not same):
+        # It is of another cluster, or of a Cluster of that name that is no more: this one's agent gets a key of its own.
         await remote.delete(SECRETS, namespace, installation.IDENTITY_SECRET, uid=identity["metadata"]["uid"])
     token = await issue_token(management, enrolment.cluster, now=now, valid_for=enrolment.valid_for)
     output.generated(f"join token for Cluster {enrolment.name}, good for {Duration.of(enrolment.valid_for)}")
@@ -211,14 +213,24 @@ def is_of(bootstrap: Object, cluster: Cluster) -> bool:
     return annotations.get(CLUSTER_UID) == cluster.metadata.uid
 
 
-def is_good(stored: JoinToken | None, certificate: Certificate, *, has_identity: bool, now: datetime) -> bool:
-    """Tell whether a token still opens the door, or has opened it to an agent that is there and whose certificate is good."""
+def is_good(stored: JoinToken | None, certificate: Certificate, key: str, *, now: datetime) -> bool:
+    """Tell whether a token still opens the door, or has opened it to the agent that is there and whose certificate is good.
+
+    `key` is the fingerprint of that agent's key, empty when it has none; `certificate` is the one that the hub knows.
+    """
     if stored is None or stored.revoked:
         return False
     if stored.used_by:
-        is_registered = stored.used_by == certificate.key_fingerprint
-        return has_identity and is_registered and now < instant(certificate.not_after)
+        return stored.used_by == key == certificate.key_fingerprint and now < instant(certificate.not_after)
     return now < instant(stored.expires)
+
+
+def _key_of(identity: Object | None) -> str:
+    """Return the fingerprint of an agent's key, empty when there is none that can be read."""
+    try:
+        return key_fingerprint(decoded(identity).get("tls.key", "").encode()) if identity else ""
+    except ValueError:
+        return ""
 
 
 async def wait_connected(

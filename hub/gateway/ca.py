@@ -154,6 +154,14 @@ def fingerprint(key: CertificatePublicKeyTypes) -> str:
     return "SHA256:" + hashlib.sha256(data).hexdigest()
 
 
+def key_fingerprint(pem: bytes) -> str:
+    """Return the fingerprint of a private key's public half. Raises ValueError."""
+    key = serialization.load_pem_private_key(pem, None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError("not a key on an elliptic curve")
+    return fingerprint(key.public_key())
+
+
 def read_certificate(pem: bytes) -> tuple[ClusterId | None, str, datetime]:
     """Return the cluster that a certificate names, its key's fingerprint and its end."""
     certificate = x509.load_pem_x509_certificate(pem)

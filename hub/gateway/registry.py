@@ -144,8 +144,8 @@ def _lived_in(cluster: Cluster, hello: Hello) -> Certificate:
         return certificate
     if certificate.namespace_uid:
         raise Refusal(
-            f"the certificate of cluster {_name(cluster)} is shown by agent {hello.instance} of another cluster or namespace; remove Secret "
-            "cartwheel-agent-identity there and run `hub cluster add` for that cluster",
+            f"the certificate of cluster {_name(cluster)} is shown by agent {hello.instance} of another cluster or namespace; "
+            "run `hub cluster add` for that one, which brings it a key of its own",
             reason="OtherCluster",
         )
     return msgspec.structs.replace(certificate, namespace_uid=hello.namespace_uid)

@@ -7,6 +7,7 @@ from agent.kube.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SEC
 from hub.cli.applying import CLUSTERS
 from hub.cli.enrolment import is_good
 from hub.cli.manifests import decoded, secret_object
+from hub.gateway.ca import key_fingerprint, make_authority
 from hub.model.cluster import Certificate
 from hub.model.jointoken import JoinToken
 from tests.hub.cli.memory import MemoryApi
@@ -123,12 +124,14 @@ def test_an_agent_of_an_earlier_cluster_of_that_name_enrols_anew(world: World) -
 def test_an_enrolled_agent_keeps_its_identity_and_its_used_token(world: World) -> None:
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     remote = world.clusters["kind-eu-1"]
-    remote.put(SECRETS, secret_object("cartwheel-agent-identity", {"tls.key": "KEY"}))
+    _, key = make_authority(now=START)
+    remote.put(SECRETS, secret_object("cartwheel-agent-identity", {"tls.key": key.decode()}))
     (name,) = tokens(world)
-    used = decoded(tokens(world)[name]) | {"used-by": "SHA256:1", "used-at": "2026-01-31T09:00:00Z"}
+    fingerprint = key_fingerprint(key)
+    used = decoded(tokens(world)[name]) | {"used-by": fingerprint, "used-at": "2026-01-31T09:00:00Z"}
     world.management.put(SECRETS, secret_object(name, used))
     certificate = registered(world)["status"].setdefault("certificate", {})
-    certificate |= {"keyFingerprint": "SHA256:1", "notAfter": "2026-02-01T09:00:00Z"}
+    certificate |= {"keyFingerprint": fingerprint, "notAfter": "2026-02-01T09:00:00Z"}
     before = bootstrap(world)
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     assert bootstrap(world) == before
@@ -136,6 +139,20 @@ def test_an_enrolled_agent_keeps_its_identity_and_its_used_token(world: World) -
     certificate["keyFingerprint"] = "SHA256:2"
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     assert bootstrap(world)["token"] != before["token"]
+    assert remote.find(SECRETS, "cartwheel-system", "cartwheel-agent-identity")
+
+
+def test_a_key_that_was_copied_from_another_cluster_is_taken_away(world: World) -> None:
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    remote = world.clusters["kind-eu-1"]
+    remote.put(SECRETS, secret_object("cartwheel-agent-identity", {"tls.key": "of another"}))
+    (name,) = tokens(world)
+    used = decoded(tokens(world)[name]) | {"used-by": "SHA256:1", "used-at": "2026-01-31T09:00:00Z"}
+    world.management.put(SECRETS, secret_object(name, used))
+    before = bootstrap(world)
+    world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
+    assert bootstrap(world)["token"] != before["token"]
+    assert remote.find(SECRETS, "cartwheel-system", "cartwheel-agent-identity") is None
 
 
 def test_another_clusters_agent_is_left_alone_and_nothing_is_registered(world: World) -> None:
@@ -234,43 +251,43 @@ def test_a_cluster_that_is_being_removed_is_not_added_to(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "has_identity", "good"),
+    ("used_by", "key", "registered", "good"),
     [
-        pytest.param({}, False, True, id="fresh"),
-        pytest.param({"expires": "2026-01-31T08:00:00Z"}, False, False, id="expired"),
-        pytest.param({"used_by": "SHA256:1"}, True, True, id="used by the agent that is there"),
-        pytest.param(
-            {"used_by": "SHA256:1", "expires": "2026-01-31T08:00:00Z"}, True, True, id="used, then expired"
-        ),
-        pytest.param({"used_by": "SHA256:1"}, False, False, id="used by an agent that is gone"),
-        pytest.param({"used_by": "SHA256:2"}, True, False, id="used by an agent whose key was revoked"),
-        pytest.param({"revoked": True}, True, False, id="revoked"),
+        pytest.param("", "", "", True, id="fresh"),
+        pytest.param("SHA256:1", "SHA256:1", "SHA256:1", True, id="used by the agent that is there"),
+        pytest.param("SHA256:1", "", "SHA256:1", False, id="used by an agent that is gone"),
+        pytest.param("SHA256:1", "SHA256:1", "SHA256:2", False, id="used by an agent whose key was revoked"),
+        pytest.param("SHA256:1", "SHA256:2", "SHA256:1", False, id="used by another agent"),
     ],
 )
-def test_a_token_is_kept_while_it_is_good(changed: dict[str, Any], has_identity: bool, good: bool) -> None:
-    fields = {
-        "id": "a",
-        "hash": "h",
-        "cluster_namespace": "flux-system",
-        "cluster_name": "eu-1",
-        "expires": "2026-01-31T10:00:00Z",
-    }
-    stored = JoinToken(**(fields | changed))
-    certificate = Certificate(key_fingerprint="SHA256:1", not_after="2026-01-31T20:00:00Z")
-    assert is_good(stored, certificate, has_identity=has_identity, now=START) is good
+def test_a_token_is_kept_for_the_agent_that_used_it(
+    used_by: str, key: str, registered: str, good: bool
+) -> None:
+    certificate = Certificate(key_fingerprint=registered, not_after="2026-01-31T20:00:00Z")
+    assert is_good(stored_token(used_by=used_by), certificate, key, now=START) is good
 
 
-def test_an_agent_whose_certificate_has_ended_needs_another_token() -> None:
-    stored = JoinToken(
-        id="a",
-        hash="h",
-        cluster_namespace="flux-system",
-        cluster_name="eu-1",
-        expires="2026-01-31T10:00:00Z",
-        used_by="SHA256:1",
+@pytest.mark.parametrize(
+    ("changed", "ends", "good"),
+    [
+        pytest.param({}, "", False, id="ended unused"),
+        pytest.param({"used_by": "SHA256:1"}, "2026-01-31T20:00:00Z", True, id="used, then ended"),
+        pytest.param({"used_by": "SHA256:1"}, "2026-01-31T08:00:00Z", False, id="the certificate ended"),
+        pytest.param({"used_by": "SHA256:1", "revoked": True}, "2026-01-31T20:00:00Z", False, id="revoked"),
+    ],
+)
+def test_a_token_that_has_ended_is_kept_while_the_certificate_lasts(
+    changed: dict[str, Any], ends: str, good: bool
+) -> None:
+    certificate = Certificate(key_fingerprint="SHA256:1", not_after=ends)
+    stored = stored_token(expires="2026-01-31T08:00:00Z", **changed)
+    assert is_good(stored, certificate, "SHA256:1", now=START) is good
+
+
+def stored_token(*, expires: str = "2026-01-31T10:00:00Z", **more: Any) -> JoinToken:
+    return JoinToken(
+        id="a", hash="h", cluster_namespace="flux-system", cluster_name="eu-1", expires=expires, **more
     )
-    certificate = Certificate(key_fingerprint="SHA256:1", not_after="2026-01-31T08:00:00Z")
-    assert not is_good(stored, certificate, has_identity=True, now=START)
 
 
 def test_a_new_token_is_printed_alone(world: World) -> None:
