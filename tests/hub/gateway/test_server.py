@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -199,6 +201,29 @@ async def opened(place: Place, credentials: Credentials) -> AsyncIterator[Channe
         yield channel
     finally:
         await channel.close()
+
+
+def _shake_hands(port: int, version: ssl.TLSVersion, one: Credentials, folder: Path) -> str | None:
+    """Return the version that was agreed on. Raises OSError when none was."""
+    (folder / "client.pem").write_bytes(one.key + one.certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    context.load_cert_chain(folder / "client.pem")
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection(("127.0.0.1", port), 5.0) as plain, context.wrap_socket(plain) as tls:
+        return tls.version()
+
+
+async def test_both_listeners_speak_tls_1_3_and_nothing_older(tmp_path: Path) -> None:
+    async with listening() as place:
+        one = await place.enrolled("one")
+        for port in (place.gateway.enrol_port, place.gateway.session_port):
+            arguments = (one, tmp_path)
+            newest = await asyncio.to_thread(_shake_hands, port, ssl.TLSVersion.TLSv1_3, *arguments)
+            assert newest == "TLSv1.3"
+            with pytest.raises(OSError, match="EOF|HANDSHAKE|reset"):
+                await asyncio.to_thread(_shake_hands, port, ssl.TLSVersion.TLSv1_2, *arguments)
 
 
 async def test_a_used_token_and_a_wrong_one_are_refused_with_the_reason() -> None:
