@@ -25,6 +25,11 @@ class Blobs:
         """Return a blob."""
         return self._data.get(digest)
 
+    def kept(self, keeper: Hashable, digest: Digest) -> bytes | None:
+        """Return a blob of those that are kept for a keeper, now or before its last change."""
+        is_kept = any(digest in names for names in self._kept.get(keeper, ()))
+        return self._data.get(digest) if is_kept else None
+
     def keep(self, keeper: Hashable, blobs: Mapping[Digest, bytes]) -> None:
         """Hold these for a keeper, beside the set that it kept before. Raises ValueError for a wrong digest."""
         for digest, data in blobs.items():

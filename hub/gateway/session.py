@@ -41,7 +41,7 @@ from agent.model.link import (
 from agent.model.names import ClusterId, Digest, HomeName, timestamp
 from agent.model.report import Notice, Report, Stage
 from hub.gateway.underway import Underway
-from hub.model.wish import Assigned, Boards, Declined, Happening, Presence, Wish
+from hub.model.wish import Assigned, Boards, Declined, Happening, PlacementKey, Presence, Wish
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,6 +81,10 @@ class Content(Protocol):
 
     def get(self, digest: Digest) -> bytes | None:
         """Return a blob's bytes, None when it is not there."""
+        ...
+
+    def kept(self, keeper: PlacementKey, digest: Digest) -> bytes | None:
+        """Return a blob's bytes if it was wished for there, now or before the last change."""
         ...
 
 
@@ -400,8 +404,12 @@ class Session:
         )
 
     def _delta(self, wish: Assigned, origin: BundleRef) -> Delta | None:
-        """Return the change from a Bundle whose indexes are still here, None when they are not: the agent fetches."""
-        before = [self._content.get(digest) for digest in (origin.base, origin.overlay)]
+        """Return the change from a Bundle whose indexes are still here, None when they are not: the agent fetches.
+
+        The agent says what it holds. Only what was its own is told of: a difference to another cluster's index would name that one's objects.
+        """
+        place = (self._peer.cluster, wish.assignment.home)
+        before = [self._content.kept(place, digest) for digest in (origin.base, origin.overlay)]
         if before[0] is None or before[1] is None:
             return None
         base, overlay = Index.decode(before[0]), Index.decode(before[1])

@@ -18,6 +18,13 @@ FIRST = Order(1, 1)
 SPEC = DeliverySpec(interval_s=600.0, retry_interval_s=60.0, timeout_s=120.0, prune=True)
 
 
+class Contents(dict[Digest, bytes]):
+    """A hub's content of which all was wished for everywhere."""
+
+    def kept(self, _: object, digest: Digest) -> bytes | None:
+        return self.get(digest)
+
+
 def config_map(
     name: str, text: str = "one", owner: HomeName = WEB, *, annotations: Mapping[str, str] | None = None
 ) -> Manifest:

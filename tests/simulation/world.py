@@ -40,7 +40,7 @@ from hub.gateway.session import MISSED_ALIVES, Peer
 from hub.gateway.session import Session as HubSession
 from hub.model.wish import Assigned, Boards, Wish
 from tests.agent.apply.cluster import CONFIG_MAPS
-from tests.agent.wishes import OTHER, SPEC, WEB, assignment, blobs, bundle, config_map
+from tests.agent.wishes import OTHER, SPEC, WEB, Contents, assignment, blobs, bundle, config_map
 from tests.fakes.clock import START, FakeClock, SeededRandomness
 from tests.fakes.door import Call
 from tests.fakes.kube import FakeCluster
@@ -103,7 +103,7 @@ class World:
         self.chance = random.Random(seed)
         self.clock = FakeClock()
         self.is_calm = False
-        self.content: dict[Digest, bytes] = {}
+        self.content = Contents()
         self.places = [self._place(ClusterId(f"cluster-{number}")) for number in (1, 2)]
         self.hub: Hub | None = None
         self.broken: list[str] = []

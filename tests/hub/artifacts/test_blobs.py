@@ -46,3 +46,17 @@ def test_what_another_keeper_keeps_stays() -> None:
 def test_content_under_a_wrong_digest_is_refused() -> None:
     with pytest.raises(ValueError, match="not its content"):
         Blobs().keep("web", {digest_of(b"a"): b"b"})
+
+
+def test_what_another_keeps_is_not_given_to_one_who_does_not() -> None:
+    blobs = Blobs()
+    for texts in ((b"a",), (b"b",), (b"c",)):
+        blobs.keep("web", named(*texts))
+    blobs.keep("other", named(b"a", b"x"))
+    assert [blobs.kept("web", digest_of(text)) for text in (b"a", b"b", b"c", b"x")] == [
+        None,
+        b"b",
+        b"c",
+        None,
+    ]
+    assert blobs.kept("nobody", digest_of(b"c")) is None

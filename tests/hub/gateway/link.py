@@ -19,7 +19,7 @@ from agent.notices import Notices
 from hub.gateway.session import Peer, Refusal
 from hub.gateway.session import Session as HubSession
 from hub.model.wish import Assigned, Boards, Presence, Wish
-from tests.agent.wishes import CLUSTER, WEB, assignment, blobs, bundle
+from tests.agent.wishes import CLUSTER, WEB, Contents, assignment, blobs, bundle
 from tests.fakes.clock import START, FakeClock, SeededRandomness
 from tests.fakes.kube import FakeCluster
 from tests.fakes.line import Line
@@ -48,10 +48,15 @@ class Terms:
         return self.term
 
 
-class Store(dict[Digest, bytes]):
+class Store(Contents):
     """The hub's content, which the agent fetches, too; `fetched` counts."""
 
     fetched = 0
+    others: frozenset[Digest] = frozenset()
+    """What was wished for in other clusters alone."""
+
+    def kept(self, _: object, digest: Digest) -> bytes | None:
+        return None if digest in self.others else self.get(digest)
 
     async def fetch(self, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
         digests = list(digests)
@@ -127,8 +132,8 @@ class Link:
         self.wishes.put(home, wish)
         return wish
 
-    def connect(self) -> Line:
-        """Begin a session over a new line."""
+    def connect_alone(self) -> Line:
+        """Begin a session whose agent is the test, which may say what no agent would."""
         line = Line()
         self.lines.append(line)
         hub = HubSession(
@@ -142,6 +147,12 @@ class Link:
             alive_interval_s=ALIVE_S,
             greeting_timeout_s=10.0,
         )
+        self.tasks.start(self._serve(hub, line), name="hub")
+        return line
+
+    def connect(self) -> Line:
+        """Begin a session over a new line."""
+        line = self.connect_alone()
         agent = AgentSession(
             ME,
             desk=self.desk,
@@ -152,7 +163,6 @@ class Link:
             clock=self.clock,
             randomness=SeededRandomness(),
         )
-        self.tasks.start(self._serve(hub, line), name="hub")
         self.tasks.start(self._run(agent, line), name="agent")
         return line
 

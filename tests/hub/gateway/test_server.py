@@ -35,7 +35,7 @@ from hub.gateway.server import Gateway, ListenSettings
 from hub.gateway.session import Peer, Refusal, Session
 from hub.model import jointoken
 from hub.model.wish import Assigned, Boards
-from tests.agent.wishes import WEB, assignment, blobs, bundle, config_map
+from tests.agent.wishes import WEB, Contents, assignment, blobs, bundle, config_map
 from tests.fakes.interference import Network
 from tests.fakes.kube import FakeCluster
 from tests.hub.gateway.link import Notebook
@@ -87,7 +87,7 @@ class Place:
         self.clusters = Clusters()
         self.boards = Boards()
         self.router = Router(self.boards)
-        self.content: dict[Digest, bytes] = {}
+        self.content = Contents()
         self.may_serve = True
         self.authority = Authority(*make_authority(now=self.clock.now()))
         api = self.cluster.api("hub")

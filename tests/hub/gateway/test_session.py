@@ -10,11 +10,11 @@ from agent.kube.resources import SECRETS
 from agent.link.session import SessionRefused
 from agent.model.assignment import Hold, HoldReason, Order, Tombstone
 from agent.model.content import digest_of
-from agent.model.link import Ack, Alive, Assign, Hello, Keep, Mark, Nack, Welcome
+from agent.model.link import Ack, Alive, Assign, Held, Hello, Keep, Mark, Nack, Welcome
 from agent.model.names import ClusterId, Digest
 from agent.model.report import NoticeKind, Report, Stage
 from hub.gateway.session import MISSED_ALIVES, Refusal
-from tests.agent.wishes import CLUSTER, OTHER, WEB, config_map
+from tests.agent.wishes import CLUSTER, OTHER, WEB, bundle, config_map
 from tests.fakes.clock import START, in_virtual_time
 from tests.fakes.interference import Network
 from tests.hub.gateway.link import ALIVE_S, NAMESPACE, Link, reported
@@ -714,3 +714,30 @@ async def test_a_second_welcome_or_hello_ends_the_session() -> None:
         assert isinstance(end, SessionRefused)
         assert end.reason == "Malformed"
         assert link.desk.term == 1
+
+
+def hello(*held: Held) -> Hello:
+    return Hello(protocol=1, agent_version="0", kubernetes_version="v1", term=0, held=held, instance="pod")
+
+
+@in_virtual_time
+async def test_no_difference_is_told_to_what_was_never_wished_for_here() -> None:
+    async with Link() as link:
+        foreign = bundle([config_map("name-of-another-clusters-secret")])
+        link.content[foreign.base.digest] = foreign.base.encode()
+        link.content.others = frozenset({foreign.base.digest})
+        mine = link.wish([config_map("a")])
+        line = link.connect_alone()
+        claimed = Held(
+            home=WEB,
+            uid="uid-1",
+            candidate=mine.assignment.candidate,
+            bundle=foreign.ref,
+            substance=digest_of(b"another"),
+            order=Order(1, 1),
+        )
+        await line.agent.send(hello(claimed))
+        await link.settle()
+        (sent,) = link.said_down(Assign)
+        assert isinstance(sent, Assign)
+        assert sent.delta is None
