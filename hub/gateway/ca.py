@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -136,15 +136,16 @@ def request_key(request: bytes) -> CertificatePublicKeyTypes:
     """Return the public key of a signing request whose signature proves that the asker has the private one."""
     try:
         parsed = x509.load_pem_x509_csr(request)
+        key = parsed.public_key()
+        # Before the signature is checked: anybody may ask, and with a key of another kind that can take seconds.
+        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+            raise RequestRefused("the key must be on the curve P-256", reason="RequestInvalid")
         if not parsed.is_signature_valid:
             raise InvalidSignature
-        key = parsed.public_key()
-    except (ValueError, InvalidSignature) as problem:
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm, InvalidSignature) as problem:
         raise RequestRefused(
             "the certificate signing request is not valid", reason="RequestInvalid"
         ) from problem
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-        raise RequestRefused("the key must be on the curve P-256", reason="RequestInvalid")
     return key
 
 

@@ -5,7 +5,9 @@ Python's gRPC cannot ask for an optional client certificate, hence two. The only
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeAlias, TypeVar
@@ -38,6 +40,7 @@ _BROKEN = (
 CHUNK_BYTES = 256 << 10
 MAX_DIGESTS = 256
 MAX_MESSAGE_BYTES = 4 << 20
+MAX_ENROL_BYTES = 16 << 10
 Context: TypeAlias = grpc.aio.ServicerContext
 T = TypeVar("T")
 
@@ -53,6 +56,11 @@ class ListenSettings:
     keepalive_s: float = 30.0
     server_certificate_lifetime: timedelta = timedelta(days=365)
     max_sessions: int = 10_000
+    max_calls_each: int = 64
+    """So many calls at once are one cluster's: one that is in foreign hands must not use up what is for all."""
+    max_enrolments: int = 32
+    refusal_s: float = 0.25
+    """A refused enrolment is answered after that long: anybody may ask, and each question is one to the API server."""
 
 
 class Admission(Protocol):
@@ -91,6 +99,7 @@ class Gateway:
         self._may_serve = may_serve
         self._clock = clock
         self._servers: list[grpc.aio.Server] = []
+        self._calls: Counter[ClusterId] = Counter()
         self.session_port = 0
         self.enrol_port = 0
 
@@ -102,9 +111,19 @@ class Gateway:
         )
         pair = [(issued.key, issued.certificate)]
         mutual = grpc.ssl_server_credentials(pair, self._authority.certificate, require_client_auth=True)
-        self.session_port = await self._listen(self._link(), mutual, settings.session_port)
+        self.session_port = await self._listen(
+            self._link(),
+            mutual,
+            settings.session_port,
+            message_bytes=MAX_MESSAGE_BYTES,
+            calls=settings.max_sessions * 2,
+        )
         self.enrol_port = await self._listen(
-            self._enroll_only(), grpc.ssl_server_credentials(pair), settings.enrol_port
+            self._enroll_only(),
+            grpc.ssl_server_credentials(pair),
+            settings.enrol_port,
+            message_bytes=MAX_ENROL_BYTES,
+            calls=settings.max_enrolments,
         )
 
     async def stop(self) -> None:
@@ -113,7 +132,13 @@ class Gateway:
             await server.stop(None)
 
     async def _listen(
-        self, handler: grpc.GenericRpcHandler, credentials: grpc.ServerCredentials, port: int
+        self,
+        handler: grpc.GenericRpcHandler,
+        credentials: grpc.ServerCredentials,
+        port: int,
+        *,
+        message_bytes: int,
+        calls: int,
     ) -> int:
         interval_ms = int(self._settings.keepalive_s * 1000)
         server = grpc.aio.server(
@@ -126,9 +151,9 @@ class Gateway:
                 # Agents and hubs may be set to other intervals; who pings often is no attacker, it holds a certificate.
                 ("grpc.http2.max_ping_strikes", 0),
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_receive_message_length", message_bytes),
             ],
-            maximum_concurrent_rpcs=self._settings.max_sessions * 2,
+            maximum_concurrent_rpcs=calls,
         )
         server.add_generic_rpc_handlers((handler,))
         address = f"{self._settings.host}:{port}"
@@ -171,56 +196,87 @@ class Gateway:
         )
 
     async def _serve_session(self, _: AsyncIterator[bytes], context: Context) -> None:
-        peer = await self._peer(context)
-        stream = _ServerStream(context, self._may_serve, self._traffic)
-        try:
-            with self._traffic.session():
-                await self._session(peer).run(stream)
-        except CartwheelError as problem:
-            _LOG.warning(
-                "session broken",
-                extra={"cluster_id": peer.cluster, "reason": problem.reason, "error": str(problem)},
-            )
-            await _refuse(context, grpc.StatusCode.UNAVAILABLE, problem)
+        async with self._caller(context) as peer:
+            stream = _ServerStream(context, self._may_serve, self._traffic)
+            try:
+                with self._traffic.session():
+                    await self._session(peer).run(stream)
+            except CartwheelError as problem:
+                _LOG.warning(
+                    "session broken",
+                    extra={"cluster_id": peer.cluster, "reason": problem.reason, "error": str(problem)},
+                )
+                await _refuse(context, grpc.StatusCode.UNAVAILABLE, problem)
 
-    async def _serve_fetch(
-        self, request: content_pb2.FetchRequest, context: Context
-    ) -> AsyncIterator[content_pb2.FetchChunk]:
-        peer = await self._registered(context)
+    async def _serve_fetch(self, request: content_pb2.FetchRequest, context: Context) -> None:
         digests = [Digest(digest) for digest in request.digests[: MAX_DIGESTS + 1]]
         if len(digests) > MAX_DIGESTS:
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, f"TooMany: at most {MAX_DIGESTS} digests at once"
             )
-        for digest in digests:
-            data = self._content.get(digest) if self._router.names(peer.cluster, digest) else None
-            if data is None:
-                # The same answer for what is not here and for what is another cluster's.
-                await context.abort(
-                    grpc.StatusCode.NOT_FOUND, f"NotAssigned: no assignment of this cluster names {digest}"
-                )
-                return
-            for at in range(0, max(len(data), 1), CHUNK_BYTES):
-                part = data[at : at + CHUNK_BYTES]
-                self._traffic.fetched(len(part))
-                yield content_pb2.FetchChunk(digest=digest, offset_bytes=at, total_bytes=len(data), data=part)
+        async with self._caller(context) as peer:
+            for digest in digests:
+                await self._send_blob(context, peer, digest)
+
+    async def _send_blob(self, context: Context, peer: Peer, digest: Digest) -> None:
+        # Asked anew each time: whoever reads slowly may have been revoked, or be assigned something else, in between.
+        await self._check(context, peer)
+        data = self._content.get(digest) if self._router.names(peer.cluster, digest) else None
+        if data is None:
+            # The same answer for what is not here and for what is another cluster's.
+            await context.abort(
+                grpc.StatusCode.NOT_FOUND, f"NotAssigned: no assignment of this cluster names {digest}"
+            )
+            raise Stalled("unreachable: abort raises", reason="NotAssigned")
+        for at in range(0, max(len(data), 1), CHUNK_BYTES):
+            await self._check(context, peer)
+            part = data[at : at + CHUNK_BYTES]
+            self._traffic.fetched(len(part))
+            await context.write(
+                content_pb2.FetchChunk(digest=digest, offset_bytes=at, total_bytes=len(data), data=part)
+            )
 
     async def _serve_renew(self, request: link_pb2.RenewRequest, context: Context) -> link_pb2.RenewReply:
-        peer = await self._registered(context)
-        issued = await _or_refuse(context, self._enrolment.renew(peer, request.csr))
+        async with self._caller(context) as peer:
+            await self._check(context, peer)
+            issued = await _or_refuse(context, self._enrolment.renew(peer, request.csr))
         return link_pb2.RenewReply(certificate=issued.certificate, ca=self._enrolment.ca)
 
     async def _serve_enroll(self, request: link_pb2.EnrollRequest, context: Context) -> link_pb2.EnrollReply:
-        issued, cluster = await _or_refuse(context, self._enrolment.enroll(request.token, request.csr))
+        issued, cluster = await _or_refuse(
+            context, self._slowly_refused(self._enrolment.enroll(request.token, request.csr))
+        )
         return link_pb2.EnrollReply(certificate=issued.certificate, ca=self._enrolment.ca, cluster_id=cluster)
 
-    async def _registered(self, context: Context) -> Peer:
+    async def _slowly_refused(self, asked: Awaitable[T]) -> T:
+        try:
+            return await asked
+        except CartwheelError:
+            await self._clock.sleep(self._settings.refusal_s)
+            raise
+
+    @asynccontextmanager
+    async def _caller(self, context: Context) -> AsyncIterator[Peer]:
+        """Give who calls, while the call lasts; one cluster has a share of all calls."""
         peer = await self._peer(context)
+        if self._calls[peer.cluster] >= self._settings.max_calls_each:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"TooManyCalls: at most {self._settings.max_calls_each} of one cluster at once",
+            )
+        self._calls[peer.cluster] += 1
+        try:
+            yield peer
+        finally:
+            self._calls[peer.cluster] -= 1
+            if not self._calls[peer.cluster]:
+                del self._calls[peer.cluster]
+
+    async def _check(self, context: Context, peer: Peer) -> None:
         try:
             self._admission.check_open(peer)
         except Refusal as refusal:
             await _refuse(context, grpc.StatusCode.PERMISSION_DENIED, refusal)
-        return peer
 
     async def _peer(self, context: Context) -> Peer:
         """Return who the client's certificate says is calling; TLS has checked that the CA issued it."""

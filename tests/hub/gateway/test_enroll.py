@@ -190,6 +190,11 @@ def test_a_request_proves_its_key_and_the_key_is_of_the_kind_that_is_used() -> N
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     with pytest.raises(RequestRefused, match="P-256"):
         request_key(request.public_bytes(Encoding.PEM))
+    # Its signature is not even looked at.
+    forged = bytearray(request.public_bytes(Encoding.DER))
+    forged[-1] ^= 1
+    with pytest.raises(RequestRefused, match="P-256"):
+        request_key(x509.load_der_x509_csr(bytes(forged)).public_bytes(Encoding.PEM))
     with pytest.raises(RequestRefused, match="not valid"):
         request_key(b"nonsense")
 

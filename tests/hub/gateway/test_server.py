@@ -9,7 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import grpc
+import grpc.aio
 import pytest
 
 from agent.desk import Desk
@@ -35,6 +38,7 @@ from hub.gateway.server import Gateway, ListenSettings
 from hub.gateway.session import Peer, Refusal, Session
 from hub.model import jointoken
 from hub.model.wish import Assigned, Boards
+from protos.v1 import content_pb2, link_pb2_grpc
 from tests.agent.wishes import WEB, Contents, assignment, blobs, bundle, config_map
 from tests.fakes.interference import Network
 from tests.fakes.kube import FakeCluster
@@ -80,7 +84,7 @@ class Clusters:
 class Place:
     """A gateway that listens, and the agents' side of the management cluster."""
 
-    def __init__(self, lifetime: timedelta) -> None:
+    def __init__(self, lifetime: timedelta, **settings: Any) -> None:
         self.clock = SystemClock()
         self.cluster = FakeCluster(self.clock)
         self.cluster.add_namespace(NAMESPACE)
@@ -92,7 +96,7 @@ class Place:
         self.authority = Authority(*make_authority(now=self.clock.now()))
         api = self.cluster.api("hub")
         self.gateway = Gateway(
-            ListenSettings(host="127.0.0.1", session_port=0, enrol_port=0, names=("127.0.0.1",)),
+            ListenSettings(host="127.0.0.1", session_port=0, enrol_port=0, names=("127.0.0.1",), **settings),
             authority=self.authority,
             enrolment=Enrolment(
                 api, NAMESPACE, self.authority, self.clusters, clock=self.clock, lifetime=lifetime
@@ -183,8 +187,8 @@ class Place:
 
 
 @asynccontextmanager
-async def listening(lifetime: timedelta = timedelta(hours=1)) -> AsyncIterator[Place]:
-    place = Place(lifetime)
+async def listening(lifetime: timedelta = timedelta(hours=1), **settings: Any) -> AsyncIterator[Place]:
+    place = Place(lifetime, **settings)
     await place.gateway.start()
     async with Tasks() as tasks:
         tasks.start(place.router.run(), name="router")
@@ -222,8 +226,16 @@ async def test_both_listeners_speak_tls_1_3_and_nothing_older(tmp_path: Path) ->
             arguments = (one, tmp_path)
             newest = await asyncio.to_thread(_shake_hands, port, ssl.TLSVersion.TLSv1_3, *arguments)
             assert newest == "TLSv1.3"
-            with pytest.raises(OSError, match="EOF|HANDSHAKE|reset"):
+            with pytest.raises(OSError, match=r"EOF|HANDSHAKE|reset"):
                 await asyncio.to_thread(_shake_hands, port, ssl.TLSVersion.TLSv1_2, *arguments)
+
+
+@asynccontextmanager
+async def read_slowly(place: Place, credentials: Credentials, digest: Digest) -> AsyncIterator[Any]:
+    """Fetch by hand: what is not read is not sent."""
+    tls = grpc.ssl_channel_credentials(credentials.ca, credentials.key, credentials.certificate)
+    async with grpc.aio.secure_channel(place.address, tls) as channel:
+        yield link_pb2_grpc.LinkStub(channel).Fetch(content_pb2.FetchRequest(digests=[digest]))
 
 
 async def test_a_used_token_and_a_wrong_one_are_refused_with_the_reason() -> None:
@@ -297,6 +309,65 @@ async def test_a_revoked_certificate_is_refused_for_every_call() -> None:
                 with pytest.raises(Broken) as refused:
                     await call
                 assert refused.value.reason == "Revoked"
+
+
+async def test_a_certificate_that_is_revoked_during_a_slow_fetch_gets_no_more_of_it() -> None:
+    async with listening() as place:
+        one = await place.enrolled("one")
+        wish = place.wish(ONE, "x" * 12_000_000)
+        await asyncio.sleep(0.05)
+        digest = wish.bundle.entries[0].digest
+        async with read_slowly(place, one, digest) as call:
+            got = len((await call.read()).data)
+            await asyncio.sleep(0.1)  # Until the hub waits for the reader.
+            place.clusters.keys.clear()
+
+            async def read_on() -> None:
+                nonlocal got
+                while (chunk := await call.read()) is not grpc.aio.EOF:
+                    got += len(chunk.data)
+
+            with pytest.raises(grpc.aio.AioRpcError, match="Revoked"):
+                await read_on()
+            assert got < len(place.content[digest])
+
+
+async def test_one_cluster_cannot_use_up_the_calls_of_all() -> None:
+    async with listening(max_calls_each=3) as place:
+        one, other = await place.enrolled("one"), await place.enrolled("other")
+        wish = place.wish(OTHER, "of the other")
+        await asyncio.sleep(0.05)
+        async with opened(place, one) as channel, opened(place, other) as others:
+            streams = [channel.open() for _ in range(3)]
+            await asyncio.sleep(0.3)
+            with pytest.raises(Broken, match="at most 3 of one cluster"):
+                await channel.renew(one.request())
+            assert await others.fetch([wish.assignment.bundle.base])
+            for stream in streams:
+                await stream.close()
+            await asyncio.sleep(0.1)
+            assert await channel.renew(one.request())
+
+
+async def test_the_open_door_takes_only_small_requests_and_few_at_once() -> None:
+    async with listening(max_enrolments=2, refusal_s=0.5) as place:
+        one = await place.enrolled("one")
+
+        async def ask(request: bytes) -> str:
+            with pytest.raises((Broken, EnrolmentRefused)) as refused:
+                await enroll(
+                    place.enrol_address,
+                    place.authority.certificate,
+                    token="one.x",
+                    request=request,
+                    timeout_s=5.0,
+                )
+            return refused.value.reason
+
+        assert await ask(b"x" * 100_000) == "RESOURCE_EXHAUSTED"
+        answers = await asyncio.gather(*(ask(one.request()) for _ in range(6)))
+        assert sorted(set(answers)) == ["RESOURCE_EXHAUSTED", "TokenUnknown"]
+        assert answers.count("TokenUnknown") <= 3
 
 
 @dataclass
