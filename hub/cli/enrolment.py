@@ -148,8 +148,7 @@ async def issue_token(management: Api, cluster: Cluster, *, now: datetime, valid
     text, stored = jointoken.make(
         id_=secrets.token_hex(5),
         secret=secrets.token_urlsafe(32),
-        namespace=cluster.metadata.namespace,
-        name=cluster.metadata.name,
+        cluster=cluster.metadata,
         now=now,
         valid_for=valid_for,
     )

@@ -5,6 +5,7 @@ that was killed in between shows the same token with the same key and gets throu
 """
 
 import base64
+import contextlib
 import logging
 from datetime import timedelta
 from typing import Protocol
@@ -27,8 +28,8 @@ FIELD_MANAGER = "cartwheel-hub"
 class Clusters(Protocol):
     """The Clusters, as far as enrolment needs them."""
 
-    async def register(self, namespace: str, name: str, key_fingerprint: str, not_after: str) -> ClusterId:
-        """Make the key the one of the Cluster, and return its id. Raises Stalled when there is no such Cluster."""
+    async def register(self, token: JoinToken, key_fingerprint: str, not_after: str) -> ClusterId:
+        """Make the key the one of the token's Cluster, and return its id. Raises Stalled when that Cluster is no more."""
         ...
 
     async def renewed(self, peer: Peer, issued: Issued) -> None:
@@ -65,12 +66,11 @@ class Enrolment:
         key = fingerprint(request_key(request))
         stored = await self._use(token, key)
         now = self._clock.now()
-        name = (stored.cluster_namespace, stored.cluster_name)
-        cluster = await self._clusters.register(*name, key, timestamp(now + self._lifetime))
+        cluster = await self._clusters.register(stored, key, timestamp(now + self._lifetime))
+        await self._end_others(stored)
         issued = self._authority.issue_agent(request, cluster, now=now, lifetime=self._lifetime)
-        _LOG.info(
-            "enrolled", extra={"cluster": f"Cluster/{name[0]}/{name[1]}", "cluster_id": cluster, "key": key}
-        )
+        name = f"Cluster/{stored.cluster_namespace}/{stored.cluster_name}"
+        _LOG.info("enrolled", extra={"cluster": name, "cluster_id": cluster, "key": key})
         return issued, cluster
 
     async def renew(self, peer: Peer, request: bytes) -> Issued:
@@ -108,6 +108,17 @@ class Enrolment:
                 "the join token is being used by another agent", reason="TokenUsed"
             ) from problem
         return stored
+
+    async def _end_others(self, newest: JoinToken) -> None:
+        """Delete the tokens that were used for the Cluster before: whoever used one must not come back by it for its quarter of an hour."""
+        label = f"{jointoken.LABEL}={jointoken.LABEL_VALUE}"
+        for value in (await self._api.list(SECRETS, self._namespace, label_selector=label)).items:
+            with contextlib.suppress(TokenRefused, NotFound):
+                other = _read(value)
+                if other.used_by and other.id != newest.id and other.cluster_uid == newest.cluster_uid:
+                    await self._api.delete(
+                        SECRETS, self._namespace, other.secret_name, uid=value["metadata"]["uid"]
+                    )
 
 
 def _read(value: Object) -> JoinToken:

@@ -14,6 +14,7 @@ from hub.gateway.ca import Issued
 from hub.gateway.session import Peer, Refusal
 from hub.model.cluster import ENROLLED, Certificate, Cluster, ClusterStatus, SessionStatus
 from hub.model.durations import instant
+from hub.model.jointoken import JoinToken
 from hub.store import Store
 
 
@@ -88,19 +89,26 @@ class ClusterRegistry:
             raise Refusal("this cluster was removed from the hub", reason="ClusterRemoved")
         return opened
 
-    async def register(self, namespace: str, name: str, key_fingerprint: str, not_after: str) -> ClusterId:
-        """Make the key the one of the Cluster, and return its id. Raises Stalled when there is no such Cluster."""
-        key = (namespace, name)
+    async def register(self, token: JoinToken, key_fingerprint: str, not_after: str) -> ClusterId:
+        """Make the key the one of the token's Cluster, and return its id. Raises Stalled when that Cluster is no more."""
+        key = (token.cluster_namespace, token.cluster_name)
         cluster = self._store.clusters.get(key)
         if cluster is None or cluster.metadata.is_being_deleted:
             raise Stalled(
-                f"there is no Cluster {namespace}/{name}; make it with `hub cluster add`",
+                f"there is no Cluster {'/'.join(key)}; make it with `hub cluster add`",
+                reason="ClusterUnknown",
+            )
+        if cluster.metadata.uid != token.cluster_uid:
+            raise Stalled(
+                f"the join token is for an earlier Cluster {'/'.join(key)}; make another with `hub cluster token`",
                 reason="ClusterUnknown",
             )
         if cluster.spec.id is None:
-            raise Stalled(f"Cluster {namespace}/{name} has no id yet; try again", reason="ClusterNotReady")
+            raise Stalled(f"Cluster {'/'.join(key)} has no id yet; try again", reason="ClusterNotReady")
 
         def enrol(newest: Cluster) -> ClusterStatus:
+            if newest.metadata.uid != token.cluster_uid:
+                return newest.status
             conditions = newest.conditions.mark_true(
                 ENROLLED, "Enrolled", "the agent holds a certificate", now=self._clock.now()
             )

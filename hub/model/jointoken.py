@@ -1,8 +1,8 @@
 """Join tokens: the one word by which a new agent proves that it was asked for. Pure.
 
-A token is `<id>.<secret>`. What is stored, in a Secret of the hub's namespace, is the hash of the secret half, the Cluster it is for, until
-when it may be used, and the key that used it. The same token with the same key is taken again for a quarter of an hour, so that an agent
-killed between asking and saving heals; any other second use is refused.
+A token is `<id>.<secret>`. What is stored, in a Secret of the hub's namespace, is the hash of the secret half, the Cluster it is for (that very
+one, not a later one of its name), until when it may be used, and the key that used it. The same token with the same key is taken again for a
+quarter of an hour, so that an agent killed between asking and saving heals; any other second use is refused.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from agent.kit.errors import Stalled
 from agent.model.names import timestamp
+from hub.model.metadata import Metadata, Uid
 from hub.model.value import Value
 
 LABEL = "fleet.cartwheel.dev/secret"
@@ -30,6 +31,7 @@ class JoinToken(Value, frozen=True, kw_only=True):
     hash: str
     cluster_namespace: str
     cluster_name: str
+    cluster_uid: Uid
     expires: str
     used_by: str = ""
     used_at: str = ""
@@ -46,6 +48,7 @@ class JoinToken(Value, frozen=True, kw_only=True):
             "hash": self.hash,
             "cluster-namespace": self.cluster_namespace,
             "cluster-name": self.cluster_name,
+            "cluster-uid": self.cluster_uid,
             "expires": self.expires,
             "used-by": self.used_by,
             "used-at": self.used_at,
@@ -60,6 +63,7 @@ class JoinToken(Value, frozen=True, kw_only=True):
             hash=data["hash"],
             cluster_namespace=data["cluster-namespace"],
             cluster_name=data["cluster-name"],
+            cluster_uid=Uid(data["cluster-uid"]),
             expires=data["expires"],
             used_by=data.get("used-by", ""),
             used_at=data.get("used-at", ""),
@@ -68,14 +72,15 @@ class JoinToken(Value, frozen=True, kw_only=True):
 
 
 def make(
-    *, id_: str, secret: str, namespace: str, name: str, now: datetime, valid_for: timedelta
+    *, id_: str, secret: str, cluster: Metadata, now: datetime, valid_for: timedelta
 ) -> tuple[str, JoinToken]:
     """Return the text for the agent, and what is to be stored. Both halves must come from a secure generator."""
     stored = JoinToken(
         id=id_,
         hash=_hash(secret),
-        cluster_namespace=namespace,
-        cluster_name=name,
+        cluster_namespace=cluster.namespace,
+        cluster_name=cluster.name,
+        cluster_uid=cluster.uid,
         expires=timestamp(now + valid_for),
     )
     return f"{id_}.{secret}", stored
@@ -84,7 +89,7 @@ def make(
 def token_id(text: str) -> str:
     """Return the id half of a token. Raises TokenRefused when it is none."""
     id_, dot, secret = text.strip().partition(".")
-    if not (id_ and dot and secret and id_.isalnum()):
+    if not (id_ and dot and secret and id_.isascii() and id_.isalnum()):
         raise TokenRefused(
             "this is no join token; make one with `hub cluster token`", reason="TokenMalformed"
         )

@@ -27,6 +27,7 @@ from hub.crds import packaged
 from hub.gateway.ca import make_authority
 from hub.main import Hub
 from hub.model import jointoken
+from hub.model.cluster import Cluster
 from hub.model.installation import CA_SECRET, CLUSTERS_NAMESPACE, NAMESPACE
 from hub.model.kinds import TYPES, Kind
 from hub.settings import Settings
@@ -207,8 +208,9 @@ class Fleet:
         text, stored = jointoken.make(
             id_=name,
             secret="secret",
-            namespace=CLUSTERS_NAMESPACE,
-            name=name,
+            cluster=Cluster.parse(
+                self.management.get(resource_of(Kind.CLUSTER), CLUSTERS_NAMESPACE, name)
+            ).metadata,
             now=self.clock.now(),
             valid_for=jointoken.AGAIN,
         )

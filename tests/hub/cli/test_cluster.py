@@ -10,6 +10,7 @@ from hub.cli.manifests import decoded, secret_object
 from hub.gateway.ca import key_fingerprint, make_authority
 from hub.model.cluster import Certificate
 from hub.model.jointoken import JoinToken
+from hub.model.metadata import Uid
 from tests.hub.cli.memory import MemoryApi
 from tests.hub.cli.support import START, World, condition
 
@@ -286,7 +287,13 @@ def test_a_token_that_has_ended_is_kept_while_the_certificate_lasts(
 
 def stored_token(*, expires: str = "2026-01-31T10:00:00Z", **more: Any) -> JoinToken:
     return JoinToken(
-        id="a", hash="h", cluster_namespace="flux-system", cluster_name="eu-1", expires=expires, **more
+        id="a",
+        hash="h",
+        cluster_namespace="flux-system",
+        cluster_name="eu-1",
+        cluster_uid=Uid("uid-1"),
+        expires=expires,
+        **more,
     )
 
 

@@ -18,7 +18,8 @@ from hub.gateway.ca import Authority, Issued, RequestRefused, make_authority, re
 from hub.gateway.enroll import Enrolment
 from hub.gateway.session import Peer
 from hub.model import jointoken
-from hub.model.jointoken import TokenRefused
+from hub.model.jointoken import JoinToken, TokenRefused
+from hub.model.metadata import Metadata, Uid
 from tests.fakes.clock import START, FakeClock, in_virtual_time
 from tests.fakes.interference import Network
 from tests.fakes.kube import FakeCluster
@@ -34,9 +35,9 @@ class Registered:
         self.keys: list[str] = []
         self.ends: list[str] = []
 
-    async def register(self, namespace: str, name: str, key_fingerprint: str, not_after: str) -> ClusterId:
+    async def register(self, token: JoinToken, key_fingerprint: str, not_after: str) -> ClusterId:
         self.keys.append(key_fingerprint)
-        return ClusterId(f"id-of-{name}")
+        return ClusterId(f"id-of-{token.cluster_name}")
 
     async def renewed(self, peer: Peer, issued: Issued) -> None:
         self.ends.append(peer.fingerprint)
@@ -62,15 +63,20 @@ class Door:
             lifetime=LIFETIME,
         )
 
-    def token(self, **changes: str) -> str:
+    def token(self, id_: str = "abc", **changes: str) -> str:
         """Store a token for cluster apps/eu-1, valid for a day, and return its text."""
+        cluster = Metadata(namespace="apps", name="eu-1", uid=Uid("uid-of-eu-1"))
         text, stored = jointoken.make(
-            id_="abc", secret="secret", namespace="apps", name="eu-1", now=START, valid_for=timedelta(days=1)
+            id_=id_, secret="secret", cluster=cluster, now=self.clock.now(), valid_for=timedelta(days=1)
         )
         value = {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": stored.secret_name, "namespace": NAMESPACE},
+            "metadata": {
+                "name": stored.secret_name,
+                "namespace": NAMESPACE,
+                "labels": {jointoken.LABEL: jointoken.LABEL_VALUE},
+            },
             "stringData": stored.data() | changes,
         }
         self.cluster.create(SECRETS, NAMESPACE, value, manager="setup")
@@ -117,6 +123,25 @@ async def test_another_key_is_refused() -> None:
     assert len(door.clusters.keys) == 1
 
 
+@in_virtual_time
+async def test_whoever_used_an_earlier_token_does_not_come_back_by_it() -> None:
+    door = Door()
+    thief = await store(door).load()
+    stolen, unused = door.token(), door.token("unused")
+    await door.enrolment.enroll(stolen, thief.request())
+    door.cluster.delete(SECRETS, NAMESPACE, SECRET)
+    owner = await store(door).load()
+    await door.enrolment.enroll(door.token("next"), owner.request())
+    with pytest.raises(TokenRefused) as refused:
+        await door.enrolment.enroll(stolen, thief.request())
+    assert refused.value.reason == "TokenUnknown"
+    # Its own still heals, and one that nobody used stays.
+    await door.enrolment.enroll("next.secret", owner.request())
+    assert door.cluster.get(SECRETS, NAMESPACE, f"{jointoken.NAME_PREFIX}unused")
+    assert unused == "unused.secret"
+    assert len(door.clusters.keys) == 3
+
+
 @pytest.mark.parametrize(
     ("token", "changes", "reason"),
     [
@@ -126,8 +151,9 @@ async def test_another_key_is_refused() -> None:
         ("other.secret", {}, "TokenUnknown"),
         ("nonsense", {}, "TokenMalformed"),
         ("../x.secret", {}, "TokenMalformed"),
+        ("\u0660.secret", {}, "TokenMalformed"),
     ],
-    ids=["expired", "revoked", "wrong secret", "unknown id", "no token", "a path"],
+    ids=["expired", "revoked", "wrong secret", "unknown id", "no token", "a path", "no ASCII"],
 )
 def test_what_does_not_open_the_door(token: str, changes: dict[str, str], reason: str) -> None:
     @in_virtual_time

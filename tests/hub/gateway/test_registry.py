@@ -15,7 +15,10 @@ from agent.model.names import ClusterId
 from hub.gateway.ca import Issued
 from hub.gateway.registry import ClusterRegistry
 from hub.gateway.session import Peer, Refusal
+from hub.model import jointoken
+from hub.model.jointoken import JoinToken
 from hub.model.kinds import Kind
+from hub.model.metadata import Metadata, Uid
 from hub.store import Store
 from tests.hub.memory import START, Hand, MemoryApi, Middle, settle
 
@@ -45,7 +48,7 @@ async def registry() -> AsyncIterator[Rig]:
         tasks.start(store.run(), name="store")
         await settle()
         rig = Rig(api, store, clock)
-        await rig.registry.register("apps", "eu-1", "SHA256:1", "2026-01-02T00:00:00Z")
+        await rig.registry.register(token(), "SHA256:1", "2026-01-02T00:00:00Z")
         yield rig
 
 
@@ -63,6 +66,11 @@ def hello(namespace_uid: str = "", term: int = 0) -> Hello:
         instance="pod-1",
         namespace_uid=namespace_uid,
     )
+
+
+def token(name: str = "eu-1") -> JoinToken:
+    cluster = Metadata(namespace="apps", name=name, uid=Uid(f"uid-{name}"))
+    return jointoken.make(id_="a", secret="b", cluster=cluster, now=START, valid_for=timedelta(hours=1))[1]
 
 
 def refused(rig: Rig, one: Peer) -> str:
@@ -83,7 +91,7 @@ async def test_another_key_than_the_registered_one_is_revoked() -> None:
     async with registry() as rig:
         rig.registry.check(peer())
         assert refused(rig, peer("SHA256:2")) == "Revoked"
-        await rig.registry.register("apps", "eu-1", "SHA256:2", "2026-01-02T00:00:00Z")
+        await rig.registry.register(token(), "SHA256:2", "2026-01-02T00:00:00Z")
         assert refused(rig, peer()) == "Revoked"
 
 
@@ -100,7 +108,7 @@ async def test_a_session_goes_on_while_the_key_was_renewed_and_ends_with_the_las
 
 async def test_a_renewal_of_a_key_that_was_revoked_meanwhile_changes_nothing() -> None:
     async with registry() as rig:
-        await rig.registry.register("apps", "eu-1", "SHA256:2", "2026-01-02T00:00:00Z")
+        await rig.registry.register(token(), "SHA256:2", "2026-01-02T00:00:00Z")
         before = rig.status
         await rig.registry.renewed(peer(), Issued(certificate=b"", fingerprint="SHA256:1", not_after=ENDS))
         assert rig.status == before
@@ -121,7 +129,7 @@ async def test_the_key_is_used_from_the_namespace_of_its_first_session_only() ->
 async def test_a_new_key_may_live_elsewhere() -> None:
     async with registry() as rig:
         await rig.registry.begin_session(peer(), hello("uid-of-home"))
-        await rig.registry.register("apps", "eu-1", "SHA256:2", "2026-01-02T00:00:00Z")
+        await rig.registry.register(token(), "SHA256:2", "2026-01-02T00:00:00Z")
         await rig.registry.begin_session(peer("SHA256:2"), hello("uid-of-elsewhere"))
         assert rig.status["certificate"]["namespaceUid"] == "uid-of-elsewhere"
 
@@ -167,5 +175,15 @@ async def test_a_cluster_that_cannot_be_read_is_not_taken_for_one_that_was_remov
 async def test_a_cluster_that_is_not_there_takes_no_key() -> None:
     async with registry() as rig:
         with pytest.raises(Stalled) as stalled:
-            await rig.registry.register("apps", "unknown", "SHA256:2", "2026-01-02T00:00:00Z")
+            await rig.registry.register(token("unknown"), "SHA256:2", "2026-01-02T00:00:00Z")
         assert stalled.value.reason == "ClusterUnknown"
+
+
+async def test_a_token_of_an_earlier_cluster_of_that_name_opens_nothing() -> None:
+    async with registry() as rig:
+        rig.api.remove("clusters", "apps", "eu-1")
+        rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": "another"}, uid="another")
+        await settle()
+        with pytest.raises(Stalled, match="earlier Cluster apps/eu-1"):
+            await rig.registry.register(token(), "SHA256:thief", "2026-01-02T00:00:00Z")
+        assert "certificate" not in rig.status

@@ -37,6 +37,8 @@ from hub.gateway.router import Router
 from hub.gateway.server import Gateway, ListenSettings
 from hub.gateway.session import Peer, Refusal, Session
 from hub.model import jointoken
+from hub.model.jointoken import JoinToken
+from hub.model.metadata import Metadata, Uid
 from hub.model.wish import Assigned, Boards
 from protos.v1 import content_pb2, link_pb2_grpc
 from tests.agent.wishes import WEB, Contents, assignment, blobs, bundle, config_map
@@ -57,8 +59,8 @@ class Clusters:
     renewals: list[datetime] = field(default_factory=list)
     term: int = 0
 
-    async def register(self, namespace: str, name: str, key_fingerprint: str, not_after: str) -> ClusterId:
-        id_ = ClusterId(f"id-of-{name}")
+    async def register(self, token: JoinToken, key_fingerprint: str, not_after: str) -> ClusterId:
+        id_ = ClusterId(f"id-of-{token.cluster_name}")
         self.keys[id_] = key_fingerprint
         return id_
 
@@ -134,8 +136,7 @@ class Place:
         text, stored = jointoken.make(
             id_=id_ or name,
             secret="secret",
-            namespace="apps",
-            name=name,
+            cluster=Metadata(namespace="apps", name=name, uid=Uid(f"uid-of-{name}")),
             now=self.clock.now(),
             valid_for=timedelta(hours=1),
         )
