@@ -231,6 +231,7 @@ class Hub:
                 content=self._blobs,
                 boards=self._boards,
                 wishes=router.board(peer.cluster),
+                allowance=router.allowance(peer.cluster),
                 clock=self._clock,
                 version=VERSION,
                 alive_interval_s=settings.alive_interval_s,

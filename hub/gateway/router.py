@@ -1,10 +1,11 @@
 """Sorts the wishes of all placements by cluster, so that a session wakes for its own cluster only.
 
-State: one board per cluster that has wishes, and per Bundle the digests that it names. Says who may fetch what.
+State: one board per cluster that has wishes, what is kept of what each says, and per Bundle the digests that it names. Says who may fetch what.
 """
 
 from agent.kit.board import Board
 from agent.model.names import ClusterId, Digest, HomeName
+from hub.gateway.allowance import Allowance
 from hub.model.wish import Assigned, Boards, Wish
 
 
@@ -14,11 +15,16 @@ class Router:
     def __init__(self, boards: Boards) -> None:
         self._boards = boards
         self._clusters: dict[ClusterId, Board[HomeName, Wish]] = {}
+        self._allowances: dict[ClusterId, Allowance] = {}
         self._named: dict[Digest, frozenset[Digest]] = {}
 
     def board(self, cluster: ClusterId) -> Board[HomeName, Wish]:
         """Return a cluster's own board."""
         return self._clusters.setdefault(cluster, Board())
+
+    def allowance(self, cluster: ClusterId) -> Allowance:
+        """Return how much of a cluster is kept."""
+        return self._allowances.setdefault(cluster, Allowance(cluster, self._boards))
 
     def names(self, cluster: ClusterId, digest: Digest) -> bool:
         """Tell whether an assignment of the cluster names a blob: one of its indexes or manifests."""

@@ -40,6 +40,7 @@ from agent.model.link import (
 )
 from agent.model.names import ClusterId, Digest, HomeName, timestamp
 from agent.model.report import Notice, Report, Stage
+from hub.gateway.allowance import Allowance, Exceeded
 from hub.gateway.underway import Underway
 from hub.model.wish import Assigned, Boards, Declined, Happening, PlacementKey, Presence, Wish
 
@@ -99,6 +100,7 @@ class Session:
         content: Content,
         boards: Boards,
         wishes: Board[HomeName, Wish],
+        allowance: Allowance,
         clock: Clock,
         version: str,
         alive_interval_s: float,
@@ -110,6 +112,7 @@ class Session:
         self._content = content
         self._boards = boards
         self._wishes = wishes
+        self._allowance = allowance
         self._clock = clock
         self._version = version
         self._alive_interval_s = alive_interval_s
@@ -120,6 +123,7 @@ class Session:
         self._declined: dict[HomeName, int] = {}
         self._heard_s = clock.monotonic_s()
         self._doubts = 0
+        self._alive_s = float("-inf")
         self._seq = 0
         self._underway = Underway(telemetry or Telemetry(), peer.cluster)
         self._presence: Presence | None = None
@@ -157,7 +161,10 @@ class Session:
         tasks.start(self._say_wishes(stream), name="wishes")
         while (message := await stream.receive()) is not None:
             self._heard_s = self._clock.monotonic_s()
-            self._hear(message)
+            try:
+                self._hear(message)
+            except Exceeded as problem:
+                raise Refusal(str(problem), reason=problem.reason) from problem
             if isinstance(message, Notice):
                 await stream.send(NoticeAck(seq=message.seq))
             elif isinstance(message, Ack) and (mark := self._late_mark(message.home)) is not None:
@@ -257,17 +264,16 @@ class Session:
             case Report():
                 # The certificate names the cluster, whatever the report says.
                 report = replace(message, cluster=self._peer.cluster)
+                self._allowance.take_report(report)
                 self._boards.reports.put((self._peer.cluster, message.home), report)
                 self._forget_gone(message)
             case Notice():
                 happening = Happening(cluster=self._peer.cluster, notice=message)
                 key = (self._peer.cluster, self._presence.term if self._presence else 0, message.seq)
+                self._allowance.take_notice(key)
                 self._boards.happenings.put(key, happening)
             case Alive():
-                self._compare(message)
-                if self._presence is not None:
-                    self._presence = replace(self._presence, last_seen=self._clock.now())
-                    self._boards.presence.put(self._peer.cluster, self._presence)
+                self._note_life(message)
             case Hello():
                 raise Refusal("a second Hello", reason="Malformed")
             case _:
@@ -331,6 +337,17 @@ class Session:
             del self._held[wish.home]
         if sent is not None and sent.assignment.uid == wish.uid:
             del self._sent[wish.home]
+
+    def _note_life(self, alive: Alive) -> None:
+        """Note that the agent lives, not more often than was asked for: it costs by the number of deliveries, and the agent says how often."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._alive_s < self._alive_interval_s / 2:
+            return
+        self._alive_s = now_s
+        self._compare(alive)
+        if self._presence is not None:
+            self._presence = replace(self._presence, last_seen=self._clock.now())
+            self._boards.presence.put(self._peer.cluster, self._presence)
 
     def _compare(self, alive: Alive) -> None:
         """Compare what the agent holds with what it is believed to hold. In doubt for too long, the session starts anew."""

@@ -269,6 +269,7 @@ class Hub:
             content=self._world.content,
             boards=self.boards,
             wishes=self.router.board(place.id),
+            allowance=self.router.allowance(place.id),
             clock=self._world.clock,
             version="0.1.0",
             alive_interval_s=ALIVE_S,

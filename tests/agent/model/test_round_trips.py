@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -22,7 +23,7 @@ from agent.model.head import Head
 from agent.model.inventory import format_id
 from agent.model.names import ClusterId, Digest, HomeName, ObjectRef
 from agent.model.report import Report, Stage, Verdict
-from tests.agent.wishes import WEB, assignment, config_map, head
+from tests.agent.wishes import CLUSTER, WEB, assignment, config_map, head
 
 NAMES = st.text("abcdefghij-.", min_size=1, max_size=12)
 TEXTS = st.text(max_size=20)
@@ -207,6 +208,39 @@ def test_a_report_comes_back_and_its_time_is_no_difference(value: Report, later:
     assert replace(value, as_of=later).says_the_same_as(value)
     assert not replace(value, message=value.message + "!").says_the_same_as(value)
     assert asdict(value)["home"] == asdict(value.home)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"format": 2},
+        {"message": 5},
+        {"healthy": "yes"},
+        {"home": {"kind": "Kustomization", "namespace": ["apps"], "name": "web"}},
+        {"home": None},
+        {"inventory_extra": {"a_b__ConfigMap": 1}},
+        {"inventory_missing": [1]},
+        {"prune_held": "all"},
+        {"exceptions": [{"id": "a", "reason": None, "message": "m"}]},
+        {"handled": []},
+        {"order": {"term": "1", "seq": 1}},
+    ],
+    ids=str,
+)
+def test_a_report_with_parts_of_another_type_is_refused(changed: dict[str, object]) -> None:
+    report = Report.gone(CLUSTER, WEB, "uid-1", as_of=datetime(2026, 1, 1, tzinfo=UTC))
+    good = json.loads(report.encode())
+    assert Report.decode(json.dumps(good | {"later": 1}).encode()) == report
+    with pytest.raises(ValueError, match=r"no report|format 2"):
+        Report.decode(json.dumps(good | changed).encode())
+
+
+@pytest.mark.parametrize(
+    "data", [b"[" * 100_000, b"nonsense", b"[]", b'"\xff"'], ids=["deep", "none", "a list", "bytes"]
+)
+def test_what_is_no_report_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match="no report"):
+        Report.decode(data)
 
 
 def test_the_home_name_is_that_of_the_assignment() -> None:

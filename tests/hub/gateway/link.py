@@ -16,6 +16,7 @@ from agent.model.link import Down, Hello, Up
 from agent.model.names import ClusterId, Digest, HomeName
 from agent.model.report import Report
 from agent.notices import Notices
+from hub.gateway.allowance import Allowance
 from hub.gateway.session import Peer, Refusal
 from hub.gateway.session import Session as HubSession
 from hub.model.wish import Assigned, Boards, Presence, Wish
@@ -97,6 +98,7 @@ class Link:
         self.notices = Notices()
         self.boards = Boards()
         self.wishes: Board[HomeName, Wish] = Board()
+        self.allowance = Allowance(CLUSTER, self.boards)
         self.registry = Terms()
         self.content = Store()
         self.lines: list[Line] = []
@@ -142,6 +144,7 @@ class Link:
             content=self.content,
             boards=self.boards,
             wishes=self.wishes,
+            allowance=self.allowance,
             clock=self.clock,
             version="0.1.0",
             alive_interval_s=ALIVE_S,

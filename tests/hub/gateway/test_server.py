@@ -118,6 +118,7 @@ class Place:
             content=self.content,
             boards=self.boards,
             wishes=self.router.board(peer.cluster),
+            allowance=self.router.allowance(peer.cluster),
             clock=self.clock,
             version="0.1.0",
             alive_interval_s=0.3,

@@ -10,9 +10,10 @@ from agent.kube.resources import SECRETS
 from agent.link.session import SessionRefused
 from agent.model.assignment import Hold, HoldReason, Order, Tombstone
 from agent.model.content import digest_of
-from agent.model.link import Ack, Alive, Assign, Held, Hello, Keep, Mark, Nack, Welcome
-from agent.model.names import ClusterId, Digest
-from agent.model.report import NoticeKind, Report, Stage
+from agent.model.link import Ack, Alive, Assign, Held, Hello, Keep, Mark, Nack, Refused, Welcome
+from agent.model.names import ClusterId, Digest, HomeName
+from agent.model.report import Notice, NoticeKind, Report, Stage
+from hub.gateway import allowance
 from hub.gateway.session import MISSED_ALIVES, Refusal
 from tests.agent.wishes import CLUSTER, OTHER, WEB, bundle, config_map
 from tests.fakes.clock import START, in_virtual_time
@@ -716,6 +717,18 @@ async def test_a_second_welcome_or_hello_ends_the_session() -> None:
         assert link.desk.term == 1
 
 
+def notice(seq: int) -> Notice:
+    return Notice(
+        seq=seq,
+        home=WEB,
+        uid="uid-1",
+        kind=NoticeKind.APPLIED,
+        reason="",
+        message="",
+        at="2026-01-01T00:00:00Z",
+    )
+
+
 def hello(*held: Held) -> Hello:
     return Hello(protocol=1, agent_version="0", kubernetes_version="v1", term=0, held=held, instance="pod")
 
@@ -741,3 +754,75 @@ async def test_no_difference_is_told_to_what_was_never_wished_for_here() -> None
         (sent,) = link.said_down(Assign)
         assert isinstance(sent, Assign)
         assert sent.delta is None
+
+
+@in_virtual_time
+async def test_one_cluster_may_report_so_much_and_no_more_whatever_the_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(allowance, "MAX_REPORTS", 3)
+    monkeypatch.setattr(allowance, "MAX_REPORT_BYTES", 5_000)
+    async with Link() as link:
+        for names, is_refused in (("ab", False), ("bca", False), ("abcd", True)):
+            line = link.connect_alone()
+            await line.agent.send(hello())
+            for name in names:
+                await line.agent.send(
+                    replace(ready(Digest("")), home=HomeName("Kustomization", "apps", name))
+                )
+            await link.settle()
+            assert link.is_connected() is not is_refused
+        (refused,) = link.said_down(Refused)
+        assert isinstance(refused, Refused)
+        assert refused.reason == "TooManyReports"
+        assert len(link.boards.reports.snapshot()) == 3
+
+
+@in_virtual_time
+async def test_one_cluster_may_report_so_many_bytes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allowance, "MAX_REPORT_BYTES", 5_000)
+    async with Link() as link:
+        line = link.connect_alone()
+        await line.agent.send(hello())
+        for message in ("x" * 4_000, "", "y" * 4_000):
+            await line.agent.send(ready(Digest(""), message=message))
+        await link.settle()
+        assert link.is_connected()
+        await line.agent.send(ready(Digest(""), message="z" * 5_000))
+        await link.settle()
+        assert not link.is_connected()
+        assert reported(link) == replace(ready(Digest(""), message="y" * 4_000), cluster=CLUSTER)
+
+
+@in_virtual_time
+async def test_events_that_nobody_has_told_yet_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allowance, "MAX_NOTICES", 2)
+    async with Link() as link:
+        line = link.connect_alone()
+        await line.agent.send(hello())
+        for seq in (1, 2):
+            await line.agent.send(notice(seq))
+        await link.settle()
+        for key in link.boards.happenings.snapshot():
+            link.boards.happenings.drop(key)
+        for seq in (3, 4):
+            await line.agent.send(notice(seq))
+        await link.settle()
+        assert link.is_connected()
+        await line.agent.send(notice(5))
+        await link.settle()
+        (refused,) = link.said_down(Refused)
+        assert isinstance(refused, Refused)
+        assert refused.reason == "TooManyNotices"
+
+
+@in_virtual_time
+async def test_signs_of_life_count_no_more_often_than_they_were_asked_for() -> None:
+    async with Link() as link:
+        line = link.connect_alone()
+        await line.agent.send(hello())
+        # Were each compared, the third would end the session as out of step.
+        for _ in range(100):
+            await line.agent.send(Alive(desk_root=Digest("nonsense")))
+        await link.settle()
+        assert link.is_connected()
