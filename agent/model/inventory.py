@@ -14,6 +14,14 @@ def format_id(ref: ObjectRef) -> str:
     return f"{ref.namespace}_{name}_{ref.group}_{ref.kind}"
 
 
+def is_exact(ref: ObjectRef) -> bool:
+    """Tell whether an object's id can be read as that very object."""
+    try:
+        return parse_id(format_id(ref)) == ref
+    except ValueError:
+        return False
+
+
 def parse_id(text: str) -> ObjectRef:
     """Read an id; raises ValueError when it has too few fields. `__` in a name is a colon, whatever the kind."""
     namespace, first, rest = text.partition("_")

@@ -46,7 +46,10 @@ def finish(values: Iterable[Object], marks: Marks) -> list[Object]:
 def _objects(values: Iterable[Object]) -> Iterator[Object]:
     for value in values:
         if isinstance(items := value.get("items"), list):
-            yield from (item for item in items if isinstance(item, dict))
+            for item in items:
+                if isinstance(item, dict):
+                    check_identity(item)
+                    yield item
         elif _complete(value) and not _configures_kustomize(value):
             yield value
 

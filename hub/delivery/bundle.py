@@ -10,6 +10,7 @@ from typing import Any
 
 from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.content import Bundle, Index, Manifest
+from agent.model.inventory import is_exact
 from agent.model.names import Digest, ObjectRef, group_of
 from hub.build.errors import BuildFailed
 from hub.build.objects import Marks, check_identity, finish
@@ -116,6 +117,11 @@ def _manifest(value: dict[str, Any]) -> Manifest:
         namespace=str(metadata.get("namespace") or ""),
         name=str(metadata["name"]),
     )
+    if not is_exact(ref):
+        # Whoever reads the id would take it for another object, or for none, and would end a cluster's session.
+        raise BuildFailed(
+            f"{ref} cannot be an object of Kubernetes: a kind or namespace with '_', or a name with '__', cannot be listed"
+        )
     try:
         return Manifest.of(value, ref)
     except (TypeError, ValueError) as problem:

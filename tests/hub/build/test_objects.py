@@ -73,3 +73,9 @@ def test_a_resource_needs_its_identity(missing: str) -> None:
     value = {key: field for key, field in config_map("a").items() if key != missing}
     with pytest.raises(BuildFailed, match="failed to decode Kubernetes apiVersion, kind and name from"):
         check_identity(value)
+
+
+def test_an_item_of_a_list_needs_its_identity() -> None:
+    listed = {"apiVersion": "v1", "kind": "List", "items": [config_map("a"), {"kind": "ConfigMap"}]}
+    with pytest.raises(BuildFailed, match="failed to decode Kubernetes apiVersion, kind and name"):
+        finish([listed], Marks(name="webapp", namespace="apps"))

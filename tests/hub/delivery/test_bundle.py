@@ -94,3 +94,20 @@ def test_one_object_twice_fails_the_build() -> None:
 def test_what_is_no_object_fails_the_build() -> None:
     with pytest.raises(BuildFailed, match="failed to decode Kubernetes"):
         assembly("kind: ConfigMap\nmetadata:\n  name: x\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: v1\nkind: Widget_\nmetadata: {name: a}\n",
+        "apiVersion: v1\nkind: Wid_get\nmetadata: {name: a}\n",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: a_b}\n",
+        "apiVersion: a_b/v1\nkind: Widget\nmetadata: {name: a}\n",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a__b}\n",
+    ],
+)
+def test_an_object_that_an_index_cannot_name_fails_the_build_and_not_the_session_of_its_clusters(
+    text: str,
+) -> None:
+    with pytest.raises(BuildFailed, match="cannot be listed"):
+        build(assembly(PLAIN, text), EU)
