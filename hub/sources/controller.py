@@ -226,7 +226,8 @@ class GitRepositoryReconciler:
 
     async def _presence(self, repository: GitRepository) -> Presence:
         artifact = repository.status.artifact
-        if artifact is None:
+        # Others may write a status, too: what another object stored is neither this one's to check nor to remove.
+        if artifact is None or not artifact.path.startswith(self._directory(repository) + "/"):
             return Presence.MISSING
         presence = await self._shelf.presence(artifact)
         if presence is Presence.CORRUPT:

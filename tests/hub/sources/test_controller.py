@@ -511,3 +511,19 @@ async def test_a_push_to_a_real_server_arrives(tmp_path: Path) -> None:
         assert world.told[-1] == ("NewArtifact", "stored artifact for commit 'Raise a'")
         assert not list((world.root / ".staging").iterdir())
     await workers.close()
+
+
+async def test_a_status_that_points_at_what_another_object_stored_does_it_no_harm(tmp_path: Path) -> None:
+    world = World(tmp_path, resource())
+    await world.reconcile()
+    mine = world.store.status["artifact"]["path"]
+    theirs = world.root / mine.replace("/apps/", "/others/")
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes((world.root / mine).read_bytes())
+    world.store.status["artifact"] |= {
+        "path": mine.replace("/apps/", "/others/"),
+        "digest": "sha256:" + "0" * 64,
+    }
+    await world.reconcile()
+    assert theirs.exists()
+    assert world.store.status["artifact"]["path"] == mine
