@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from agent.kit.errors import CartwheelError
 
@@ -70,6 +70,17 @@ class Tasks:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+class Offload(Protocol):
+    """Does work that keeps a processor busy where it holds up no other task."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T: ...
+
+
+async def in_thread(work: Callable[[], T], /) -> T:
+    """Do work in a thread: beside it the loop goes on, if more slowly."""
+    return await asyncio.to_thread(work)
 
 
 async def all_of(works: Sequence[Coroutine[Any, Any, T]], *, at_once: int) -> list[T]:

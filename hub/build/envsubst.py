@@ -16,7 +16,8 @@ from typing import Final
 from hub.build.glob import Pattern, PatternTooCostly
 
 MAX_DEPTH: Final = 100
-MAX_OUTPUT_CHARS: Final = 64 << 20
+MAX_CHARS: Final = 32 << 20
+_PATTERN_STEPS: Final = 16
 
 _DEFAULTS: Final = frozenset({"=", ":=", ":-", ":+", ":?"})
 # An opening `${` ends every literal; possessive, so that no text makes the matching go back.
@@ -46,6 +47,21 @@ class NotText(ExpressionError):
 
 class TooCostly(ExpressionError):
     """Evaluating the text would take too much time or memory."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many characters may still be read and made, for all texts of a build together."""
+
+    left: int = MAX_CHARS
+
+    def spend(self, chars: int) -> None:
+        """Count some. Raises TooCostly."""
+        self.left -= chars
+        if self.left < 0:
+            raise TooCostly(
+                f"the texts of the build are larger than {MAX_CHARS} characters, or take as much work"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +97,13 @@ def names(pieces: tuple[Piece, ...]) -> Iterator[str]:
             yield from names(piece.args)
 
 
-def expand(text: str, variables: Mapping[str, str], *, strict: bool) -> str:
+def expand(text: str, variables: Mapping[str, str], *, strict: bool, budget: Budget | None = None) -> str:
     """Replace the expressions of a text; with `strict` a variable without a value is an error unless defaulted."""
     if "$" not in text:
         return text
-    return _Evaluation(variables, strict).text(parse(text))
+    budget = budget or Budget()
+    budget.spend(len(text))
+    return _Evaluation(variables, strict, budget).text(parse(text))
 
 
 class _Reader:
@@ -196,12 +214,12 @@ class _Reader:
 class _Evaluation:
     """Gives pieces their text; counts what it makes."""
 
-    __slots__ = ("left", "strict", "variables")
+    __slots__ = ("budget", "strict", "variables")
 
-    def __init__(self, variables: Mapping[str, str], strict: bool) -> None:
+    def __init__(self, variables: Mapping[str, str], strict: bool, budget: Budget) -> None:
         self.variables = variables
         self.strict = strict
-        self.left = MAX_OUTPUT_CHARS
+        self.budget = budget
 
     def text(self, pieces: tuple[Piece, ...]) -> str:
         return "".join([piece if isinstance(piece, str) else self._value(piece) for piece in pieces])
@@ -218,19 +236,17 @@ class _Evaluation:
             raise NotText(
                 f'the value of "{expression.name}" is binary, not UTF-8 text; a manifest cannot hold it'
             )
-        self._spend(size_of_result(expression.op, value, args))
+        self.budget.spend(cost(expression.op, value, args))
         return apply(expression.op, value, args)
 
-    def _spend(self, chars: int) -> None:
-        self.left -= chars
-        if self.left < 0:
-            raise TooCostly(f"the result is larger than {MAX_OUTPUT_CHARS} characters")
 
-
-def size_of_result(op: str, value: str, args: list[str]) -> int:
-    """Give a bound of the characters that `apply` returns, before it makes them."""
+def cost(op: str, value: str, args: list[str]) -> int:
+    """Give a bound of the characters that `apply` returns or the work that it takes, before it does."""
     if op == "//" and len(args) > 1:
         return len(value) + value.count(args[0]) * len(args[1])
+    if op[:1] in ("#", "%") and args:
+        # A pattern is compiled, and may be tried at each place.
+        return len(value) + len(args[0]) * (_PATTERN_STEPS + len(value) // _PATTERN_STEPS)
     return len(value) + sum(map(len, args))
 
 

@@ -10,7 +10,7 @@ the length of the text times that of the pattern, whatever they hold, and even t
 import re
 from typing import Final
 
-MAX_WORK: Final = 50_000_000
+MAX_WORK: Final = 5_000_000
 
 
 class PatternTooCostly(Exception):

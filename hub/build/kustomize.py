@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from agent.kit.tasks import in_thread
 from agent.model.content import canonical, digest_of
 from agent.model.names import Digest
 from hub.build import kubeyaml
@@ -92,11 +93,11 @@ class Outcome:
 
 async def build(renderer: Renderer, files: Mapping[str, bytes], spec: Mapping[str, Any]) -> list[Rendered]:
     """Build what `spec.path` names; raises BuildFailed and what the renderer raises."""
-    return (await render(renderer, select(files, spec))).rendered
+    return (await render(renderer, await in_thread(lambda: select(files, spec)))).rendered
 
 
 def select(files: Mapping[str, bytes], spec: Mapping[str, Any]) -> Selection:
-    """Prepare what `spec.path` names, and find the files that it needs. Raises BuildFailed."""
+    """Prepare what `spec.path` names, and find the files that it needs. Takes long for large trees. Raises BuildFailed."""
     files = Files.of(files)
     prepared = prepare(files, find_directory(files, spec.get("path") or ""), spec)
     return Selection(prepared=prepared, few=needed(prepared.files, prepared.path))

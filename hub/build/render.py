@@ -105,7 +105,7 @@ class RenderPool:
 
     async def build(self, request: BuildRequest) -> list[Rendered]:
         """Build a directory of a tree; raises BuildFailed as kustomize words it, LimitExceeded, RenderUnavailable."""
-        frame = _encode(request, self.limits.input_bytes)
+        frame = await asyncio.to_thread(_encode, request, self.limits.input_bytes)
         async with self._places:
             answer = await self._ask(frame)
         if answer.error:
@@ -131,7 +131,7 @@ class RenderPool:
                 self._idle.append(process)
             else:
                 process.kill()
-        return msgspec.json.decode(body, type=_Answer)
+        return await asyncio.to_thread(msgspec.json.decode, body, type=_Answer)
 
     async def _take(self) -> "_Process":
         while self._idle:

@@ -6,10 +6,11 @@ that a value gets the type that the text then says: `port: "${PORT}"` is rendere
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hub.build import envsubst, kubeyaml
+from hub.build.envsubst import Budget
 from hub.build.errors import BuildFailed
 from hub.build.render import Rendered
 
@@ -26,6 +27,7 @@ class Substitution:
     variables: Mapping[str, str]
     strict: bool = True
     always: bool = False
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def runs(self) -> bool:
@@ -95,7 +97,9 @@ def opted_out(value: Mapping[str, Any]) -> bool:
 
 def _expand(text: str, substitution: Substitution) -> dict[str, Any]:
     try:
-        expanded = envsubst.expand(text, substitution.variables, strict=substitution.strict)
+        expanded = envsubst.expand(
+            text, substitution.variables, strict=substitution.strict, budget=substitution.budget
+        )
         value = kubeyaml.load(expanded)
     except envsubst.ExpressionError as e:
         raise BuildFailed(f"variable substitution failed: {e}") from e

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.kit.tasks import Offload
 from agent.kit.telemetry import Telemetry
 from agent.kit.tracing import Step, Traceparent
 from agent.kube.watch import Key
@@ -45,9 +46,12 @@ class TreeMissing(Exception):
 class Builds:
     """The assemblies of all deliveries."""
 
-    def __init__(self, renderer: kustomize.Renderer, trees: Trees, telemetry: Telemetry) -> None:
+    def __init__(
+        self, renderer: kustomize.Renderer, trees: Trees, telemetry: Telemetry, offload: Offload
+    ) -> None:
         self._renderer = renderer
         self._trees = trees
+        self._offload = offload
         self._tracer = telemetry.tracer
         self._counted = telemetry.counter(
             "cartwheel_builds",
@@ -95,7 +99,7 @@ class Builds:
         traceparent: Traceparent,
     ) -> _Made:
         """Render the Candidate; what is kept is returned when it was made of the very same files."""
-        files = self._trees.tree(TreeDigest(candidate.tree))
+        files = await self._offload(lambda: self._trees.tree(TreeDigest(candidate.tree)))
         if files is None:
             raise TreeMissing(f"the files of {candidate.revision} are not here yet")
         common = delivery.spec.common_metadata
@@ -103,15 +107,15 @@ class Builds:
             name=home.name, namespace=home.namespace, labels=common.labels, annotations=common.annotations
         )
         try:
-            selection = kustomize.select(files, delivery.raw_spec)
-            if kept is not None and (kept.files, kept.marks) == (selection.digest, marks):
+            selection, digest = await self._offload(lambda: _select(files, delivery.raw_spec))
+            if kept is not None and (kept.files, kept.marks) == (digest, marks):
                 return kept
             self.runs += 1
             outcome = await kustomize.render(self._renderer, selection)
         except ContentLost as problem:
             raise TreeMissing(str(problem)) from problem
         return _Made(
-            files=selection.digest if outcome.of_few else None,
+            files=digest if outcome.of_few else None,
             marks=marks,
             assembly=Assembly(outcome.rendered, marks, traceparent),
         )
@@ -124,3 +128,8 @@ class Builds:
         """Drop what is kept for a delivery that is gone."""
         self._kept.pop(key, None)
         self._refused.pop(key, None)
+
+
+def _select(files: Mapping[str, bytes], spec: Mapping[str, object]) -> tuple[kustomize.Selection, Digest]:
+    selection = kustomize.select(files, spec)
+    return selection, selection.digest

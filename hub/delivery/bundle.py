@@ -12,6 +12,7 @@ from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.content import Bundle, Index, Manifest
 from agent.model.inventory import is_exact
 from agent.model.names import Digest, ObjectRef, group_of
+from hub.build.envsubst import Budget
 from hub.build.errors import BuildFailed
 from hub.build.objects import Marks, check_identity, finish
 from hub.build.render import Rendered
@@ -61,11 +62,12 @@ class Assembly:
             self._check(variables)
         base: list[Manifest] = []
         overlay: list[Manifest] = []
+        budget = Budget()
         for number in range(len(self._rendered)):
             names = self._referenced(number) if variables.runs else frozenset()
             used = tuple((name, variables.values[name]) for name in sorted(names) if name in variables.values)
             place = overlay if names & variables.of_cluster else base
-            place.extend(self._made(number, variables.runs, used))
+            place.extend(self._made(number, variables.runs, used, budget))
         return self._bundle(base, overlay)
 
     def _check(self, variables: Variables) -> None:
@@ -81,12 +83,12 @@ class Assembly:
             self._names = [referenced(resource) for resource in self._rendered]
         return self._names[number]
 
-    def _made(self, number: int, runs: bool, used: _Used) -> tuple[Manifest, ...]:
+    def _made(self, number: int, runs: bool, used: _Used, budget: Budget) -> tuple[Manifest, ...]:
         key = (number, runs, used)
         if key not in self._manifests:
             resource = self._rendered[number]
             value = (
-                substitute(resource, Substitution(variables=dict(used), always=True))
+                substitute(resource, Substitution(variables=dict(used), always=True, budget=budget))
                 if runs
                 else resource.object
             )

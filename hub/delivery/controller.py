@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import CartwheelError, Stalled
 from agent.kit.reconcile import Again, Done, Loop, Outcome
-from agent.kit.tasks import Tasks
+from agent.kit.tasks import Offload, Tasks, in_thread
 from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from agent.model.assignment import HoldReason
@@ -55,6 +55,7 @@ class Controller:
         clock: Clock,
         randomness: Randomness,
         telemetry: Telemetry | None = None,
+        offload: Offload = in_thread,
     ) -> None:
         telemetry = telemetry or Telemetry()
         self._settings = settings
@@ -82,7 +83,13 @@ class Controller:
         )
         self._places = Places(store, boards, settings.management)
         self._planning = Planning(
-            settings, store=store, blobs=blobs, renderer=renderer, trees=trees, telemetry=telemetry
+            settings,
+            store=store,
+            blobs=blobs,
+            renderer=renderer,
+            trees=trees,
+            telemetry=telemetry,
+            offload=offload,
         )
         self._wishes = Wishes(boards)
         self._standings = Standings(boards, self._places, self._wishes)

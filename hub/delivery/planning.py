@@ -6,6 +6,7 @@ State: what is kept between builds, in memory only. Wishes for nothing: whoever 
 from dataclasses import dataclass
 
 from agent.kit.errors import Stalled, Transient, Waiting
+from agent.kit.tasks import Offload, in_thread
 from agent.kit.telemetry import Telemetry
 from agent.kube.watch import Key
 from hub.artifacts.blobs import Blobs
@@ -56,11 +57,13 @@ class Planning:
         renderer: Renderer,
         trees: Trees,
         telemetry: Telemetry,
+        offload: Offload = in_thread,
     ) -> None:
         self._settings = settings
+        self._offload = offload
         self._store = store
         self._blobs = blobs
-        self._builds = Builds(renderer, trees, telemetry)
+        self._builds = Builds(renderer, trees, telemetry, offload)
         self._collisions = Collisions(store)
 
     @property
@@ -151,9 +154,8 @@ class Planning:
             layers = Layers(
                 delivery=plan.layers, cluster_from=await read_cluster(self._store, placement.cluster)
             )
-            built = plan.assembly.build(
-                variables_of(plan.delivery, placement.cluster, plan.placed.fleet, layers)
-            )
+            variables = variables_of(plan.delivery, placement.cluster, plan.placed.fleet, layers)
+            built = await self._offload(lambda: plan.assembly.build(variables))
         except BuildFailed as problem:
             raise self._failed(plan.delivery, str(problem), BUILD_FAILED) from problem
         if plan.assembly.bundles == made:

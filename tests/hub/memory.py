@@ -2,13 +2,15 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from agent.kube.api import Applied, Change, Listing, Object, PatchType, Propagation, Resource, WatchEvent
 from agent.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from hub.model.kinds import TYPES, Kind
+
+T = TypeVar("T")
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -53,6 +55,11 @@ class Middle:
 async def settle() -> None:
     for _ in range(60):
         await asyncio.sleep(0)
+
+
+async def at_once(work: Callable[[], T], /) -> T:
+    """Do in turn what the hub does in a thread."""
+    return work()
 
 
 class MemoryApi:

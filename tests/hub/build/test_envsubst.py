@@ -106,8 +106,9 @@ def test_the_shortest_match_is_never_longer_than_the_longest(value: str, pattern
         "${v//a/${v//a/${v}}}",
         "${v##" + "*a?b" * 20_000 + "}",
         "${v}" * 100_000,
+        ("${v##*" + "a" * 200 + "b*}") * 10_000,
     ],
-    ids=["nesting", "replacement", "nested replacement", "pattern", "repetition"],
+    ids=["nesting", "replacement", "nested replacement", "pattern", "repetition", "many patterns"],
 )
 def test_hostile_texts_are_refused_quickly(text: str) -> None:
     started = time.perf_counter()

@@ -17,6 +17,7 @@ from hub.delivery.bundle import Assembly
 from hub.delivery.candidate import Candidate
 from tests.hub.build.adapter import tree
 from tests.hub.delivery.samples import delivery
+from tests.hub.memory import at_once
 
 HOME = HomeName(kind="Kustomization", namespace="apps", name="webapp")
 
@@ -29,7 +30,7 @@ class Bench:
     trees: list[Mapping[str, bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.builds = Builds(self, self, Telemetry())
+        self.builds = Builds(self, self, Telemetry(), at_once)
 
     def tree(self, digest: TreeDigest) -> Mapping[str, bytes] | None:
         return self.trees[int(digest)]

@@ -111,3 +111,10 @@ def test_an_object_that_an_index_cannot_name_fails_the_build_and_not_the_session
 ) -> None:
     with pytest.raises(BuildFailed, match="cannot be listed"):
         build(assembly(PLAIN, text), EU)
+
+
+def test_the_texts_of_a_build_have_one_budget() -> None:
+    many = [OWN.replace("name: own", f"name: own-{number}") for number in range(40)]
+    assert len(build(assembly(*many), EU, SIZE="x" * 10_000).bundle.entries) == 40
+    with pytest.raises(BuildFailed, match="as much work"):
+        build(assembly(*many), EU, SIZE="x" * 1_000_000)

@@ -1,11 +1,11 @@
 """From Kustomizations to wishes: what is assigned, what is kept while something hinders, and what leaves."""
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -26,12 +26,14 @@ from hub.model.kinds import Kind
 from hub.model.standing import Standing
 from hub.model.wish import Assigned, Boards, Presence, Wish
 from hub.store import Store
-from tests.hub.memory import START, Hand, MemoryApi, Middle, settle
+from tests.hub.memory import START, Hand, MemoryApi, Middle, at_once, settle
 from tests.hub.model.samples import fleet, kustomization
 
 HOME = HomeName(kind="Kustomization", namespace="apps", name="webapp")
 FLEET = {"fleet.cartwheel.dev/fleet": "prod"}
 PROD: Any = {"tier": "prod"}
+
+T = TypeVar("T")
 
 
 class Documents:
@@ -59,6 +61,12 @@ class Rig:
     telemetry: Telemetry = field(default_factory=Telemetry)
     controller: Controller = field(init=False)
     store: Store = field(init=False)
+    offloaded: int = 0
+
+    async def offload(self, work: Callable[[], T], /) -> T:
+        """Do what takes long in turn, and count it."""
+        self.offloaded += 1
+        return await at_once(work)
 
     def tree(self, digest: TreeDigest) -> Mapping[str, bytes] | None:
         return self.trees.get(digest)
@@ -155,6 +163,7 @@ async def running(rig: Rig) -> AsyncIterator[Rig]:
         clock=rig.clock,
         randomness=Middle(),
         telemetry=rig.telemetry,
+        offload=rig.offload,
     )
     async with Tasks() as tasks:
         tasks.start(store.run(), name="store")
@@ -188,6 +197,14 @@ def prod_fleet(**spec: Any) -> Rig:
         rig.cluster(name, **PROD)
     rig.commit("main@sha1:1", a=config_map("a"))
     return rig
+
+
+async def test_reading_preparing_and_substituting_do_not_hold_up_the_event_loop() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        rig.assigned("management")
+        assert rig.offloaded == 3
 
 
 async def test_a_commit_becomes_an_assignment() -> None:
