@@ -32,12 +32,12 @@ class RenderUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderLimits:
-    """What one build may use."""
+    """What one build may use. What it reads and gives is in the hub's own memory too, several times as large."""
 
     time_s: float = 60.0
-    memory_bytes: int = 1 << 30
-    output_bytes: int = 256 << 20
-    input_bytes: int = 256 << 20
+    memory_bytes: int = 768 << 20
+    output_bytes: int = 64 << 20
+    input_bytes: int = 128 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,9 @@ ROLES = Resource(group=_RBAC, version="v1", plural="roles", kind="Role", namespa
 ROLE_BINDINGS = Resource(
     group=_RBAC, version="v1", plural="rolebindings", kind="RoleBinding", namespaced=True
 )
+NETWORK_POLICIES = Resource(
+    group="networking.k8s.io", version="v1", plural="networkpolicies", kind="NetworkPolicy", namespaced=True
+)
 
 _WRITTEN = {
     resource.kind: resource
@@ -44,6 +47,7 @@ _WRITTEN = {
         CLUSTER_ROLE_BINDINGS,
         ROLES,
         ROLE_BINDINGS,
+        NETWORK_POLICIES,
     )
 }
 

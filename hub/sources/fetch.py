@@ -25,7 +25,7 @@ class Limits(Message, frozen=True, kw_only=True):
     received_bytes: int = 512 * MIB
     content_bytes: int = 512 * MIB
     files: int = 200_000
-    memory_bytes: int = 4096 * MIB
+    memory_bytes: int = 384 * MIB
 
 
 class GitRequest(Message, frozen=True, kw_only=True):

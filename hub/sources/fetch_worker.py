@@ -34,8 +34,9 @@ def main() -> None:
 def serve(order: Order) -> Answer:
     """Do one fetch."""
     request, folder = order.request, Path(order.folder)
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (request.limits.memory_bytes, most))
+    # Of memory that is the process's own: what it maps of the packs is the disk's.
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (request.limits.memory_bytes, most))
     try:
         found = checkout(request, folder)
         if found is None:

@@ -111,15 +111,15 @@ def test_the_shortest_match_is_never_longer_than_the_longest(value: str, pattern
     ids=["nesting", "replacement", "nested replacement", "pattern", "repetition", "many patterns"],
 )
 def test_hostile_texts_are_refused_quickly(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(TooCostly):
         expand(text, {"v": "a" * 20_000}, strict=False)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_large_texts_are_read_in_linear_time() -> None:
     text = "plain $ text ${a} $$ ${missing:=$x$y$z} \n" * 20_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(expand(text, VARIABLES, strict=True)) == 20_000 * len("plain $ text hello $ $x$y$z \n")
     assert len(envsubst.parse("${a:=" + "$" * 1_000_000 + "}")) == 1
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

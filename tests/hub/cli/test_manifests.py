@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from agent.kit.errors import Stalled
+from agent.kit.settings import Environment
+from hub.build.render import RenderLimits
 from hub.cli.manifests import (
     Address,
     AgentChoices,
@@ -14,6 +16,8 @@ from hub.cli.manifests import (
     decoded,
     hub_objects,
 )
+from hub.settings import Settings
+from hub.sources.fetch import Limits
 
 Object = dict[str, Any]
 
@@ -201,3 +205,21 @@ def test_everything_is_labelled_and_no_pod_runs_with_more_than_it_needs(objects:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_archives_of_sources_are_reachable_from_the_hubs_own_namespace_alone() -> None:
+    spec = only(hub(), "NetworkPolicy")["spec"]
+    pod = only(hub(), "Deployment")["spec"]["template"]
+    assert spec["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    open_to = {port["port"]: rule.get("from") for rule in spec["ingress"] for port in rule["ports"]}
+    assert open_to.pop("artifacts") == [{"podSelector": {}}]
+    named = {port["name"] for port in container(hub())["ports"]}
+    assert {*open_to, "artifacts"} == named
+    assert set(open_to.values()) == {None}
+
+
+def test_the_hub_has_memory_for_all_its_processes_at_their_limits() -> None:
+    settings = Settings.from_environment(Environment({}))
+    children = settings.renderers * RenderLimits().memory_bytes + settings.git_workers * Limits().memory_bytes
+    limit = container(hub())["resources"]["limits"]["memory"]
+    assert int(limit.removesuffix("Gi")) << 30 >= children + (1 << 30)

@@ -326,6 +326,14 @@ async def test_too_large_a_repository_is_refused(
     assert (await client.failure(MAIN, limits=limits)).kind is FailureKind.TOO_LARGE
 
 
+async def test_a_repository_that_unpacks_to_more_memory_than_allowed_is_refused(
+    client: Client, repository: Repository
+) -> None:
+    repository.commit({"small": b"x", "bomb": bytes(64 << 20)})
+    refused = await client.failure(MAIN, timeout_s=60.0, limits=Limits(memory_bytes=48 << 20))
+    assert (refused.kind, "bytes of memory" in str(refused)) == (FailureKind.TOO_LARGE, True)
+
+
 @pytest.mark.parametrize("url", ["file:///etc", "ext::sh -c id", "git://127.0.0.1/x", "/etc", "http:///x"])
 async def test_other_transports_are_refused(client: Client, repository: Repository, url: str) -> None:
     auth = auth_options(client.url, {})
