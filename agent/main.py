@@ -8,6 +8,7 @@ import click
 
 from agent.apply.engine import Engine
 from agent.apply.server import EngineSettings, Server
+from agent.apply.stages import parse_kinds
 from agent.desk import Desk
 from agent.health.assess import assess
 from agent.kit.board import Board
@@ -16,6 +17,7 @@ from agent.kit.errors import CartwheelError, Transient
 from agent.kit.http import ProbeServer
 from agent.kit.logs import log_to_stdout
 from agent.kit.program import until_stopped
+from agent.kit.settings import PREFIX, SettingInvalid
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
 from agent.kube.access import Access, from_kubeconfig, in_cluster, shrink_tls_buffers
@@ -91,9 +93,7 @@ class Agent:
             resolver=self._discovery,
             watched=self._observer,
             assess=assess,
-            settings=EngineSettings(
-                stage_timeout_s=settings.stage_timeout_s, stage_poll_s=settings.stage_poll_s
-            ),
+            settings=_engine_settings(settings),
             clock=clock,
         )
         self._reconciler = Reconciler(
@@ -243,6 +243,18 @@ def _leadership(settings: AgentSettings, client: Client, clock: Clock) -> Leader
         request_s=settings.lease_request_s,
     )
     return Leadership(client, settings.namespace, LEASE, settings.instance, lease, clock=clock)
+
+
+def _engine_settings(settings: AgentSettings) -> EngineSettings:
+    try:
+        early_kinds = parse_kinds(settings.early_kinds)
+    except ValueError as problem:
+        raise SettingInvalid(f"{PREFIX}CUSTOM_APPLY_STAGE_KINDS: {problem}") from problem
+    return EngineSettings(
+        stage_timeout_s=settings.stage_timeout_s,
+        stage_poll_s=settings.stage_poll_s,
+        early_kinds=early_kinds,
+    )
 
 
 def _access(settings: AgentSettings, clock: Clock) -> Access:

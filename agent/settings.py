@@ -33,6 +33,7 @@ class AgentSettings:
     health_poll_s: float
     stage_timeout_s: float
     stage_poll_s: float
+    early_kinds: str
     backoff: Backoff
     link_backoff: Backoff
     workers: int
@@ -69,6 +70,7 @@ def read_settings(environment: Environment | None = None) -> AgentSettings:
         health_poll_s=env.seconds("HEALTH_POLL", 5.0),
         stage_timeout_s=env.seconds("STAGE_TIMEOUT", 60.0),
         stage_poll_s=env.seconds("STAGE_POLL", 2.0),
+        early_kinds=env.text("CUSTOM_APPLY_STAGE_KINDS", ""),
         backoff=Backoff(first_s=env.seconds("RETRY_FIRST", 0.75), last_s=env.seconds("RETRY_LAST", 900.0)),
         link_backoff=Backoff(first_s=env.seconds("DIAL_FIRST", 0.5), last_s=env.seconds("DIAL_LAST", 30.0)),
         workers=env.count("WORKERS", 4),

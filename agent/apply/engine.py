@@ -25,6 +25,7 @@ from agent.apply.server import Journal, Server
 from agent.apply.stages import DEFINITION, Stage, split
 from agent.apply.tally import Tally
 from agent.apply.trial import Trial
+from agent.apply.waiting import list_behind
 from agent.kit.tasks import all_of
 from agent.kit.telemetry import Telemetry
 from agent.model.inventory import format_id
@@ -74,7 +75,7 @@ class _Run:
     async def converge(self) -> ChangeSet:
         task = self._task
         why = ""
-        for stage in split(task.manifests):
+        for stage in split(task.manifests, self._server.settings.early_kinds):
             why = why or self._newer()
             if why:
                 for manifest in stage.manifests:
@@ -137,8 +138,8 @@ class _Run:
         late = await readiness.wait(self._server, plans, self._journal)
         if not late or self._journal.is_superseded():
             return self._newer()
-        self._problems.append(f"timeout waiting for: [{', '.join(str(ref) for ref in late)}]")
-        return f"held back by {late[0]}"
+        self._problems.append(f"timeout waiting for: {list_behind(late)}")
+        return f"held back by {late[0][0]}"
 
     async def _delete(self, stale: Mapping[str, str]) -> Mapping[str, str]:
         """Delete what is not wished any more. Return what stays held."""

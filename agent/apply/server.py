@@ -60,11 +60,12 @@ class Watched(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Times in seconds; `dry_runs` is how many go on at once."""
+    """Times in seconds; `dry_runs` is how many go on at once, `early_kinds` are applied before the other kinds without a stage."""
 
     stage_timeout_s: float = 60.0
     stage_poll_s: float = 2.0
     dry_runs: int = 4
+    early_kinds: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,10 +34,12 @@ def judge(healths: Mapping[ObjectRef, Health], *, waited_s: float, timeout_s: fl
         return Wait(verdict=Verdict.HEALTHY, message=f"Health check passed in {_duration(waited_s)}")
     broken = tuple((ref, health) for ref, health in behind if health.status is HealthStatus.FAILED)
     if broken:
-        message = f"health check failed after {_duration(waited_s)}: failed early due to stalled resources: {_list(broken)}"
+        message = f"health check failed after {_duration(waited_s)}: failed early due to stalled resources: {list_behind(broken)}"
         return Wait(verdict=Verdict.FAILED, message=message, blamed=broken)
     if waited_s >= timeout_s:
-        message = f"health check failed after {_duration(waited_s)}: timeout waiting for: {_list(behind)}"
+        message = (
+            f"health check failed after {_duration(waited_s)}: timeout waiting for: {list_behind(behind)}"
+        )
         return Wait(verdict=Verdict.FAILED, message=message, blamed=behind)
     return Wait(verdict=Verdict.NOT_YET, blamed=behind)
 
@@ -46,7 +48,8 @@ def _sorted(pairs: Iterable[tuple[ObjectRef, Health]]) -> tuple[tuple[ObjectRef,
     return tuple(sorted(pairs, key=lambda pair: pair[0]))
 
 
-def _list(pairs: tuple[tuple[ObjectRef, Health], ...]) -> str:
+def list_behind(pairs: Iterable[tuple[ObjectRef, Health]]) -> str:
+    """Return what is not Current as Flux lists it."""
     return "[" + ", ".join(_describe(ref, health) for ref, health in pairs) + "]"
 
 

@@ -8,6 +8,7 @@ from agent.apply.drift import changed_fields, without_repeated_metrics
 from agent.apply.order import order_key
 from agent.apply.policy import IF_NOT_PRESENT, is_skipped, says
 from agent.apply.refusal import is_immutable
+from agent.apply.stages import parse_kinds
 from agent.kube.errors import ServerFailed
 from agent.model.inventory import format_id, parse_id
 from agent.model.jobs import has_time_to_live, is_job
@@ -92,6 +93,8 @@ def test_small_rules_of_the_apply(row: dict[str, Any]) -> None:
             got = bool(changed_fields({"metadata": row["live"]}, {"metadata": row["dry_run"]}))
         case "is-immutable-error":
             got = is_immutable(ServerFailed(row["message"], status=500, reason="InternalError"))
+        case "parse-group-kinds":
+            got = [{"group": group, "kind": kind} for group, kind in parse_kinds(row["input"])]
         case "is-job":
             got = is_job(row["object"])
         case "jobs-with-ttl":

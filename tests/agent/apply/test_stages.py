@@ -1,4 +1,6 @@
-from agent.apply.stages import split
+import pytest
+
+from agent.apply.stages import parse_kinds, split
 from tests.agent.apply.cluster import definition, manifest
 
 
@@ -15,6 +17,20 @@ def test_definitions_then_classes_then_the_rest_and_the_first_two_are_awaited() 
         ["ConfigMap"],
     ]
     assert [stage.is_awaited for stage in stages] == [True, True, False]
+
+
+def test_kinds_that_a_setting_names_come_before_the_rest_and_are_not_awaited() -> None:
+    job = manifest("Job", "j", api_version="batch/v1")
+    other = manifest("Job", "o", api_version="example.org/v1")
+    stages = split([manifest(), job, other, manifest("Secret", "s")], parse_kinds("batch/Job,Secret"))
+    assert [[one.ref.name for one in stage.manifests] for stage in stages] == [["s", "j"], ["one", "o"]]
+    assert [stage.is_awaited for stage in stages] == [False, False]
+
+
+def test_a_setting_that_names_no_kinds_is_refused() -> None:
+    for text in ("apps/v1/Deployment", "batch/", "Secret,,Job"):
+        with pytest.raises(ValueError, match="is no kind"):
+            parse_kinds(text)
 
 
 def test_stages_without_members_are_left_out() -> None:
