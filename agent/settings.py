@@ -30,6 +30,7 @@ class AgentSettings:
     lease_retry_s: float
     lease_request_s: float
     dependency_retry_s: float
+    in_use_wait_s: float
     health_poll_s: float
     stage_timeout_s: float
     stage_poll_s: float
@@ -67,6 +68,7 @@ def read_settings(environment: Environment | None = None) -> AgentSettings:
         lease_retry_s=env.seconds("LEASE_RETRY", 2.0),
         lease_request_s=env.seconds("LEASE_REQUEST", 4.0),
         dependency_retry_s=env.seconds("DEPENDENCY_RETRY", 30.0),
+        in_use_wait_s=env.seconds("IN_USE_WAIT", 60.0),
         health_poll_s=env.seconds("HEALTH_POLL", 5.0),
         stage_timeout_s=env.seconds("STAGE_TIMEOUT", 60.0),
         stage_poll_s=env.seconds("STAGE_POLL", 2.0),

@@ -70,7 +70,13 @@ class Reconciler:
             tracer=telemetry.tracer,
         )
         self._removal = Removal(
-            desk=desk, engine=engine, live=live, states=self._states, reporter=self._reporter
+            desk=desk,
+            engine=engine,
+            live=live,
+            states=self._states,
+            reporter=self._reporter,
+            clock=clock,
+            in_use_wait_s=settings.in_use_wait_s,
         )
         self._loop: Loop[HomeName] = Loop(
             "reconcile",

@@ -7,10 +7,14 @@ from agent.kit.reconcile import Backoff
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcilerSettings:
-    """Times in seconds; `scale` is for those that come with assignments."""
+    """Times in seconds; `scale` is for those that come with assignments.
+
+    `in_use_wait_s` is how long what leaves waits for those who have objects in its namespaces and of its kinds: they may leave as well.
+    """
 
     dependency_retry_s: float = 30.0
     health_poll_s: float = 5.0
+    in_use_wait_s: float = 60.0
     workers: int = 4
     backoff: Backoff
     scale: float = 1.0

@@ -13,6 +13,7 @@ from agent.model.names import HomeName, ObjectRef
 class DeliveryState:
     """One delivery: what was last verified of its objects, the Bundle last seen healthy, and the revision with the assignment it is of.
 
+    `in_use_since_s` is since when it would have left, but for others that have objects in its namespaces.
     `traceparent` is what its reports follow from until it is Ready, `failed_step` the failure of which assignment was told last.
     """
 
@@ -22,6 +23,7 @@ class DeliveryState:
     revision_of: bytes = b""
     fights: Fights = field(default_factory=Fights)
     prune_held: tuple[str, ...] = ()
+    in_use_since_s: float | None = None
     traceparent: Traceparent = NO_TRACE
     failed_step: tuple[bytes, str] = (b"", "")
 

@@ -1,13 +1,16 @@
 """What leaves: counted before it goes, never for want of knowledge, and never so that an object is nobody's."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 from agent.desk import head_name
-from agent.kube.resources import SECRETS
-from agent.model.report import Stage
+from agent.kube.resources import NAMESPACES, SECRETS
+from agent.model.content import Manifest
+from agent.model.names import HomeName, ObjectRef
+from agent.model.report import NoticeKind, Stage
 from tests.agent.reconciler.test_reconciler import become_ready, deployment
-from tests.agent.rig import NAMESPACE, Rig
+from tests.agent.rig import LABELS, NAMESPACE, Rig
 from tests.agent.wishes import OTHER, SPEC, WEB, config_map
 from tests.fakes.clock import in_virtual_time
 
@@ -79,6 +82,60 @@ async def test_a_delivery_does_not_wait_for_one_that_is_suspended() -> None:
         rig.reconciler.wake(WEB)
         await asyncio.sleep(60)
         assert (rig.names(), rig.report().stage) == ({"moved"}, Stage.GONE)
+
+
+async def _leave(rig: Rig, home: HomeName) -> None:
+    await rig.desk.save(replace(rig.now(home), leaving="delete"))
+    rig.reconciler.wake(home)
+
+
+def _namespaces(rig: Rig) -> set[str]:
+    return {one["metadata"]["name"] for one in rig.cluster.list(NAMESPACES, "").items}
+
+
+SHOP = Manifest.of(
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": LABELS}},
+    ObjectRef("", "Namespace", "", "shop"),
+)
+
+
+def _in_shop() -> Manifest:
+    value = json.loads(config_map("a", owner=OTHER).body)
+    value["metadata"]["namespace"] = "shop"
+    return Manifest.of(value, ObjectRef("", "ConfigMap", "shop", "a"))
+
+
+@in_virtual_time
+async def test_a_namespace_is_deleted_when_the_last_who_needs_it_has_left() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([SHOP])
+        await asyncio.sleep(10)
+        await rig.assign([_in_shop()], home=OTHER)
+        await asyncio.sleep(10)
+        await _leave(rig, WEB)
+        await asyncio.sleep(10)
+        assert "shop" in _namespaces(rig)
+        assert "Namespace/shop" in rig.report().message
+        await _leave(rig, OTHER)
+        await asyncio.sleep(10)
+        assert "shop" not in _namespaces(rig)
+        assert (rig.report().stage, rig.report(OTHER).stage) == (Stage.GONE, Stage.GONE)
+
+
+@in_virtual_time
+async def test_a_namespace_that_others_go_on_needing_is_left_to_them_and_told() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([SHOP])
+        await asyncio.sleep(10)
+        await rig.assign([_in_shop()], home=OTHER)
+        await asyncio.sleep(10)
+        await _leave(rig, WEB)
+        await asyncio.sleep(90)
+        assert "shop" in _namespaces(rig)
+        assert rig.report().stage is Stage.GONE
+        assert NoticeKind.FAILED in await rig.told()
 
 
 @in_virtual_time
