@@ -4,23 +4,13 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
-)
 
 from agent.kit.clock import SystemClock
 from agent.kit.telemetry import Telemetry
 from agent.kit.tracing import NO_TRACE, Step, Traceparent
+from e2e.servers.otlp import Collector, collecting
 from tests.fakes.clock import FakeClock, in_virtual_time
 from tests.fakes.spans import Spans
 
@@ -28,43 +18,16 @@ PARENT = Traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 UNSAMPLED = Traceparent(PARENT[:-2] + "00")
 
 
-@dataclass
-class Collector(TraceServiceServicer):
-    """An OTLP collector that keeps what it gets."""
-
-    requests: list[ExportTraceServiceRequest] = field(default_factory=list)
-    address: str = ""
-
-    def Export(
-        self, request: ExportTraceServiceRequest, context: grpc.ServicerContext
-    ) -> ExportTraceServiceResponse:
-        self.requests.append(request)
-        return ExportTraceServiceResponse()
-
-    @property
-    def spans(self) -> list[tuple[str, str]]:
-        """Return service and name of every span."""
-        return [
-            (attribute.value.string_value, span.name)
-            for request in self.requests
-            for group in request.resource_spans
-            for attribute in group.resource.attributes
-            if attribute.key == "service.name"
-            for scope in group.scope_spans
-            for span in scope.spans
-        ]
-
-
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
-    found = Collector()
-    server = grpc.server(ThreadPoolExecutor(2))
-    add_TraceServiceServicer_to_server(found, server)  # type: ignore[no-untyped-call]
-    found.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{found.address}")
-    yield found
-    server.stop(0)
+    with collecting() as found:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{found.address}")
+        yield found
+
+
+def told(collector: Collector) -> list[tuple[str, str]]:
+    """Return service and step of every span."""
+    return [(span.service, span.step) for span in collector.spans]
 
 
 async def tell(service: str, *, traces: bool = True) -> None:
@@ -83,12 +46,12 @@ async def tell(service: str, *, traces: bool = True) -> None:
 
 async def test_what_is_left_is_sent_when_a_program_ends(collector: Collector) -> None:
     await tell("cartwheel-hub")
-    assert collector.spans == [("cartwheel-hub", "fetch")]
+    assert told(collector) == [("cartwheel-hub", "fetch")]
 
 
 async def test_two_programs_in_one_process_tell_each_its_own(collector: Collector) -> None:
     await asyncio.gather(tell("one"), tell("two"))
-    assert sorted(collector.spans) == [("one", "fetch"), ("two", "fetch")]
+    assert sorted(told(collector)) == [("one", "fetch"), ("two", "fetch")]
 
 
 async def test_the_name_that_a_person_gives_counts(
@@ -96,24 +59,28 @@ async def test_the_name_that_a_person_gives_counts(
 ) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "theirs")
     await tell("cartwheel-hub")
-    assert collector.spans == [("theirs", "fetch")]
+    assert told(collector) == [("theirs", "fetch")]
 
 
 async def test_without_traces_nothing_is_sent(collector: Collector) -> None:
     await tell("cartwheel-hub", traces=False)
-    assert collector.spans == []
+    assert told(collector) == []
 
 
 async def test_a_collector_that_does_not_answer_keeps_no_program_from_ending(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("agent.kit.otlp.FLUSH_S", 0.2)
-    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    callers: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: callers.append(writer), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
     async with asyncio.timeout(5.0):
         await tell("cartwheel-hub")
     silent.close()
+    for one in callers:
+        one.close()
+        await one.wait_closed()
 
 
 def test_an_agent_without_traces_does_not_load_what_records_them() -> None:
@@ -130,10 +97,10 @@ async def test_a_step_follows_from_its_parent_and_lasts_as_long_as_it_did() -> N
     span = spans.tracer(clock).span(Step.APPLY, PARENT, began=began, cluster="c")
     await clock.sleep(2)
     span.end(problem="Forbidden", objects=3)
-    (told,) = spans.told
-    assert (told.step, told.trace, told.parent) == ("apply", PARENT.split("-")[1], PARENT.split("-")[2])
-    assert (told.problem, told.facts) == ("Forbidden", {"cartwheel.cluster": "c", "cartwheel.objects": 3})
-    assert (told.traceparent, told.lasted_s) == (span.traceparent, 7.0)
+    (one,) = spans.told
+    assert (one.step, one.trace, one.parent) == ("apply", PARENT.split("-")[1], PARENT.split("-")[2])
+    assert (one.problem, one.facts) == ("Forbidden", {"cartwheel.cluster": "c", "cartwheel.objects": 3})
+    assert (one.traceparent, one.lasted_s) == (span.traceparent, 7.0)
 
 
 def test_only_a_fetch_begins_a_trace() -> None:
