@@ -224,7 +224,7 @@ kind: Pod
 metadata: {name: sleeper, namespace: default, labels: {app.kubernetes.io/part-of: cartwheel}}
 spec: {containers: [{name: sleeper, image: x, command: %s}]}
 ''' % command)
-plane.kubectl("wait", "pod/sleeper", "--for=condition=Ready", "--timeout=20s")
+plane.kubectl("wait", "pod/sleeper", "--for=condition=Ready", "--timeout=60s")
 print("up", flush=True)
 time.sleep(600)
 """

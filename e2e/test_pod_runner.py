@@ -146,7 +146,7 @@ class Echo:
 
     def wait_available(self) -> None:
         self.plane.kubectl(
-            "wait", "deployment/echo", "-n", self.namespace, "--for=condition=Available", "--timeout=20s"
+            "wait", "deployment/echo", "-n", self.namespace, "--for=condition=Available", "--timeout=60s"
         )
 
     @property

@@ -11,13 +11,23 @@ SERVERS = (20000, 29999)
 NODE_PORTS = (30000, 32767)
 
 
-def free_port(span: tuple[int, int] = SERVERS) -> int:
-    """Return a port that is free now."""
+def free_port(span: tuple[int, int] = SERVERS, count: int = 1) -> int:
+    """Return a port that is free now, as are those after it when `count` is more than one."""
     while True:
-        port = random.randint(*span)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        port = random.randint(span[0], span[1] - count + 1)
+        if all(_is_free(port + number) for number in range(count)):
             return port
+
+
+def free_address() -> str:
+    """Return a HOST:PORT to install a hub at: it listens at two node ports, the second follows the first."""
+    return f"127.0.0.1:{free_port(NODE_PORTS, count=2)}"
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

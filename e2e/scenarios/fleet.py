@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.planes.plane import Plane
-from e2e.planes.ports import NODE_PORTS, free_port
+from e2e.planes.ports import free_address
 
 HUB = Path(sys.executable).parent / "hub"
 USERS = "system:serviceaccount:cartwheel-system:"
@@ -30,7 +30,7 @@ class Fleet:
 
     def install(self) -> None:
         """Install the hub, and add every workload cluster under its name, labelled `tier=prod`."""
-        address = f"127.0.0.1:{free_port(NODE_PORTS)}"
+        address = free_address()
         self.hub("install", "--expose", "NodePort", "--address", address, *self.settings, "--timeout", "90s")
         for name in self.workloads:
             self.add(name)

@@ -7,7 +7,7 @@ import pytest
 
 from e2e.images import Image
 from e2e.planes.plane import Plane
-from e2e.planes.ports import NODE_PORTS, free_port
+from e2e.planes.ports import free_address
 from e2e.scenarios.fleet import FAST, Fleet, config_map
 from e2e.servers.git_http import GitHttp
 
@@ -65,7 +65,7 @@ def test_the_hubs_image_prints_an_installation(hub: Image) -> None:
 
 def test_hub_and_agent_do_their_work_from_their_images(plane: Plane, git_server: GitHttp) -> None:
     fleet = Fleet(plane)
-    address = f"127.0.0.1:{free_port(NODE_PORTS)}"
+    address = free_address()
     fleet.hub("install", "--expose", "NodePort", "--address", address, *FAST, "--timeout", "120s")
     repository = git_server.repository("images")
     repository.commit({"map.yaml": config_map("from-an-image", "default", a="b")})
