@@ -100,6 +100,7 @@ class Agent:
             ReconcilerSettings(
                 dependency_retry_s=settings.dependency_retry_s,
                 health_poll_s=settings.health_poll_s,
+                catch_up_s=settings.catch_up_s,
                 in_use_wait_s=settings.in_use_wait_s,
                 workers=settings.workers,
                 backoff=settings.backoff,

@@ -25,6 +25,11 @@ _UNTOUCHED = frozenset({"metadata", "status"})
 _METADATA = ("labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp")
 
 
+_GLANCE_S = 0.05
+_Kind = tuple[str, str, str]
+"""Group, version, kind."""
+
+
 class Worker(Protocol):
     """Who is told."""
 
@@ -73,10 +78,11 @@ class Observer:
         self._randomness = randomness
         self._backoff = backoff
         self._tasks = Tasks()
-        self._mirrors: dict[tuple[str, str, str], Mirror] = {}
+        self._mirrors: dict[_Kind, Mirror] = {}
+        self._followers: dict[_Kind, Follower] = {}
         self._owners: dict[ObjectRef, HomeName] = {}
         self._wanted: dict[HomeName, tuple[tuple[ObjectRef, str], ...]] = {}
-        self._missing: set[tuple[str, str, str]] = set()
+        self._missing: set[_Kind] = set()
         self._cut_short: set[ObjectRef] = set()
         self._changed = asyncio.Event()
         self.worker: Worker | None = None
@@ -113,9 +119,21 @@ class Observer:
         self._owners.update({ref: home for ref, _ in refs})
         self._changed.set()
 
+    async def catch_up(self, home: HomeName, patience_s: float) -> None:
+        """Wait until the watches for a delivery have told all that there is; those that are hindered are not waited for."""
+        kinds = {_kind_of(ref, version) for ref, version in self._wanted.get(home, ())}
+        until_s = self._clock.monotonic_s() + patience_s
+        while not all(map(self._has_told, kinds)) and self._clock.monotonic_s() < until_s:
+            await self._clock.sleep(_GLANCE_S)
+
+    def _has_told(self, kind: _Kind) -> bool:
+        mirror, follower = self._mirrors.get(kind), self._followers.get(kind)
+        is_complete = mirror is not None and mirror.is_complete
+        return is_complete or kind in self._missing or (follower is not None and follower.problem != "")
+
     async def get(self, ref: ObjectRef, version: str, *, at_least: str = "") -> Object | None:
         """Return an object as it is, none that is older than a resourceVersion, None when there is none. Raises ApiError, UnknownKind."""
-        mirror = self._mirrors.get((ref.group, version, ref.kind))
+        mirror = self._mirrors.get(_kind_of(ref, version))
         if ref in self._owners and mirror is not None and mirror.is_complete:
             found = mirror.get((ref.namespace, ref.name))
             if found is not None and not is_newer(at_least, found["metadata"]["resourceVersion"]):
@@ -132,15 +150,15 @@ class Observer:
 
     def live(self, ref: ObjectRef, version: str) -> Object | None:
         """Return an object from the mirrors, None when they cannot say."""
-        mirror = self._mirrors.get((ref.group, version, ref.kind))
+        mirror = self._mirrors.get(_kind_of(ref, version))
         return mirror.get((ref.namespace, ref.name)) if mirror is not None and mirror.is_complete else None
 
     def was_cut_short(self, ref: ObjectRef) -> bool:
         """Tell whether an owned Job was seen to go before it had ended."""
         return ref in self._cut_short
 
-    def _kinds(self) -> set[tuple[str, str, str]]:
-        kinds = {(ref.group, version, ref.kind) for refs in self._wanted.values() for ref, version in refs}
+    def _kinds(self) -> set[_Kind]:
+        kinds = {_kind_of(ref, version) for refs in self._wanted.values() for ref, version in refs}
         return kinds - self._missing
 
     async def _begin(self, group: str, version: str, kind: str) -> None:
@@ -169,6 +187,7 @@ class Observer:
             randomness=self._randomness,
             backoff=self._backoff,
         )
+        self._followers[(group, version, kind)] = follower
         self._tasks.start(follower.run(), name=f"watch-{resource.plural}")
 
     def _tell(self, group: str, kind: str, key: Key, before: Object | None, now: Object | None) -> None:
@@ -189,6 +208,10 @@ class Observer:
             self.worker.health_changed(home)
         else:
             self.worker.touched(home, ref)
+
+
+def _kind_of(ref: ObjectRef, version: str) -> _Kind:
+    return ref.group, version, ref.kind
 
 
 def substance(value: Object) -> Mapping[str, object]:

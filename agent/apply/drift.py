@@ -7,9 +7,13 @@ are never seen as drift.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from agent.model.quantity import are_same
+
 Object = Mapping[str, Any]
 MAX_FIELDS = 20
 _MISSING = object()
+_AMOUNTS = frozenset({"limits", "requests", "hard", "capacity", "default", "defaultRequest", "max", "min"})
+"""Fields whose parts are amounts, which servers write in a form of their own."""
 
 
 def changed_fields(live: Object, wished: Object) -> tuple[str, ...]:
@@ -29,9 +33,7 @@ def holds(live: object, wished: object) -> bool:
     """
     match wished:
         case Mapping():
-            return isinstance(live, Mapping) and all(
-                key in live and holds(live[key], part) for key, part in wished.items()
-            )
+            return isinstance(live, Mapping) and all(_has(live, key, part) for key, part in wished.items())
         case list():
             if not isinstance(live, list) or len(live) != len(wished):
                 return False
@@ -39,6 +41,20 @@ def holds(live: object, wished: object) -> bool:
         case _:
             # True equals 1 in Python only.
             return live == wished and isinstance(live, bool) is isinstance(wished, bool)
+
+
+def _has(live: Object, key: str, wished: object) -> bool:
+    if key == "creationTimestamp" and wished is None:
+        # Generators write it, servers drop it.
+        return live.get(key) is None
+    if key not in live:
+        return False
+    if key in _AMOUNTS and isinstance(wished, Mapping) and isinstance(live[key], Mapping):
+        return all(
+            name in live[key] and (live[key][name] == part or are_same(live[key][name], part))
+            for name, part in wished.items()
+        )
+    return holds(live[key], wished)
 
 
 def without_repeated_metrics(wished: Object) -> Object:

@@ -78,8 +78,6 @@ class Plan:
         return self.live is not None and (force or says(desired, FORCED) or says(self.live, FORCED))
 
 
-def is_known(known: Known | None, live: Object | None, manifest: Manifest) -> bool:
+def is_known(known: Known, live: Object, manifest: Manifest) -> bool:
     """Tell whether a live object is as it was when this very manifest was found to need no write."""
-    if known is None or live is None:
-        return False
     return known.digest == manifest.digest and version_of(live) == known.resource_version

@@ -8,7 +8,7 @@ import json
 from agent.apply.convergence import Action, Convergence, Known
 from agent.apply.drift import holds
 from agent.apply.plan import Plan, is_known
-from agent.apply.policy import is_skipped
+from agent.apply.policy import EXCLUDED, is_skipped, says
 from agent.apply.refusal import is_broken, is_immutable, is_webhook_down
 from agent.apply.server import FIELD_MANAGER, Server, version_of
 from agent.kube.api import Object
@@ -66,12 +66,9 @@ class Trial:
 
     async def _look(self, plan: Plan) -> None:
         manifest, ref = plan.manifest, plan.manifest.ref
-        known = self._task.known.get(ref)
+        known = self._task.known.get(ref) or self._as_left(manifest)
         seen = self._server.watched.live(ref, manifest.version)
-        if known is not None and is_known(known, seen, manifest):
-            plan.version = known.resource_version
-            return
-        if known is not None and seen is not None and self._is_as_applied(manifest, known, seen):
+        if known is not None and seen is not None and self._is_unchanged(manifest, known, seen):
             plan.version = version_of(seen)
             return
         if seen is None and self._task.ended.get(format_id(ref)) == manifest.digest:
@@ -84,17 +81,26 @@ class Trial:
             # A watch may lag behind our own last write; only the server knows what is there.
             plan.live = await self._read(plan)
         # One that this delivery does not hold is most often not there; the dry-run tells.
-        if known is not None and is_known(known, plan.live, manifest):
-            plan.version = known.resource_version
+        if known is not None and plan.live is not None and self._is_unchanged(manifest, known, plan.live):
+            plan.version = version_of(plan.live)
             return
         await self._try(plan)
+
+    def _as_left(self, manifest: Manifest) -> Known | None:
+        """Return what is known of an object although nobody has looked at it since the start: that its Bundle was applied in full."""
+        if not self._task.is_applied or format_id(manifest.ref) not in self._task.inventory:
+            return None
+        return Known(resource_version="", digest=manifest.digest)
+
+    def _is_unchanged(self, manifest: Manifest, known: Known, live: Object) -> bool:
+        return is_known(known, live, manifest) or self._is_as_applied(manifest, known, live)
 
     @staticmethod
     def _is_as_applied(manifest: Manifest, known: Known, seen: Object) -> bool:
         """Tell whether an object that was written since is still all that this manifest, which was applied, says."""
         if known.digest != manifest.digest or not is_newer(version_of(seen), known.resource_version):
             return False
-        if "deletionTimestamp" in seen["metadata"]:
+        if "deletionTimestamp" in seen["metadata"] or says(seen, EXCLUDED):
             return False
         return holds(seen, json.loads(manifest.body))
 

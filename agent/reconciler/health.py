@@ -31,6 +31,10 @@ class Live(Protocol):
         """Return the Pods that labels select. Raises ApiError."""
         ...
 
+    async def catch_up(self, home: HomeName, patience_s: float) -> None:
+        """Return when it is known of what is followed for a delivery how it is now, or after a while."""
+        ...
+
     def follow(self, home: HomeName, refs: Iterable[tuple[ObjectRef, str]]) -> None:
         """Wake the reconciler for a delivery when one of these objects changes."""
         ...

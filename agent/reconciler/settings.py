@@ -14,6 +14,7 @@ class ReconcilerSettings:
 
     dependency_retry_s: float = 30.0
     health_poll_s: float = 5.0
+    catch_up_s: float = 5.0
     in_use_wait_s: float = 60.0
     workers: int = 4
     backoff: Backoff

@@ -11,12 +11,13 @@ from agent.model.names import HomeName, ObjectRef
 
 @dataclass(slots=True)
 class DeliveryState:
-    """One delivery: what was last verified of its objects, the Bundle last seen healthy, and the revision with the assignment it is of.
+    """One delivery, `is_new` until it is first looked at: what was last verified of its objects, the Bundle last seen healthy, and the revision with the assignment it is of.
 
     `in_use_since_s` is since when it would have left, but for others that have objects in its namespaces.
     `traceparent` is what its reports follow from until it is Ready, `failed_step` the failure of which assignment was told last.
     """
 
+    is_new: bool = True
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
     healthy: str = ""
     revision: str = ""

@@ -74,6 +74,7 @@ class Upkeep:
             # What runs is guarded whatever becomes of its dependencies; only what is new waits for them.
             self._check_dependencies(assignment)
             self._reporter.say(head, _APPLYING)
+        await self._catch_up(head)
         wish = await self._wish(head)
         journal = DeskJournal(self._desk, head)
         with self._steps.applying(head) as step:
@@ -88,7 +89,7 @@ class Upkeep:
         if keeps_in_doubt(self._desk, changes):
             await self._desk.make_certain()
             return Again(after_s=0.0)
-        self._live.follow(settled.home, [(parse_id(id_), v) for id_, v in settled.inventory.items()])
+        self._follow(settled)
         if changes.problem:
             word = Word(
                 stage=Stage.FAILED, reason=changes.reason, message=changes.problem, changes=changes.changes
@@ -96,6 +97,17 @@ class Upkeep:
             return self._fail(settled, word, is_away=changes.is_away)
         wait = await self._health.judge(settled, changes, wish.passing_jobs)
         return self._conclude(settled, wait)
+
+    async def _catch_up(self, head: Head) -> None:
+        """Before the first pass hear how all is that this delivery holds: a list of each kind instead of a look at each object."""
+        state = self._states.of(head.home)
+        if state.is_new and head.inventory:
+            self._follow(head)
+            await self._live.catch_up(head.home, self._settings.catch_up_s)
+        state.is_new = False
+
+    def _follow(self, head: Head) -> None:
+        self._live.follow(head.home, [(parse_id(id_), version) for id_, version in head.inventory.items()])
 
     async def _suspend(self, head: Head) -> Outcome:
         self._live.follow(head.home, ())

@@ -292,6 +292,18 @@ async def test_opted_out_objects_are_left_as_they_are() -> None:
 
 
 @in_virtual_time
+async def test_an_object_that_is_opted_out_later_is_left_from_then_on() -> None:
+    delivery = Delivery()
+    await delivery.converge(manifest(data={"a": "1"}))
+    mark = {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}}}
+    delivery.cluster.patch(
+        CONFIG_MAPS, "default", "one", mark, kind=PatchType.MERGE, manager="somebody", subresource=""
+    )
+    assert actions(await delivery.converge(manifest(data={"a": "1"}))) == {"one": Action.SKIPPED}
+    assert actions(await delivery.converge(manifest(data={"a": "2"}))) == {"one": Action.SKIPPED}
+
+
+@in_virtual_time
 async def test_what_is_wanted_only_if_absent_is_created() -> None:
     delivery = Delivery()
     assert actions(await delivery.converge(manifest(marks={"ssa": "IfNotPresent"}))) == {
