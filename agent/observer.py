@@ -82,6 +82,7 @@ class Observer:
         self._followers: dict[_Kind, Follower] = {}
         self._owners: dict[ObjectRef, HomeName] = {}
         self._wanted: dict[HomeName, tuple[tuple[ObjectRef, str], ...]] = {}
+        self._expected: dict[HomeName, tuple[ObjectRef, ...]] = {}
         self._missing: set[_Kind] = set()
         self._cut_short: set[ObjectRef] = set()
         self._changed = asyncio.Event()
@@ -108,6 +109,7 @@ class Observer:
     def follow(self, home: HomeName, refs: Iterable[tuple[ObjectRef, str]]) -> None:
         """Have these objects, with their versions, watched for a delivery, in place of those before."""
         refs = tuple(refs)
+        self.expect(home, ())
         if self._wanted.get(home, ()) == refs:
             return
         for ref, _ in self._wanted.pop(home, ()):
@@ -118,6 +120,16 @@ class Observer:
             self._wanted[home] = refs
         self._owners.update({ref: home for ref, _ in refs})
         self._changed.set()
+
+    def expect(self, home: HomeName, refs: Iterable[ObjectRef]) -> None:
+        """Tell also of these objects, which are about to be made, where their kinds are watched: others may be quick to change them."""
+        for ref in self._expected.pop(home, ()):
+            if self._owners.get(ref) == home:
+                del self._owners[ref]
+        new = tuple(ref for ref in refs if ref not in self._owners)
+        if new:
+            self._expected[home] = new
+            self._owners.update(dict.fromkeys(new, home))
 
     async def catch_up(self, home: HomeName, patience_s: float) -> None:
         """Wait until the watches for a delivery have told all that there is; those that are hindered are not waited for."""
@@ -175,7 +187,7 @@ class Observer:
         def told(key: Key, before: Object | None, now: Object | None) -> None:
             self._tell(group, kind, key, before, now)
 
-        mirror = Mirror(told)
+        mirror = Mirror(told, lambda: self._tell_absent(group, version, kind))
         self._mirrors[(group, version, kind)] = mirror
         follower = Follower(
             self._api,
@@ -208,6 +220,18 @@ class Observer:
             self.worker.health_changed(home)
         else:
             self.worker.touched(home, ref)
+
+    def _tell_absent(self, group: str, version: str, kind: str) -> None:
+        """Tell of owned objects that are not there when their kind is first listed: they may have gone since they were looked at."""
+        mirror = self._mirrors[(group, version, kind)]
+        for home, refs in self._wanted.items():
+            for ref, _ in refs:
+                if (ref.group, ref.kind) != (group, kind) or mirror.get(
+                    (ref.namespace, ref.name)
+                ) is not None:
+                    continue
+                if self.worker is not None:
+                    self.worker.touched(home, ref)
 
 
 def _kind_of(ref: ObjectRef, version: str) -> _Kind:

@@ -4,7 +4,7 @@ State: the objects' names and resourceVersions, so that what vanished between tw
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from agent.kit.clock import Clock, Randomness
@@ -162,11 +162,14 @@ class Follower:
 
 
 class Mirror:
-    """A sink that keeps the objects. `on_change` is told each key that changed."""
+    """A sink that keeps the objects. `on_change` is told each key that changed, `on_complete` once, when all there is has been told."""
 
-    def __init__(self, on_change: "Notify | None" = None) -> None:
+    def __init__(
+        self, on_change: "Notify | None" = None, on_complete: Callable[[], None] | None = None
+    ) -> None:
         self._objects: dict[Key, Object] = {}
         self._on_change = on_change
+        self._on_complete = on_complete
         self.is_complete = False
 
     @property
@@ -189,7 +192,9 @@ class Mirror:
             self._on_change(key, last, None)
 
     def listed(self) -> None:
-        self.is_complete = True
+        is_first, self.is_complete = not self.is_complete, True
+        if is_first and self._on_complete is not None:
+            self._on_complete()
 
 
 class Notify(Protocol):

@@ -35,6 +35,10 @@ class Live(Protocol):
         """Return when it is known of what is followed for a delivery how it is now, or after a while."""
         ...
 
+    def expect(self, home: HomeName, refs: Iterable[ObjectRef]) -> None:
+        """Wake the reconciler also when one of these changes, which are about to be made."""
+        ...
+
     def follow(self, home: HomeName, refs: Iterable[tuple[ObjectRef, str]]) -> None:
         """Wake the reconciler for a delivery when one of these objects changes."""
         ...

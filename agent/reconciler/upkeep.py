@@ -77,6 +77,7 @@ class Upkeep:
         await self._catch_up(head)
         wish = await self._wish(head)
         journal = DeskJournal(self._desk, head)
+        self._live.expect(head.home, [entry.ref for entry in head.entries])
         with self._steps.applying(head) as step:
             changes = step.changes = await self._engine.converge(wish, journal)
             state.known = changes.known

@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.model.content import Manifest
 from agent.model.report import NoticeKind, Stage
+from tests.agent.apply.cluster import CONFIG_MAPS
 from tests.agent.rig import Rig, workload
 from tests.agent.wishes import SPEC, config_map
 from tests.fakes.clock import in_virtual_time
@@ -133,3 +134,19 @@ async def test_an_object_that_is_being_deleted_is_tried_though_it_is_as_it_was_a
     async with rig.running():
         await asyncio.sleep(10)
         assert "try kept" in requests(rig)
+
+
+@in_virtual_time
+async def test_what_is_deleted_between_the_first_look_and_the_first_list_is_put_back() -> None:
+    rig = Rig()
+    await settled(rig)
+    rig.begin()
+    # The kind cannot be discovered for the watch, but was known to the look: nobody waits for the list.
+    rig.network.cuts = lambda call: call.verb == "list" and call.resource == "configmaps"
+    async with rig.running():
+        await asyncio.sleep(1)
+        assert rig.report().stage is Stage.READY
+        rig.cluster.delete(CONFIG_MAPS, "apps", "a3")
+        rig.network.cuts = lambda call: False
+        await asyncio.sleep(10)
+        assert "a3" in rig.names()
