@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight setup check format protos unit conformance contract simulation e2e slow \
-	renderer tools planes bench ready test test-long lock
+	renderer tools planes demo bench ready test test-long lock
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,11 @@ ready: # What the tests of all layers need; says so before the long work begins
 	@$(PYTHON) .ci/preflight.py planes
 	@echo "==> everything is here; the first run on a machine builds the test clusters (9 minutes), then the tests take about 8"
 	@$(MAKE) --no-print-directory tools
+
+demo: ## A tour on real clusters: a commit, drift, a bad commit, pruning (as root; 2 minutes, the first time on a machine 12)
+	@$(PYTHON) .ci/preflight.py demo
+	@$(MAKE) --no-print-directory tools
+	@$(BIN)/python -m e2e.demo $(DEMO)
 
 bench: tools ## Figures of speed and cost, one JSON line each (as root; BENCH="--quick" for one minute, names for some)
 	@$(BIN)/python -m e2e.bench $(BENCH)

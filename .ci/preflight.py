@@ -1,6 +1,7 @@
 """Names what this machine lacks for the project's commands, and the command that brings each.
 
-`preflight.py` looks for what a virtual environment and the unit tests need, `preflight.py planes` also for what real control planes need.
+`preflight.py` looks for what a virtual environment and the unit tests need, `preflight.py demo` also for what real control planes need,
+`preflight.py planes` for all that the tests on them need.
 Standard library only, and syntax that an older Python reads: it runs before anything is there.
 """
 
@@ -16,7 +17,7 @@ PLANES_GB = 15
 SSHD = "/usr/sbin/sshd"
 
 
-def missing(with_planes):
+def missing(with_planes, with_sshd):
     """Return a line for everything that is not there."""
     found = []
     if sys.version_info < (3, 11):  # noqa: UP036  (this file is run by the interpreter that is there)
@@ -26,6 +27,8 @@ def missing(with_planes):
     if not shutil.which("git"):
         found.append("git: apt-get install git")
     found += _go()
+    if with_sshd and not os.path.exists(SSHD):
+        found.append(f"{SSHD}: apt-get install openssh-server")
     if with_planes:
         found += _planes()
     return found
@@ -42,10 +45,10 @@ def _go():
 
 
 def _planes():
-    """Real planes run our Pods in mount namespaces of their own, and Git over SSH with OpenSSH's server."""
+    """Real planes run our Pods in mount namespaces of their own."""
     found = []
-    if not os.path.exists(SSHD):
-        found.append(f"{SSHD}: apt-get install openssh-server")
+    if not shutil.which("openssl"):
+        found.append("openssl: apt-get install openssl")
     if not shutil.which("unshare"):
         found.append("unshare: apt-get install util-linux")
     elif os.geteuid() != 0:
@@ -64,8 +67,8 @@ def _disk(with_planes):
 
 
 if __name__ == "__main__":
-    wants_planes = sys.argv[1:] == ["planes"]
-    lacking = missing(wants_planes) + _disk(wants_planes)
+    wants_planes = sys.argv[1:] in (["demo"], ["planes"])
+    lacking = missing(wants_planes, with_sshd=sys.argv[1:] == ["planes"]) + _disk(wants_planes)
     for line in lacking:
         print(f"missing: {line}", file=sys.stderr)
     sys.exit(1 if lacking else 0)

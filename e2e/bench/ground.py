@@ -55,6 +55,18 @@ class Delivered:
     cpu: dict[str, float] = field(default_factory=dict)
 
 
+class _Followed(Mirror):
+    """A mirror that tells when something in it changed, and when it is complete."""
+
+    def __init__(self, news: asyncio.Event) -> None:
+        super().__init__(lambda *_: news.set())
+        self._news = news
+
+    def listed(self) -> None:
+        super().listed()
+        self._news.set()
+
+
 class Ground:
     """A plane, a Git server, a hub and an agent. Use it as a context."""
 
@@ -71,9 +83,9 @@ class Ground:
             "agent": plane.pods.pid(SYSTEM, "app.kubernetes.io/name=cartwheel-agent"),
             "apiserver": plane.pid("kube-apiserver"),
         }
-        self.deliveries = Mirror(self._changed)
-        self.settings = Mirror(self._changed)
         self._news = asyncio.Event()
+        self.deliveries = _Followed(self._news)
+        self.settings = _Followed(self._news)
         self._tasks = Tasks()
         self._delivered: Delivered | None = None
 
@@ -196,9 +208,6 @@ class Ground:
             backoff=Backoff(first_s=0.1, last_s=1.0),
         )
         self._tasks.start(follower.run(), name=resource.plural)
-
-    def _changed(self, *_: object) -> None:
-        self._news.set()
 
 
 def install(plane: Plane) -> None:

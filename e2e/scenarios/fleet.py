@@ -93,11 +93,12 @@ class Fleet:
         """Wait until Kustomizations are Ready, at a revision when one is given."""
 
         def are_there() -> bool:
-            return all(self._is_ready(name, revision) for name in names)
+            return all(self.is_ready(name, revision) for name in names)
 
         self.until(are_there, lambda: str({name: self.ready(name) for name in names}))
 
-    def _is_ready(self, name: str, revision: str) -> bool:
+    def is_ready(self, name: str, revision: str = "") -> bool:
+        """Tell whether a Kustomization is Ready, at a revision that ends so."""
         value = self.management.get("kustomization", name, "-n", "flux-system") or {}
         applied = (value.get("status") or {}).get("lastAppliedRevision", "")
         return self.ready(name)[0] == "True" and applied.endswith(revision)

@@ -1,0 +1,64 @@
+"""Runs the tour's commands as a person would type them, and shows what they print as it comes."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from e2e.demo.screen import Screen
+
+
+class CommandFailed(RuntimeError):
+    """A command that should succeed ended with an error; what it said is on the screen."""
+
+
+class Shell:
+    """A shell of the tour: its programs, its kubeconfig, its folder."""
+
+    def __init__(self, screen: Screen, folder: Path) -> None:
+        self._screen = screen
+        self.folder = folder
+        self.programs = folder / "bin"
+        self.kubeconfig = folder / "kubeconfig"
+        self.programs.mkdir(parents=True)
+
+    def run(self, command: str, *, within: str = "") -> str:
+        """Show a command, run it in the tour's folder or one below, show what it prints, and return that. Raises CommandFailed."""
+        self._screen.command(command)
+        said = self._stream(command, self.folder / within)
+        self._screen.set_apart()
+        return said
+
+    def _stream(self, command: str, folder: Path) -> str:
+        lines = []
+        with subprocess.Popen(
+            ["bash", "-c", command],
+            cwd=folder,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    self._screen.output(line)
+                    lines.append(line)
+            except BaseException:
+                # Somebody ends the tour: what was started for it ends first.
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if process.returncode:
+            raise CommandFailed(f"`{command}` ended with status {process.returncode}")
+        return "".join(lines)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
+            "KUBECONFIG": str(self.kubeconfig),
+            "LANG": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }

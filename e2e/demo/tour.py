@@ -1,0 +1,194 @@
+"""The guided change, step by step: what is done, what is to be seen, and whether it came out as it should.
+
+Each step begins where the one before ended, and raises AssertionError when something is not as it should be.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from e2e.demo.stage import REGIONS, Stage
+
+GREETINGS = {"eu-1": "Guten Tag from eu-1", "us-1": "Hello from us-1"}
+_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step: its title, what it is about, and what is done."""
+
+    title: str
+    words: str
+    act: Callable[[Stage], None]
+
+
+def steps() -> Iterator[Step]:
+    """Yield the steps in their order."""
+    yield Step(
+        title="Deploy to both clusters",
+        words="""
+            Unmodified Flux YAML, and one resource of our own: a Fleet, which says which clusters are meant and what differs between them.
+            The hub fetches the repository once, builds it, and hands the result to the agents.
+        """,
+        act=deploy,
+    )
+    yield Step(
+        title="A commit reaches both clusters",
+        words="""
+            One line changes. Only that one object is written, once in each cluster. The hub looks at the repository every minute;
+            `hub reconcile` says that it should do so now, as a webhook does.
+        """,
+        act=change,
+    )
+    yield Step(
+        title="Drift is corrected before your eyes",
+        words="""
+            Somebody scales the Deployment by hand in one cluster, and deletes a ConfigMap. The agent there sees it as it happens,
+            puts it back, and tells who did it. The hub is not needed for that.
+        """,
+        act=drift,
+    )
+    yield Step(
+        title="A bad commit changes nothing",
+        words="""
+            A file that is no YAML any more. The hub says so, with the file's name; what runs goes on running, and nothing is deleted
+            because something could not be read. Then the commit is reverted.
+        """,
+        act=break_,
+    )
+    yield Step(
+        title="Deleted files are pruned",
+        words="The file of a ConfigMap leaves the repository, so the ConfigMap leaves both clusters.",
+        act=prune,
+    )
+    yield Step(
+        title="An emptied directory is held",
+        words="""
+            All manifests of a delivery vanish at once. That is more often an accident than a wish: nothing is deleted until a person
+            approves it, for exactly this change.
+        """,
+        act=empty,
+    )
+
+
+def deploy(stage: Stage) -> None:
+    stage.shell.run("cat shop.yaml")
+    stage.shell.run("kubectl apply -f shop.yaml")
+    _until(stage, "both clusters run it", lambda: _are_ready(stage))
+    stage.shell.run("hub status")
+    for name, greeting in GREETINGS.items():
+        said = stage.shell.run(
+            f"kubectl --context {name} -n shop get configmap settings -o jsonpath='{{.data.greeting}}{{\"\\n\"}}'"
+        )
+        _check(stage, said.strip() == greeting, f"the ConfigMap of {name} says: {greeting}")
+
+
+def change(stage: Stage) -> None:
+    stage.shell.run("sed -i 's/web:1/web:2/' apps/web.yaml", within="shop")
+    _push(stage, "Roll out version 2")
+    _until(stage, "both clusters run web:2", lambda: _are_ready(stage, at_head=True))
+    stage.shell.run("hub get kustomizations")
+    for name in REGIONS:
+        image = _deployment(stage, name)["spec"]["template"]["spec"]["containers"][0]["image"]
+        _check(stage, image == "web:2", f"{name} runs {image}")
+
+
+def drift(stage: Stage) -> None:
+    stage.shell.run("kubectl --context us-1 -n shop scale deployment web --replicas=5")
+    stage.shell.run("kubectl --context us-1 -n shop delete configmap settings")
+    plane = stage.plane("us-1")
+
+    def is_back() -> bool:
+        settings = plane.get("configmap", "settings", "-n", "shop")
+        return _deployment(stage, "us-1")["spec"]["replicas"] == 2 and settings is not None
+
+    _until(stage, "us-1 is as Git says again", is_back)
+    told = ("spec.replicas was changed by kubectl", "ConfigMap/shop/settings was deleted")
+    _until(stage, "both are told", lambda: all(text in stage.fleet.hub("events") for text in told))
+    said = stage.shell.run("hub events | grep DriftCorrected")
+    _check(stage, all(text in said for text in told), "events name what was changed, and by whom")
+
+
+def break_(stage: Stage) -> None:
+    stage.shell.run("sed -i 's/^metadata:/metadata: {/' apps/web.yaml", within="shop")
+    _push(stage, "Break it")
+    _until(stage, "the hub has refused it", lambda: stage.fleet.ready("shop-apps")[1] == "BuildFailed")
+    stage.shell.run("hub get kustomizations")
+    for name in REGIONS:
+        _check(stage, _available(stage, name) == 2, f"{name} still runs both replicas")
+    stage.shell.run("git revert --no-edit HEAD >/dev/null && git push --quiet", within="shop")
+    stage.shell.run("hub reconcile source git shop")
+    _until(stage, "all is well again", lambda: _are_ready(stage, at_head=True))
+
+
+def prune(stage: Stage) -> None:
+    stage.shell.run("git rm --quiet base/banner.yaml", within="shop")
+    _push(stage, "The sale is over")
+    _until(stage, "the commit is applied", lambda: _are_ready(stage, at_head=True))
+    for name in REGIONS:
+        banner = stage.plane(name).get("configmap", "banner", "-n", "shop")
+        _check(stage, banner is None, f"the ConfigMap banner is gone from {name}")
+    settings = stage.plane("eu-1").get("configmap", "settings", "-n", "shop")
+    _check(stage, settings is not None, "the ConfigMap settings is there, as before")
+
+
+def empty(stage: Stage) -> None:
+    stage.shell.run("git rm --quiet apps/web.yaml", within="shop")
+    _push(stage, "Oops")
+    _until(stage, "the deletion is held", lambda: _is_held(stage))
+    stage.shell.run("hub status")
+    for name in REGIONS:
+        _check(stage, _available(stage, name) == 2, f"{name} still runs both replicas")
+    stage.shell.run("hub approve prune shop-apps")
+    _until(
+        stage,
+        "the Deployment is gone",
+        lambda: all(stage.plane(name).get("deployment", "web", "-n", "shop") is None for name in REGIONS),
+    )
+    _until(stage, "nothing is held any more", lambda: not _is_held(stage))
+    stage.shell.run("git revert --no-edit HEAD >/dev/null && git push --quiet", within="shop")
+    stage.shell.run("hub reconcile source git shop")
+    _until(stage, "the shop is open again", lambda: _are_ready(stage, at_head=True))
+
+
+def _push(stage: Stage, message: str) -> None:
+    stage.shell.run(f"git add --all && git commit --quiet -m '{message}' && git push --quiet", within="shop")
+    stage.shell.run("hub reconcile source git shop")
+
+
+def _until(stage: Stage, text: str, holds: Callable[[], bool]) -> None:
+    """Wait until something holds, and say how long that took."""
+    stage.screen.note(f"waiting until {text}")
+    began = time.monotonic()
+    stage.fleet.until(holds, lambda: _standing(stage), timeout_s=_PATIENCE_S)
+    stage.screen.done(f"{text}, after {time.monotonic() - began:.1f} s")
+
+
+def _check(stage: Stage, holds: bool, text: str) -> None:
+    assert holds, f"not as it should be: {text}"
+    stage.screen.done(text)
+
+
+def _are_ready(stage: Stage, *, at_head: bool = False) -> bool:
+    """Tell whether both deliveries are Ready in all clusters, at the clone's newest commit when that is asked for."""
+    head = (stage.work / ".git" / "refs" / "heads" / "main").read_text().strip() if at_head else ""
+    return all(stage.fleet.is_ready(name, head) for name in ("shop-base", "shop-apps"))
+
+
+def _is_held(stage: Stage) -> bool:
+    return stage.fleet.condition("kustomization", "shop-apps", "PruneHeld")[0] == "True"
+
+
+def _deployment(stage: Stage, name: str) -> Any:
+    found = stage.plane(name).get("deployment", "web", "-n", "shop")
+    assert found is not None, f"the Deployment web is not there in {name}"
+    return found
+
+
+def _available(stage: Stage, name: str) -> int:
+    return int(_deployment(stage, name)["status"].get("availableReplicas", 0))
+
+
+def _standing(stage: Stage) -> str:
+    return str({name: stage.fleet.ready(name) for name in ("shop-base", "shop-apps")})
