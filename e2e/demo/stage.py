@@ -59,7 +59,7 @@ def stage(screen: Screen) -> Iterator[Stage]:
         shell = Shell(screen, folder)
         write_kubectl(shell.programs)
         (shell.programs / "hub").symlink_to(Path(sys.executable).parent / "hub")
-        write_kubeconfig(shell.kubeconfig, planes)
+        write_kubeconfig(shell.kubeconfig, planes, current=MANAGEMENT)
         with _timed(screen, "starting a Git server with a repository"):
             git = stack.enter_context(GitHttp(folder / "git"))
             _fill(shell, git)

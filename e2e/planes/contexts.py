@@ -9,12 +9,12 @@ from e2e import tools
 from e2e.planes.plane import Plane
 
 
-def write_kubeconfig(file: Path, planes: Mapping[str, Plane]) -> None:
-    """Write a kubeconfig with a context for each plane, by these names; the first is the current one."""
+def write_kubeconfig(file: Path, planes: Mapping[str, Plane], *, current: str = "") -> None:
+    """Write a kubeconfig with a context for each plane, by these names."""
     merged: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": next(iter(planes)),
+        "current-context": current,
         "clusters": [],
         "users": [],
         "contexts": [],

@@ -5,7 +5,6 @@ is the planes' own. The repository is served from the data beside this file inst
 """
 
 import fcntl
-import json
 import os
 import re
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from e2e import tools
+from e2e.planes.contexts import write_kubeconfig, write_kubectl, write_program
 from e2e.planes.plane import AuditEntry, Plane
 from e2e.scenarios.fleet import config_map, deployment, namespace_manifest
 from e2e.servers.git_http import GitHttp
@@ -91,7 +91,7 @@ def desk(memory: Path, git_server: GitHttp) -> Iterator[Desk]:
         for plane in planes.values():
             plane.finish()
         _write_programs(folder)
-        (folder / "config").write_text(json.dumps(_merged(planes)))
+        write_kubeconfig(folder / "config", {f"kind-{name}": plane for name, plane in planes.items()})
         git_server.repository("podinfo", branch="master").commit(_tree(DATA / "podinfo"), "Begin")
         yield Desk(steps=quick_start(), planes=planes, folder=folder, url=git_server.url("podinfo"))
     finally:
@@ -101,28 +101,9 @@ def desk(memory: Path, git_server: GitHttp) -> Iterator[Desk]:
 
 
 def _write_programs(folder: Path) -> None:
-    programs = {name: f'#!/bin/sh\necho {name} "$@"\n' for name in ("make", "docker", "kind")}
-    programs["kubectl"] = f'#!/bin/sh\nexec {tools.path("controlplane")} kubectl "$@"\n'
-    for name, text in programs.items():
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
-
-
-def _merged(planes: Mapping[str, Plane]) -> dict[str, Any]:
-    """Return one kubeconfig with the contexts that kind would have written."""
-    merged: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [],
-        "users": [],
-        "contexts": [],
-    }
-    for name, plane in planes.items():
-        found = json.loads(plane.kubeconfig().read_text())
-        for part in ("clusters", "users", "contexts"):
-            merged[part].append({**found[part][0], "name": f"kind-{name}"})
-        merged["contexts"][-1]["context"] = {"cluster": f"kind-{name}", "user": f"kind-{name}"}
-    return merged
+    for name in ("make", "docker", "kind"):
+        write_program(folder / name, f'echo {name} "$@"')
+    write_kubectl(folder)
 
 
 def _tree(folder: Path) -> dict[str, str | bytes | None]:
