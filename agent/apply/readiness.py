@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from agent.apply.convergence import Action
 from agent.apply.plan import Plan
 from agent.apply.server import Journal, Server, version_of
+from agent.kit.errors import Transient
 from agent.kube.errors import Forbidden, NotFound
 from agent.model.health import Health, HealthStatus
 from agent.model.names import ObjectRef
@@ -13,11 +14,19 @@ Behind = tuple[tuple[ObjectRef, Health], ...]
 
 
 async def wait(server: Server, plans: Iterable[Plan], journal: Journal) -> Behind:
-    """Return what was not ready in time, or when something else came to be wished."""
+    """Return what was not ready in time, or when something else came to be wished.
+
+    Raises Transient for what is not there any more: waiting brings nothing, it has to be made anew.
+    """
     waiting = [plan for plan in plans if plan.action is not Action.FAILED]
     until_s = server.clock.monotonic_s() + server.settings.stage_timeout_s
     while True:
         healths = [(plan, await _assess(server, plan)) for plan in waiting]
+        for plan, health in healths:
+            if health.status is HealthStatus.NOT_FOUND:
+                raise Transient(
+                    f"{plan.manifest.ref} went while it was waited for; it is made anew", reason="Vanished"
+                )
         behind = [(plan, health) for plan, health in healths if health.status is not HealthStatus.CURRENT]
         if not behind or server.clock.monotonic_s() >= until_s or journal.is_superseded():
             return tuple((plan.manifest.ref, health) for plan, health in behind)
