@@ -261,6 +261,8 @@ class Session:
                 refused = {"delivery": str(message.home), "reason": message.reason}
                 _LOG.error("assignment refused by agent", extra=refused)
                 self._decline(message)
+            case Report() if self._is_outdated(message):
+                _LOG.info("outdated word", extra={"delivery": str(message.home), "stage": message.stage})
             case Report():
                 # The certificate names the cluster, whatever the report says.
                 report = replace(message, cluster=self._peer.cluster)
@@ -323,6 +325,11 @@ class Session:
         if not isinstance(wish, Assigned) or sent is None or not self._is_in_step(home, wish):
             return None
         return Mark(revision=wish.revision, homes=(home,)) if wish.revision != sent.revision else None
+
+    def _is_outdated(self, report: Report) -> bool:
+        """Tell whether an agent says that a delivery left of one that was assigned anew since: the next tombstone is yet to be answered."""
+        sent = self._sent.get(report.home)
+        return report.stage is Stage.GONE and sent is not None and sent.assignment.uid == report.uid
 
     def _forget_gone(self, report: Report) -> None:
         held = self._held.get(report.home)

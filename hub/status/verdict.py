@@ -14,6 +14,9 @@ SUCCEEDED = "ReconciliationSucceeded"
 IN_PROGRESS = "Reconciliation in progress"
 
 
+_TOLERANCE = timedelta(seconds=5)
+
+
 class State(StrEnum):
     """How a placement stands."""
 
@@ -42,7 +45,8 @@ class Patience:
         if presence is not None and presence.connected:
             return now - presence.last_seen > self.unknown_after
         away_since = self.began if presence is None else max(presence.last_seen, self.began)
-        return now - away_since > self.unknown_after
+        # A clock that was put back tells nothing of how long it is; then there is no proof either.
+        return not -_TOLERANCE <= now - away_since <= self.unknown_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -290,6 +290,19 @@ def test_a_head_that_cannot_be_read_is_told_and_never_overwritten(data: bytes) -
 
 
 @in_virtual_time
+async def test_a_desk_that_cannot_be_listed_is_not_taken_for_empty() -> None:
+    place = Place()
+    desk = await place.loaded()
+    await desk.save(head([config_map("a")]), blobs([config_map("a")]))
+    place.network.cuts = lambda call: call.verb == "list"
+    with pytest.raises(Unreachable):
+        await place.loaded()
+    with pytest.raises(Unreachable):
+        await desk.load()
+    assert list(desk.heads) == [WEB]
+
+
+@in_virtual_time
 async def test_a_damaged_pack_is_missing_content_until_it_is_given_again() -> None:
     place, manifests = Place(), large(2)
     saved = await (await place.loaded()).save(head(manifests), blobs(manifests))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
 from agent.kube.api import Object, PatchType
-from agent.kube.errors import Unreachable
+from agent.kube.errors import Expired, Unreachable
 from agent.kube.resources import CONFIG_MAPS, SECRETS
 from agent.kube.watch import Follower, Key, Mirror
 from tests.fakes.clock import FakeClock, SeededRandomness, in_virtual_time
@@ -201,3 +201,34 @@ async def test_a_mirror_keeps_the_newest_object() -> None:
         found = stage.mirror.get(("apps", "first"))
         assert found is not None
         assert found["data"] == {"a": "1"}
+
+
+@in_virtual_time
+async def test_a_list_that_fails_takes_nothing_out_of_the_mirror_and_completes_none() -> None:
+    async with following() as stage:
+        failed: list[Call] = []
+
+        def lists(call: Call) -> bool:
+            failed.extend([call] if call.verb == "list" else [])
+            return call.verb == "list"
+
+        stage.network.cuts = lists
+        stage.told.clear()
+        stage.cluster.compact()
+        stage.cluster.end_watches(Expired("too old", status=410, reason="Expired"))
+        await stage.clock.sleep(30)
+        assert failed
+        assert (stage.names, stage.told) == ({"first"}, [])
+        late = Mirror()
+        follower = Follower(
+            stage.cluster.api("late"),
+            CONFIG_MAPS,
+            late,
+            clock=stage.clock,
+            randomness=SeededRandomness(),
+            backoff=Backoff(first_s=1.0, last_s=60.0),
+        )
+        async with Tasks() as tasks:
+            tasks.start(follower.run(), name="late")
+            await stage.clock.sleep(30)
+            assert not late.is_complete

@@ -33,6 +33,18 @@ async def test_what_an_interrupted_apply_left_behind_counts_for_the_prune_limit(
 
 
 @in_virtual_time
+async def test_an_approval_of_another_build_approves_nothing() -> None:
+    rig = Rig()
+    async with rig.running():
+        first = await rig.assign(MANY)
+        await asyncio.sleep(1)
+        await rig.assign([], tokens={"approve-prune": first.assignment.bundle.digest})
+        await asyncio.sleep(1)
+        assert len(rig.names()) == len(MANY)
+        assert len(rig.report().prune_held) == len(MANY)
+
+
+@in_virtual_time
 async def test_what_was_only_wished_for_does_not_count_for_the_prune_limit() -> None:
     rig = Rig()
     async with rig.running():

@@ -321,6 +321,37 @@ async def test_a_tombstone_that_is_taken_back_ends_in_the_same_assignment_again(
         assert link.ends == []
 
 
+@in_virtual_time
+async def test_that_it_has_left_is_not_believed_of_a_delivery_that_was_assigned_since() -> None:
+    async with Link() as link:
+        wish = link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
+        await link.settle()
+        link.wishes.put(WEB, wish)
+        await link.settle()
+        link.reports.put(WEB, Report.gone(CLUSTER, WEB, "uid-1", as_of=START))
+        await link.settle()
+        assert reported(link) is None
+
+
+@in_virtual_time
+async def test_what_is_held_and_not_wished_for_is_left_alone() -> None:
+    async with Link() as link:
+        link.wish([config_map("a")])
+        link.connect()
+        await link.settle()
+        link.lines[-1].cut()
+        link.wishes.drop(WEB)
+        link.connect()
+        await link.settle(LONG_S)
+        head = link.desk.get(WEB)
+        assert head is not None
+        assert (head.leaving, head.released) == ("", False)
+        assert link.ends[1:] == []
+
+
 @pytest.mark.parametrize("reason", [one for one in HoldReason if one is not HoldReason.RELEASED])
 def test_held_means_keep(reason: HoldReason) -> None:
     @in_virtual_time

@@ -1,11 +1,14 @@
 """How verdicts become Ready: one speaks for itself, several are counted, and being away never improves the result."""
 
+from datetime import timedelta
+
 import pytest
 
 from agent.model.report import Stage
 from hub.model.standing import Problem
+from hub.model.wish import Presence
 from hub.status.summary import coarse_age, next_change_s, summarize
-from hub.status.verdict import State, Verdict
+from hub.status.verdict import Patience, State, Verdict
 from tests.hub.status.samples import (
     NOW,
     away,
@@ -91,6 +94,12 @@ def test_several_give(verdicts: list[Verdict], status: str, reason: str) -> None
 def test_an_agent_that_is_away_is_believed_for_a_while() -> None:
     assert lost(for_s=59).state is State.READY
     assert lost(for_s=61).state is State.DISCONNECTED
+
+
+@pytest.mark.parametrize("presence", [None, away(-3600)], ids=["since the start", "since it went"])
+def test_a_clock_that_was_put_back_makes_nobody_be_believed_for_longer(presence: Presence | None) -> None:
+    patience = Patience(began=NOW + timedelta(hours=1), unknown_after=timedelta(seconds=60))
+    assert patience.has_lapsed(presence, NOW)
 
 
 def test_a_report_of_another_object_of_that_name_is_no_word_on_this_one() -> None:
