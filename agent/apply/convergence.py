@@ -7,9 +7,11 @@ from enum import StrEnum
 
 from agent.apply.prune import Refs
 from agent.model.content import Manifest
+from agent.model.inventory import format_id
 from agent.model.jobs import JOB, has_time_to_live
 from agent.model.names import Digest, HomeName, ObjectRef
 
+_SECRET = ("", "Secret")
 RECONCILIATION_FAILED = "ReconciliationFailed"
 PRUNE_FAILED = "PruneFailed"
 SUPERSEDED = "Superseded"
@@ -58,8 +60,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convergence:
-    """What is wished: every manifest of a complete Bundle, `is_applied` if it was applied in full before. `inventory` is what is there
-    because of this delivery, `ahead` what may be, `ended` the Jobs that are no more by the manifest they ran by; `kept_elsewhere` other
+    """What is wished: every manifest of a complete Bundle, `is_applied` if it was applied in full before; `confidential` are the ids of
+    those that hold values of Secrets. `inventory` is what is there because of this delivery, `ahead` what may be, `ended` the Jobs that are no more by the manifest they ran by; `kept_elsewhere` other
     assignments name, asked at each deletion: one may have come meanwhile."""
 
     owner: HomeName
@@ -73,6 +75,11 @@ class Convergence:
     force: bool = False
     kept_elsewhere: Refs = frozenset()
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
+    confidential: frozenset[str] = frozenset()
+
+    def is_confidential(self, ref: ObjectRef) -> bool:
+        """Tell whether nothing that an object's manifest says may be told."""
+        return (ref.group, ref.kind) == _SECRET or format_id(ref) in self.confidential
 
     @property
     def passing_jobs(self) -> frozenset[ObjectRef]:

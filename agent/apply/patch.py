@@ -2,21 +2,18 @@
 
 from agent.apply.convergence import Action
 from agent.apply.plan import Plan
-from agent.apply.server import FIELD_MANAGER, Journal, Server, version_of
+from agent.apply.sending import send
+from agent.apply.server import Journal, Server, version_of
 from agent.apply.trial import UNANSWERED
 from agent.kube.errors import ApiError, Conflict, NotFound
 
 
 async def write(server: Server, plan: Plan, journal: Journal) -> None:
     """Write one object; a refusal is entered in the plan. Raises ApiError when the server does not answer."""
-    ref, resource = plan.manifest.ref, plan.resource
-    assert resource is not None
     try:
         if plan.recreate:
             await _delete_and_wait(server, plan, journal)
-        applied = await server.api.apply(
-            resource, ref.namespace, ref.name, plan.manifest.body, field_manager=FIELD_MANAGER
-        )
+        applied = await send(server, plan, plan.manifest.ref.name, plan.manifest.body)
     except UNANSWERED:
         raise
     except ApiError as problem:

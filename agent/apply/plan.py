@@ -17,7 +17,7 @@ from agent.model.content import Manifest
 @dataclass(slots=True, kw_only=True)
 class Plan:
     """One manifest on its way; `blocks` its stage, `recreate` it anew, `version` is the live one when nothing is to be written, `has_ended`:
-    it is a Job that ran and is no more."""
+    it is a Job that ran and is no more, `is_confidential`: nothing that it says may be told."""
 
     manifest: Manifest
     resource: Resource | None = None
@@ -26,6 +26,7 @@ class Plan:
     version: str = ""
     recreate: bool = False
     has_ended: bool = False
+    is_confidential: bool = False
     reason: str = ""
     message: str = ""
     blocks: bool = False

@@ -5,6 +5,7 @@ from agent.kube.errors import ApiError, Invalid, NotFound
 from agent.model.names import ObjectRef
 
 _IMMUTABLE = ("is immutable", "immutable field")
+_UNREADABLE = ("failed to create typed patch object", "failed to convert new object")
 
 
 def is_immutable(problem: CartwheelError) -> bool:
@@ -22,6 +23,11 @@ def is_broken(change: ApiError, new: ApiError) -> bool:
 def is_webhook_down(problem: CartwheelError) -> bool:
     """Tell whether the server failed because an admission webhook did: that concerns what the webhook looks at, not the others."""
     return "failed calling webhook" in problem.message
+
+
+def is_unreadable(problem: CartwheelError) -> bool:
+    """Tell whether the server failed over what the object says: to a field of a wrong type servers answer as to a defect of their own."""
+    return any(text in problem.message for text in _UNREADABLE)
 
 
 def dry_run_refused(ref: ObjectRef, problem: CartwheelError) -> str:

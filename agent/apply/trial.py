@@ -9,8 +9,9 @@ from agent.apply.convergence import Action, Convergence, Known
 from agent.apply.drift import holds
 from agent.apply.plan import Plan, is_known
 from agent.apply.policy import EXCLUDED, is_skipped, says
-from agent.apply.refusal import is_broken, is_immutable, is_webhook_down
-from agent.apply.server import FIELD_MANAGER, Server, version_of
+from agent.apply.refusal import is_broken, is_immutable, is_unreadable, is_webhook_down
+from agent.apply.sending import send
+from agent.apply.server import Server, version_of
 from agent.kube.api import Object
 from agent.kube.errors import (
     ApiError,
@@ -42,7 +43,7 @@ class Trial:
 
     async def plan(self, manifest: Manifest) -> Plan:
         """Return what an apply would do. Raises ApiError when the server does not answer."""
-        plan = Plan(manifest=manifest)
+        plan = Plan(manifest=manifest, is_confidential=self._task.is_confidential(manifest.ref))
         try:
             await self._look(plan)
         except ServerFailed as problem:
@@ -55,7 +56,7 @@ class Trial:
 
     async def _explain(self, plan: Plan, problem: ServerFailed) -> ApiError:
         """Return the failure if it is of this object's kind alone. Raises it when it is the server's."""
-        if is_webhook_down(problem):
+        if is_webhook_down(problem) or is_unreadable(problem):
             return problem
         if plan.resource is not None:
             try:
@@ -149,14 +150,10 @@ class Trial:
 
     async def _is_broken(self, plan: Plan, desired: Object, problem: ApiError) -> bool:
         """Tell whether an object could not be made anew either, by trying one of another name: then it must not be deleted for that."""
-        ref, resource = plan.manifest.ref, plan.resource
-        assert resource is not None
-        name = ref.name[:_LONGEST_STEM] + _TRIAL
+        name = plan.manifest.ref.name[:_LONGEST_STEM] + _TRIAL
         body = canonical({**desired, "metadata": {**desired["metadata"], "name": name}})
         try:
-            await self._server.api.apply(
-                resource, ref.namespace, name, body, field_manager=FIELD_MANAGER, dry_run=True
-            )
+            await send(self._server, plan, name, body, dry_run=True)
         except UNANSWERED:
             raise
         except ApiError as refused:
@@ -174,9 +171,5 @@ class Trial:
 
     async def _dry_run(self, plan: Plan) -> Object | None:
         """Return what an apply would leave, None when it would create the object."""
-        ref, resource = plan.manifest.ref, plan.resource
-        assert resource is not None
-        applied = await self._server.api.apply(
-            resource, ref.namespace, ref.name, plan.manifest.body, field_manager=FIELD_MANAGER, dry_run=True
-        )
+        applied = await send(self._server, plan, plan.manifest.ref.name, plan.manifest.body, dry_run=True)
         return None if applied.created else applied.object

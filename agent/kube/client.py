@@ -403,7 +403,7 @@ def _watch_event(path: str, line: bytes) -> WatchEvent:
         return WatchEvent(change=Change(event["type"]), object=event["object"])
     except (KeyError, ValueError) as problem:
         raise ServerFailed(
-            f"watch {path}: the API server sent what is no event: {line[:100]!r}",
+            f"watch {path}: the API server sent what is no event, of {len(line)} bytes",
             status=200,
             reason="Malformed",
         ) from problem

@@ -76,7 +76,8 @@ class Assignment:
     """The hub's present wish for a placement. Without slots: its substance is made once, and compared often.
 
     `source` names the source by which dependencies compare revisions. `tokens` are requests by name (reconcile, approve-prune), newest
-    value only. `generation` is the delivery's, for people; it orders nothing.
+    value only. `generation` is the delivery's, for people; it orders nothing. `confidential` are the inventory ids of the objects that hold
+    values of Secrets: of those nothing is told but names.
     """
 
     cluster: ClusterId
@@ -90,6 +91,7 @@ class Assignment:
     spec: DeliverySpec
     prune_limit: PruneLimit = PruneLimit()
     tokens: Mapping[str, str] = field(default_factory=dict)
+    confidential: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         """Return the canonical bytes."""
@@ -114,6 +116,7 @@ class Assignment:
                 spec=_spec(raw["spec"]),
                 prune_limit=PruneLimit(**raw["prune_limit"]),
                 tokens=raw["tokens"],
+                confidential=tuple(raw.get("confidential", ())),
             )
         except (KeyError, TypeError, json.JSONDecodeError) as problem:
             raise ValueError(f"this is no assignment: {problem!r}") from problem

@@ -33,6 +33,7 @@ def wish_of(
         force=assignment.spec.force,
         kept_elsewhere=kept_elsewhere,
         known=known,
+        confidential=frozenset(assignment.confidential),
     )
 
 

@@ -1,14 +1,17 @@
 """A value that comes from a Secret is nowhere but in the cluster's own object: not in a log, an event, a status or a file of the hub."""
 
+import json
+
 from e2e.scenarios.fleet import Fleet, config_map, namespace_manifest
 from e2e.servers.git_http import GitHttp
 
 CANARY = "canary-5f2b9c1d7e"
+PIN = "918273645"
 RESOURCES = """\
 apiVersion: v1
 kind: Secret
 metadata: {{name: values, namespace: flux-system}}
-stringData: {{PASSWORD: {canary}}}
+stringData: {{PASSWORD: {canary}, PIN: "{pin}"}}
 ---
 apiVersion: source.toolkit.fluxcd.io/v1
 kind: GitRepository
@@ -34,15 +37,19 @@ def test_a_secret_value_is_found_only_in_the_clusters_object(
     files = {
         "namespace.yaml": namespace_manifest(place),
         "settings.yaml": config_map("settings", place, password="${PASSWORD}"),
-        # Refused by the API server, whose message must not carry the value either.
-        "wrong.yaml": config_map("Wrong_Name", place, password="${PASSWORD}"),
+        # Refused by the API server, which quotes the values: a label, and a number where there must be text.
+        "wrong.yaml": labelled("wrong", place, secret="${PASSWORD} ?"),
+        "pin.yaml": config_map("pin", place, pin="${PIN}"),
     }
     repository.commit(files, "Begin")
-    fleet.apply(RESOURCES.format(id=namespace, url=git_server.url(namespace), canary=CANARY))
+    fleet.apply(RESOURCES.format(id=namespace, url=git_server.url(namespace), canary=CANARY, pin=PIN))
     fleet.until(
         lambda: fleet.ready(namespace)[1] == "ReconciliationFailed", lambda: str(fleet.ready(namespace))
     )
-    commit = repository.commit({"wrong.yaml": None}, "Mend")
+    message = fleet.ready(namespace)[2]
+    assert 'metadata.labels: Invalid value: "***": a valid label must be' in message
+    assert ".data.pin: expected string, got &value.valueUnstructured{Value:***}" in message
+    commit = repository.commit({"wrong.yaml": None, "pin.yaml": None}, "Mend")
     fleet.hub("reconcile", "source", "git", namespace)
     # A delivery without a Fleet goes to the management cluster, as in Flux.
     fleet.until_ready(namespace, revision=commit)
@@ -50,8 +57,16 @@ def test_a_secret_value_is_found_only_in_the_clusters_object(
     assert plane.get("configmap", "settings", "-n", place)["data"]["password"] == CANARY
 
     kinds = "events,kustomizations,gitrepositories,clusters,fleets,pods,deployments,leases"
-    assert CANARY not in plane.kubectl("get", kinds, "-A", "-o", "yaml")
-    for prefix in ("cartwheel-hub", "cartwheel-agent"):
-        assert CANARY not in plane.pods.logs("cartwheel-system", prefix)
-    for file in (plane.folder / "pods").rglob("*"):
-        assert not file.is_file() or CANARY.encode() not in file.read_bytes(), file
+    told = plane.kubectl("get", kinds, "-A", "-o", "yaml")
+    told += "".join(
+        plane.pods.logs("cartwheel-system", name) for name in ("cartwheel-hub", "cartwheel-agent")
+    )
+    files_ = [file.read_bytes() for file in (plane.folder / "pods").rglob("*") if file.is_file()]
+    for value in (CANARY, PIN):
+        assert value not in told
+        assert not [data for data in files_ if value.encode() in data]
+
+
+def labelled(name: str, namespace: str, **labels: str) -> str:
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})

@@ -13,8 +13,8 @@ from agent.model.assignment import (
     Order,
     PruneLimit,
 )
-from agent.model.content import Bundle
 from agent.model.names import Digest, HomeName, ObjectRef, group_of, version_of
+from hub.delivery.bundle import Built
 from hub.delivery.candidate import source_name
 from hub.delivery.placement import Placement
 from hub.model import annotations as names
@@ -31,7 +31,7 @@ def assigned(
     fleet: Fleet | None,
     *,
     candidate: Digest,
-    bundle: Bundle,
+    built: Built,
     revision: str,
     by_agent: tuple[HomeName, ...],
     traceparent: Traceparent,
@@ -44,13 +44,14 @@ def assigned(
         generation=delivery.metadata.generation,
         order=UNSTAMPED,
         candidate=candidate,
-        bundle=bundle.ref,
+        bundle=built.bundle.ref,
         source=source_name(delivery),
         spec=_spec(delivery, by_agent),
         prune_limit=_prune_limit(fleet),
-        tokens=tokens(delivery, placement, bundle.digest),
+        tokens=tokens(delivery, placement, built.bundle.digest),
+        confidential=built.confidential,
     )
-    return Assigned(assignment=assignment, bundle=bundle, revision=revision, traceparent=traceparent)
+    return Assigned(assignment=assignment, bundle=built.bundle, revision=revision, traceparent=traceparent)
 
 
 def tokens(delivery: Kustomization, placement: Placement, bundle: Digest) -> dict[str, str]:

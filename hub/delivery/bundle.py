@@ -5,12 +5,12 @@ no value of the cluster is in the base, all else in the overlay.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.model.content import Bundle, Index, Manifest
-from agent.model.inventory import is_exact
+from agent.model.inventory import format_id, is_exact
 from agent.model.names import Digest, ObjectRef, group_of
 from hub.build.envsubst import Budget
 from hub.build.errors import BuildFailed
@@ -24,10 +24,11 @@ _Used = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A Bundle, and the bytes that it names: manifests and both indexes."""
+    """A Bundle, the bytes that it names (manifests and both indexes), and the ids of the objects that hold values of Secrets."""
 
     bundle: Bundle
-    blobs: Mapping[Digest, bytes]
+    blobs: Mapping[Digest, bytes] = field(repr=False)
+    confidential: tuple[str, ...] = ()
 
 
 class Assembly:
@@ -62,13 +63,17 @@ class Assembly:
             self._check(variables)
         base: list[Manifest] = []
         overlay: list[Manifest] = []
+        confidential: set[str] = set()
         budget = Budget()
         for number in range(len(self._rendered)):
             names = self._referenced(number) if variables.runs else frozenset()
             used = tuple((name, variables.values[name]) for name in sorted(names) if name in variables.values)
             place = overlay if names & variables.of_cluster else base
-            place.extend(self._made(number, variables.runs, used, budget))
-        return self._bundle(base, overlay)
+            made = self._made(number, variables.runs, used, budget)
+            place.extend(made)
+            if names & variables.confidential:
+                confidential.update(format_id(one.ref) for one in made)
+        return replace(self._bundle(base, overlay), confidential=tuple(sorted(confidential)))
 
     def _check(self, variables: Variables) -> None:
         """Refuse names that no expression could name, worded as Flux words it for the first resource."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hub.build.substitute import read_references
-from hub.delivery.variables import Values
+from hub.delivery.variables import SecretValues, Values
 from hub.model.cluster import Cluster
 from hub.model.kustomization import Kustomization, VariablesFrom, VariablesKind
 
@@ -53,7 +53,9 @@ async def _read(
     for one in references:
         data = await reader.variables(one.kind, namespace, one.name)
         if data is not None:
-            found[(str(one.kind), one.name)] = data
+            found[(str(one.kind), one.name)] = (
+                SecretValues(data) if one.kind is VariablesKind.SECRET else data
+            )
     return found
 
 

@@ -166,7 +166,7 @@ class Planning:
             placement,
             plan.placed.fleet,
             candidate=plan.candidate.digest,
-            bundle=built.bundle,
+            built=built,
             revision=plan.artifact.revision,
             by_agent=judgement.by_agent,
             traceparent=plan.assembly.traceparent,

@@ -4,7 +4,7 @@ Low to high: built-ins, substituteFrom, substitute, the cluster's variablesFrom,
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hub.build.substitute import merge_variables
@@ -18,12 +18,21 @@ _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 Values = Mapping[str, str]
 
 
+class SecretValues(dict[str, str]):
+    """Values of a Secret: nothing shows them by accident."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} values of a Secret>"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
-    """Names with values. `of_cluster` are the names whose value comes from the cluster; `runs` tells whether substitution runs at all."""
+    """Names with values. `of_cluster` are the names whose value comes from the cluster, `confidential` those whose value comes from a Secret;
+    `runs` tells whether substitution runs at all."""
 
-    values: Values = field(default_factory=dict)
+    values: Values = field(default_factory=dict, repr=False)
     of_cluster: frozenset[str] = frozenset()
+    confidential: frozenset[str] = frozenset()
     runs: bool = False
 
 
@@ -49,11 +58,21 @@ def variables_of(delivery: Kustomization, cluster: Cluster, fleet: Fleet | None,
     )
     if not runs:
         return Variables()
-    high = merge_variables((*layers.cluster_from, cluster.spec.variables, overrides))
+    of_place = (*layers.cluster_from, cluster.spec.variables, overrides)
+    high = merge_variables(of_place)
     low, _ = built_ins(cluster)
     values = {**low, **own, **high}
     of_cluster = frozenset(name for name in values if name in high or name not in own)
-    return Variables(values=values, of_cluster=of_cluster, runs=True)
+    confidential = _confidential((*layers.delivery, *of_place))
+    return Variables(values=values, of_cluster=of_cluster, confidential=confidential, runs=True)
+
+
+def _confidential(layers: Iterable[Values]) -> frozenset[str]:
+    """Return the names whose value, the last one, comes from a Secret."""
+    found: set[str] = set()
+    for layer in layers:
+        found = found | layer.keys() if isinstance(layer, SecretValues) else found - layer.keys()
+    return frozenset(found)
 
 
 def built_ins(cluster: Cluster) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -8,7 +8,7 @@ from hub.build.errors import BuildFailed
 from hub.build.objects import Marks
 from hub.build.render import Rendered
 from hub.delivery.bundle import Assembly, Built
-from hub.delivery.variables import Layers, variables_of
+from hub.delivery.variables import Layers, SecretValues, variables_of
 from hub.model.cluster import Cluster
 from tests.hub.delivery.samples import EU, US, cluster, delivery, prod
 
@@ -118,3 +118,25 @@ def test_the_texts_of_a_build_have_one_budget() -> None:
     assert len(build(assembly(*many), EU, SIZE="x" * 10_000).bundle.entries) == 40
     with pytest.raises(BuildFailed, match="as much work"):
         build(assembly(*many), EU, SIZE="x" * 1_000_000)
+
+
+def test_objects_that_hold_a_value_of_a_secret_are_named() -> None:
+    given = assembly(PLAIN, NAMED, OWN)
+    layers = Layers(
+        delivery=({"SIZE": "1"}, SecretValues(SIZE="2")), cluster_from=(SecretValues(CLUSTER_NAME="x"),)
+    )
+    assert given.build(variables_of(delivery(), EU, prod(), layers)).confidential == (
+        "apps_named__ConfigMap",
+        "apps_own__ConfigMap",
+    )
+    # The last one that says it counts, and one that is not used does not.
+    layers = Layers(delivery=(SecretValues(SIZE="2", OTHER="3"), {"SIZE": "1"}))
+    assert given.build(variables_of(delivery(), EU, prod(), layers)).confidential == ()
+
+
+def test_nothing_that_holds_values_shows_them() -> None:
+    layers = Layers(delivery=(SecretValues(SIZE="hunter2"),))
+    variables = variables_of(delivery(), EU, prod(), layers)
+    built = assembly(OWN).build(variables)
+    assert "hunter2" in str(built.blobs)
+    assert "hunter2" not in f"{layers} {variables} {built}"
