@@ -7,7 +7,7 @@ token, which enrols it anew whatever certificate it has.
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.kit.clock import Clock, Randomness
@@ -174,7 +174,7 @@ class Dial:
 class _Token:
     """A join token and the CA by which the hub is known that made it."""
 
-    text: str
+    text: str = field(repr=False)
     ca: bytes
 
     @property

@@ -5,7 +5,7 @@ saving asks again with the same key.
 """
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -27,7 +27,7 @@ FIELD_MANAGER = "cartwheel-agent"
 class Credentials:
     """PEM texts; certificate and CA are empty before enrolment. `token_id` is the first half of the join token that was used."""
 
-    key: bytes
+    key: bytes = field(repr=False)
     certificate: bytes = b""
     ca: bytes = b""
     token_id: str = ""

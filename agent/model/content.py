@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -37,7 +37,7 @@ class Manifest:
     ref: ObjectRef
     version: str
     digest: Digest
-    body: bytes
+    body: bytes = field(repr=False)
 
     @classmethod
     def of(cls, value: Mapping[str, Any], ref: ObjectRef) -> "Manifest":

@@ -44,7 +44,7 @@ class Head:
     released: bool = False
     leaving: str = ""
     packs: tuple[str, ...] = ()
-    inline: Mapping[Digest, bytes] = field(default_factory=dict)
+    inline: Mapping[Digest, bytes] = field(default_factory=dict, repr=False)
     traceparent: Traceparent = field(default=NO_TRACE, compare=False)
 
     @cached_property

@@ -1,6 +1,6 @@
 """The messages of a session as values: what the agent sends up and the hub sends down. Pure; their bytes are made in `agent.wire`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from agent.kit.tracing import NO_TRACE, Traceparent
@@ -114,7 +114,7 @@ class Assign:
     revision: str = ""
     traceparent: Traceparent = NO_TRACE
     delta: Delta | None = None
-    inline: tuple[bytes, ...] = ()
+    inline: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 class Substitution:
     """The variables of one build and how they are used; `always` runs it without any, as the strategy Always does."""
 
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(repr=False)
     strict: bool = True
     always: bool = False
     budget: Budget = field(default_factory=Budget)

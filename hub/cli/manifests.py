@@ -91,7 +91,7 @@ class AgentChoices:
     address: Address
     enrol_address: Address
     ca_certificate: str
-    token: str
+    token: str = field(repr=False)
     only_namespace: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ The CA's key lives in a Secret of the hub's namespace. A certificate names its c
 
 import hashlib
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -33,7 +33,7 @@ class Issued:
     certificate: bytes
     fingerprint: str
     not_after: datetime
-    key: bytes = b""
+    key: bytes = field(default=b"", repr=False)
 
 
 class Authority:
