@@ -1,6 +1,7 @@
 """What people and programs read: progress and verdicts on stderr with Flux's marks, tables and documents on stdout."""
 
 import json
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 
@@ -8,6 +9,9 @@ import click
 import yaml
 
 from agent.kube.api import Object
+
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line break, and those that turn the direction of writing."""
 
 
 class Format(StrEnum):
@@ -18,34 +22,39 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
+def write(text: str, *, err: bool = False) -> None:
+    """Print a line. What others wrote may be in it, commits and agents among them: their signs must not steer the terminal."""
+    click.echo(_STEERING.sub(lambda found: f"\\x{ord(found.group()):02x}", text), err=err)
+
+
 def action(text: str) -> None:
     """Say what is being done."""
-    click.echo(f"► {text}", err=True)
+    write(f"► {text}", err=True)
 
 
 def generated(text: str) -> None:
     """Say what was made."""
-    click.echo(f"✚ {text}", err=True)
+    write(f"✚ {text}", err=True)
 
 
 def waiting(text: str) -> None:
     """Say what is waited for."""
-    click.echo(f"◎ {text}", err=True)
+    write(f"◎ {text}", err=True)
 
 
 def success(text: str) -> None:
     """Say what is done."""
-    click.echo(f"✔ {text}", err=True)
+    write(f"✔ {text}", err=True)
 
 
 def warning(text: str) -> None:
     """Say what is not as it should be, though the command goes on."""
-    click.echo(f"⚠️ {text}", err=True)
+    write(f"⚠️ {text}", err=True)
 
 
 def failure(text: str) -> None:
     """Say what could not be done."""
-    click.echo(f"✗ {text}", err=True)
+    write(f"✗ {text}", err=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, with_header: bool = True) -> None:
@@ -54,7 +63,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, with_header: 
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines if with_header else lines[1:]:
         cells = (cell.ljust(width) + "\t" for cell, width in zip(line, widths, strict=True))
-        click.echo("".join(cells))
+        write("".join(cells))
 
 
 def documents(objects: Sequence[Object]) -> None:
