@@ -94,8 +94,8 @@ class Departure:
     async def _tell_unreachable(self, key: Key, cluster: Cluster) -> None:
         """Say once that the agent is away, and what happens when it comes back."""
         message = (
-            f"removed while its agent was away: that is revoked, and when it comes back {_farewell(cluster)}; it is waited for until "
-            f"{timestamp(self._end_of_certificate(cluster))}, or `hub cluster remove {key[1]} --forget`"
+            f"removed while its agent was away, which is revoked: {_farewell(cluster)} when it comes back. Its certificate ends at "
+            f"{timestamp(self._end_of_certificate(cluster))}; `hub cluster remove {key[1]} --forget` does not wait for that"
         )
 
         told = cluster.conditions.get(REMOVED_UNREACHABLE)
@@ -132,6 +132,6 @@ def _farewell(cluster: Cluster) -> str:
         case Removal.PRUNE:
             return "it deletes what its deliveries brought there"
         case Removal.KEEP | Removal.FORGET:
-            return "it stops guarding, and what runs there stays"
+            return "it leaves what runs there and guards it no more"
         case _:
             assert_never(cluster.removal)

@@ -32,9 +32,11 @@ from hub.delivery.waking import Waking
 from hub.delivery.whereabouts import Whereabouts
 from hub.delivery.wishes import Wishes
 from hub.model import annotations as names
+from hub.model.durations import instant
 from hub.model.fields import unsupported
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization
+from hub.model.standing import DELETING, Problem
 from hub.model.wish import Assigned, Boards, PlacementKey
 from hub.store import Store
 from hub.telemetry import ResourceMeter, about
@@ -60,6 +62,7 @@ class Controller:
         telemetry = telemetry or Telemetry()
         self._settings = settings
         self._store = store
+        self._clock = clock
         self._loop: Loop[Key] = Loop(
             "deliveries",
             self._reconcile,
@@ -163,10 +166,19 @@ class Controller:
         """Take the finalizer of a deleted delivery when no connected cluster has it and the others have a tombstone."""
         if names.FINALIZER not in delivery.metadata.finalizers:
             return Done()
-        if await self._whereabouts.leave(delivery):
+        if waits := await self._whereabouts.leave(delivery):
+            self._tell_waiting(delivery, waits)
             return Again(after_s=self._settings.look_again_s)
         await self._store.set_finalizer(self._store.kustomizations, key, present=False)
         return Done()
+
+    def _tell_waiting(self, delivery: Kustomization, waits: tuple[str, ...]) -> None:
+        """Say what a deletion waits for, once it takes longer than it should."""
+        asked = delivery.metadata.deletion_timestamp
+        waited_s = (self._clock.now() - instant(asked)).total_seconds() if asked else 0.0
+        if waited_s >= self._settings.look_again_s:
+            message = "being deleted; it is still in the cluster:\n" + "\n".join(waits)
+            self._standings.tell(delivery, problem=Problem(reason=DELETING, message=message, is_quiet=True))
 
     async def _converge(self, key: Key, delivery: Kustomization) -> Outcome:
         if (refusal := unsupported(Kind.KUSTOMIZATION, delivery.raw_spec)) is not None:

@@ -27,7 +27,7 @@ from hub.model.cluster import (
     shares_identity,
 )
 from hub.model.durations import instant
-from hub.model.metadata import Uid
+from hub.model.metadata import Metadata, Uid
 from hub.model.wish import Boards, PlacementKey, present_in
 from hub.store import Store
 
@@ -61,6 +61,27 @@ class Leaving:
         """Tell whether a delivery was left in a cluster where it is no longer placed."""
         found = self._store.clusters.get(cluster)
         return found is not None and _is_released(found, home, uid)
+
+    def hindrance(self, cluster: Cluster, home: HomeName, uid: str) -> str:
+        """Say why a delivery that is to leave a connected cluster has not left it yet."""
+        key = (cluster.spec.id or ClusterId(""), home)
+        report, wish = self._boards.reports.get(key), self._boards.wishes.get(key)
+        is_told = isinstance(wish, Wished) and wish.uid == uid
+        if (
+            is_told
+            and report is not None
+            and report.uid == uid
+            and report.stage in (Stage.FAILED, Stage.WAITING)
+        ):
+            return report.message
+        entries = [one for one in cluster.status.tombstones if (_home(one), one.uid) == (home, uid)]
+        heir = self._heir(key[0], entries[0]) if entries else None
+        if heir is not None:
+            return (
+                f"Kustomization {heir.namespace}/{heir.name} is new there and not on its desk yet; until it is, it may be what takes "
+                "the objects over"
+            )
+        return "its agent has not let go of it yet"
 
     def comes(self, key: PlacementKey, uid: str) -> None:
         """Note that a delivery is wished for again: that it once left says nothing of its next leaving."""
@@ -194,7 +215,7 @@ class Leaving:
             if superseded:
                 self._gone.add((key, entry.uid))
             return superseded
-        if not self._is_awaited(id_, entry):
+        if self._heir(id_, entry) is None:
             deletes = entry.deletion_policy is not DeletionPolicy.ORPHAN
             wish = Wished(
                 home=home,
@@ -206,8 +227,8 @@ class Leaving:
             self._boards.wishes.put(key, wish)
         return False
 
-    def _is_awaited(self, id_: ClusterId, entry: Tombstone) -> bool:
-        """Tell whether a delivery is new in the cluster and not on its desk yet: it may be what takes the objects over.
+    def _heir(self, id_: ClusterId, entry: Tombstone) -> Metadata | None:
+        """Return a delivery that is new in the cluster and not on its desk yet: it may be what takes the objects over.
 
         One that was made long before the deletion is no renaming, unless it is the very same under another home name.
         """
@@ -221,8 +242,8 @@ class Leaving:
                 continue
             report = self._boards.reports.get(key)
             if report is None or report.uid != metadata.uid or report.stage is Stage.GONE:
-                return True
-        return False
+                return metadata
+        return None
 
     def _hold(self, id_: ClusterId, entry: ReleasedPlacement) -> None:
         key = (id_, _home(entry))
@@ -232,11 +253,12 @@ class Leaving:
     async def _decide_released(self, key: Key, cluster: Cluster) -> None:
         """Carry out what a person decided about released placements."""
         annotations = cluster.metadata.annotations
-        for name, deletes in ((names.PRUNE_RELEASED, True), (names.FORGET_RELEASED, False)):
+        for name, verb in ((names.PRUNE_RELEASED, "prune"), (names.FORGET_RELEASED, "forget")):
             wanted = {one.strip() for one in annotations.get(name, "").split(",")}
             for entry in cluster.status.released:
                 if f"{_home(entry)}@{entry.since}" in wanted:
-                    await self.bury(key, _home(entry), entry.uid, deletes=deletes, reason=name)
+                    reason = f"`hub placement {verb}`"
+                    await self.bury(key, _home(entry), entry.uid, deletes=verb == "prune", reason=reason)
 
     def _clear(self, cluster: Cluster, id_: ClusterId) -> None:
         """Have everything leave a cluster that is being removed from the fleet; objects only when that was asked for."""

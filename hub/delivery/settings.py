@@ -23,7 +23,7 @@ class DeliverySettings:
     @property
     def look_again_s(self) -> float:
         """Return after how long what is waited for is looked at though nothing told of it."""
-        return self.dependency_retry_s * self.scale
+        return self.dependency_retry_s
 
     def scaled_s(self, duration: Duration) -> float:
         """Return how long a resource's own time is here."""

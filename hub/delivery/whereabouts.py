@@ -66,15 +66,15 @@ class Whereabouts:
         else:
             await self._leaving.release(name, home, uid, reason=f"{by} no longer places it here")
 
-    async def leave(self, delivery: Kustomization) -> bool:
-        """Have a deleted delivery leave every cluster; tell whether it is to wait for one that is connected and has it yet.
+    async def leave(self, delivery: Kustomization) -> tuple[str, ...]:
+        """Have a deleted delivery leave every cluster; return what it has to wait for: clusters that are connected and have it yet.
 
         Where it was released it was left on purpose: what becomes of it there a person says.
         """
         key, uid = _key(delivery), delivery.metadata.uid
         deletes = not delivery.spec.suspend and _deletes_objects(delivery)
         # One that cannot be read may have it, and can be given no tombstone.
-        waits = bool(self._store.clusters.malformed)
+        waits = [f"Cluster {one}/{name} cannot be read" for one, name in self._store.clusters.malformed]
         for place_, cluster in self._clusters_of(self._where(key, uid) | self._remembered(delivery)):
             if self._leaving.is_gone(place_, uid) or self._leaving.is_released(
                 _name(cluster), place_[1], uid
@@ -92,8 +92,10 @@ class Whereabouts:
                 time=delivery.metadata.deletion_timestamp or "",
             )
             presence = self._boards.presence.get(place_[0])
-            waits = waits or (presence is not None and presence.connected)
-        return waits
+            if presence is not None and presence.connected:
+                newest = self._store.clusters.readable(_name(cluster)) or cluster
+                waits.append(f"{cluster.metadata.name}: {self._leaving.hindrance(newest, place_[1], uid)}")
+        return tuple(waits)
 
     def _clusters_of(self, places: Iterable[PlacementKey]) -> Iterator[tuple[PlacementKey, Cluster]]:
         """Yield the placements in clusters that stay in the fleet."""

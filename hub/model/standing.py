@@ -10,6 +10,9 @@ from agent.model.names import ClusterId, HomeName
 from hub.model.cluster import ClusterName
 from hub.model.metadata import Uid
 
+DELETING = "Deleting"
+"""Why a delivery that was deleted is there yet: some cluster has not let go of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:

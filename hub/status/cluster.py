@@ -159,7 +159,9 @@ def _removing(outlook: ClusterOutlook, conditions: Conditions) -> Condition:
     away = conditions.get(REMOVED_UNREACHABLE)
     if away is not None and not is_there:
         return _condition(READY, ConditionStatus.FALSE, away.reason, away.message)
-    text = f"being removed: {outlook.present} deliveries are still to leave the cluster"
+    text = f"being removed; deliveries still to leave the cluster: {outlook.present}"
+    if not is_there:
+        text += "; its agent is not connected"
     return _condition(READY, ConditionStatus.FALSE, REMOVING, text)
 
 

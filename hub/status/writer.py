@@ -20,7 +20,7 @@ from hub.model.cluster import Cluster, ClusterStatus
 from hub.model.fleet import Fleet, FleetStatus
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization, KustomizationStatus
-from hub.model.standing import Standing
+from hub.model.standing import DELETING, Standing
 from hub.model.wish import Boards, PlacementKey, present_in
 from hub.status.cluster import ClusterOutlook, cluster_status_of
 from hub.status.delivery import Outlook, status_of
@@ -202,8 +202,7 @@ class StatusWriter:
             self._on_the_way_s.pop(key, None)
             self._traces.forget(key)
             return Done()
-        metadata = delivery.metadata
-        if metadata.is_being_deleted or standing is None or not _is_about(standing, delivery):
+        if standing is None or not _is_about(standing, delivery) or _leaves_soon(delivery, standing):
             # The next word comes soon.
             return Done()
         verdicts = self._judging.of(standing)
@@ -297,6 +296,12 @@ class StatusWriter:
     def _until_lapse(self, ids: Iterable[ClusterId]) -> Outcome:
         lapse_s = self._judging.next_lapse_s(ids)
         return Again(after_s=lapse_s + _MARGIN_S) if lapse_s is not None else Done()
+
+
+def _leaves_soon(delivery: Kustomization, standing: Standing) -> bool:
+    """Tell whether a delivery was deleted and nothing is known to hinder that."""
+    is_hindered = standing.problem is not None and standing.problem.reason == DELETING
+    return delivery.metadata.is_being_deleted and not is_hindered
 
 
 def _is_about(standing: Standing, delivery: Kustomization) -> bool:

@@ -300,6 +300,10 @@ async def remove(
         is_gone = found is None or await let_go(
             caller, api, found, removal, deadline_s=deadline_s, must_go=must_go
         )
+        if (caller.namespace, name) == (installation.CLUSTERS_NAMESPACE, installation.MANAGEMENT_CLUSTER):
+            output.warning(
+                "deliveries that name no Fleet have no cluster now; `hub install` enrols the management cluster again"
+            )
         if remote is None:
             _say_what_stays(name, removal, is_gone=is_gone)
             return

@@ -108,8 +108,8 @@ async def _wait_settled(
             (one.kind, one.namespace, one.name, one.uid) != _key(row) for one in now.status.tombstones
         )
         is_away = not is_left and not now.conditions.is_true(CONNECTED)
-        said = "the hub has not taken it up yet" if is_asked else "its agent has not done it yet"
-        return Progress(done=not is_asked and (is_left or is_away), message=f"{target}: {said}")
+        message = "" if is_asked else f"{target}: its agent has not done it yet"
+        return Progress(done=not is_asked and (is_left or is_away), message=message)
 
     await wait(caller, look, deadline_s=caller.deadline_s(), subject=f"{name} to be {settling.done}")
     if is_away:

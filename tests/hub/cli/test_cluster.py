@@ -443,6 +443,12 @@ def test_the_name_of_a_removed_cluster_that_is_away_may_be_used_again(unreachabl
     assert registered(unreachable)["metadata"]["uid"] != uid
 
 
+def test_without_the_management_cluster_it_is_said_who_brings_it_back(world: World) -> None:
+    world.run("cluster", "add", "management", "--context", "kind-eu-1")
+    result = world.run("cluster", "remove", "management")
+    assert "`hub install` enrols the management cluster again" in result.stderr
+
+
 @pytest.mark.parametrize("verb", ["suspend", "resume", "token", "remove"])
 def test_a_cluster_that_is_not_there_is_named(world: World, verb: str) -> None:
     result = world.run("cluster", verb, "nope")

@@ -159,7 +159,7 @@ async def test_one_that_is_away_stays_listed_as_unreachable_until_its_agent_has_
         await rig.clock.pass_(59)
         assert rig.condition("RemovedUnreachable") == ""
         await rig.clock.pass_(2)
-        assert "it stops guarding" in rig.condition("RemovedUnreachable")
+        assert "it leaves what runs there and guards it no more" in rig.condition("RemovedUnreachable")
         assert rig.reasons() == ["RemovedUnreachable"]
         rig.connect(desk={(HOME, "u")})
         await settle()

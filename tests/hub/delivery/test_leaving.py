@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.model.assignment import Hold, HoldReason, Tombstone
-from agent.model.names import timestamp
+from agent.model.names import ClusterId, timestamp
 from agent.model.report import Stage
 from hub.delivery.leaving import Leaving
 from hub.model.kinds import Kind
@@ -127,3 +127,29 @@ async def test_everything_on_the_desk_leaves_a_cluster_that_is_removed_though_no
             found = rig.wish("eu-1", home)
             assert isinstance(found, Tombstone)
             assert (found.uid, found.delete_objects) == (uid, True)
+
+
+async def test_a_deletion_that_takes_long_says_what_it_waits_for() -> None:
+    rig = one_cluster()
+    rig.deliver()
+    async with running(rig):
+        rig.connect("management")
+        rig.report("management", Stage.READY)
+        rig.deliver("new", creationTimestamp=timestamp(START), spec={"path": "./nowhere"})
+        rig.delete()
+        await rig.clock.pass_(20)
+        assert rig.standing().problem is None
+        await rig.clock.pass_(20)
+        problem = rig.standing().problem
+        assert problem is not None
+        assert "management: Kustomization apps/new is new there" in problem.message
+        rig.deliver("new", creationTimestamp=timestamp(START), spec={"suspend": True}, generation=2)
+        await rig.clock.pass_(30)
+        place = (ClusterId("id-of-management"), HOME)
+        said = rig.boards.reports.get(place)
+        assert said is not None
+        rig.boards.reports.put(place, replace(said, stage=Stage.FAILED, message="the agent's words"))
+        await rig.clock.pass_(30)
+        problem = rig.standing().problem
+        assert problem is not None
+        assert problem.message.endswith("management: the agent's words")

@@ -12,7 +12,7 @@ from agent.kit.tasks import Tasks
 from agent.model.report import Notice, NoticeKind, Report, Stage
 from hub.model.kinds import TYPES, Kind
 from hub.model.metadata import Uid
-from hub.model.standing import Problem, Standing
+from hub.model.standing import DELETING, Problem, Standing
 from hub.model.wish import Boards, Declined, Happening, Presence
 from hub.status.writer import StatusSettings, StatusWriter
 from hub.store import Store
@@ -114,6 +114,21 @@ async def test_a_word_on_the_old_generation_is_not_written_over_a_new_one_that_c
         rig.say(Stage.READY)
         await rig.clock.pass_(5)
         assert rig.api.find("kustomizations", "apps", "webapp")["status"] == {}
+
+
+async def test_of_what_is_being_deleted_nothing_is_said_but_what_hinders_it() -> None:
+    async with running() as rig:
+        going = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["finalizers.fluxcd.io"]}
+        rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization(), **going)
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(5)
+        assert rig.writes("kustomizations") == 0
+        rig.stand(standing(problem=Problem(reason=DELETING, message="eu-1: not yet", is_quiet=True)))
+        await rig.clock.pass_(5)
+        assert rig.ready() == ("False", "Deleting")
+        assert rig.events() == []
 
 
 async def test_a_burst_of_reports_is_written_at_a_bounded_rate() -> None:
