@@ -58,12 +58,13 @@ def from_kubeconfig(path: str | None = None, context: str | None = None) -> Acce
     """Return the access of a kubeconfig's context; None means kubectl's default. Raises AccessInvalid."""
     from kubernetes.client import Configuration
     from kubernetes.config import ConfigException, load_kube_config
+    from yaml import YAMLError
 
     found = Configuration()
     try:
         load_kube_config(config_file=path, context=context, client_configuration=found)
-    except (ConfigException, OSError, ValueError) as problem:
-        raise AccessInvalid(f"cannot use kubeconfig {path or ''}: {problem}".replace("  ", " ")) from problem
+    except (ConfigException, YAMLError, OSError, ValueError) as problem:
+        raise AccessInvalid(_explained(path, context, problem)) from problem
     tls = None
     if found.host.startswith("https"):
         tls = _tls(cafile=found.ssl_ca_cert)
@@ -73,6 +74,25 @@ def from_kubeconfig(path: str | None = None, context: str | None = None) -> Acce
         if found.cert_file:
             tls.load_cert_chain(found.cert_file, found.key_file)
     return Access(server=found.host.rstrip("/"), tls=tls, authorization=_header_of(found))
+
+
+def _explained(path: str | None, context: str | None, problem: Exception) -> str:
+    """Say what is wrong with a kubeconfig: it is not there, it has no such context, or what the library says of it."""
+    from kubernetes.config import ConfigException, list_kube_config_contexts
+    from yaml import YAMLError
+
+    # As kubectl has it, several files with a colon between are one kubeconfig.
+    named = path or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    if not any(Path(one).expanduser().exists() for one in named.split(os.pathsep)):
+        return f"there is no kubeconfig {named}"
+    try:
+        contexts, _ = list_kube_config_contexts(path)
+    except (ConfigException, YAMLError, OSError, ValueError):
+        contexts = []
+    names = sorted(str(one["name"]) for one in contexts)
+    if context is not None and names and context not in names:
+        return f"kubeconfig {named} has no context {context!r}; it has {', '.join(names)}"
+    return f"cannot use kubeconfig {named}: {problem}"
 
 
 def shrink_tls_buffers() -> None:

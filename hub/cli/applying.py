@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from agent.kube.api import Api, Object, Resource
+from agent.kube.api import Api, Applied, Listing, Object, Resource
 from agent.kube.errors import NotFound
 from agent.kube.resources import (
     CONFIG_MAPS,
@@ -15,6 +15,7 @@ from agent.kube.resources import (
     SERVICES,
 )
 from hub.cli import output
+from hub.cli.client import Failed
 from hub.model import installation
 from hub.model.kinds import TYPES, Kind
 
@@ -72,15 +73,24 @@ def subject(one: Object) -> str:
 async def apply(api: Api, objects: Iterable[Object]) -> None:
     """Apply objects one after the other, saying what each was."""
     for one in objects:
-        metadata = one["metadata"]
+        resource, metadata = _WRITTEN[one["kind"]], one["metadata"]
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        before = await find(api, resource, namespace, name)
         applied = await api.apply(
-            _WRITTEN[one["kind"]],
-            metadata.get("namespace", ""),
-            metadata["name"],
-            json.dumps(one).encode(),
-            field_manager=installation.FIELD_MANAGER,
+            resource, namespace, name, json.dumps(one).encode(), field_manager=installation.FIELD_MANAGER
         )
-        output.success(f"{subject(one)} {'created' if applied.created else 'configured'}")
+        output.success(f"{subject(one)} {_done(before, applied)}")
+
+
+def _done(before: Object | None, applied: Applied) -> str:
+    if applied.created:
+        return "created"
+    is_same = before is not None and _version(before) == _version(applied.object)
+    return "unchanged" if is_same else "configured"
+
+
+def _version(one: Object) -> str:
+    return str(one["metadata"].get("resourceVersion"))
 
 
 async def remove(api: Api, objects: Sequence[Object]) -> None:
@@ -92,6 +102,17 @@ async def remove(api: Api, objects: Sequence[Object]) -> None:
         except NotFound:
             continue
         output.success(f"{subject(one)} deleted")
+
+
+async def listed(api: Api, resource: Resource, namespace: str = "", **selectors: str) -> Listing:
+    """List objects of one of the hub's kinds. Raises Failed where the kind is not served."""
+    try:
+        return await api.list(resource, namespace, **selectors)
+    except NotFound as problem:
+        raise Failed(
+            f"the API server does not know {resource.kind}: the hub is not installed in this cluster; run `hub install`, or choose"
+            " the management cluster with --context"
+        ) from problem
 
 
 async def find(api: Api, resource: Resource, namespace: str, name: str) -> Object | None:

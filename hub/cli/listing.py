@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Change, Listing, Object
-from agent.kube.errors import Expired, NotFound
+from agent.kube.errors import Expired
 from hub.cli import output
+from hub.cli.applying import listed
 from hub.cli.client import Caller, Failed
 from hub.cli.output import Format
 from hub.cli.views import View, condition
@@ -99,11 +101,12 @@ async def show(caller: Caller, api: Api, view: View, options: ListOptions) -> No
     listing = await read(caller, api, view, options)
     items = chosen(listing.items, options)
     if not items and not options.watch:
+        elsewhere = "" if options.all_namespaces else "; -A looks in all of them"
         place = "any" if options.all_namespaces else f'"{caller.namespace}"'
         raise Failed(
-            f"{view.kind} object '{options.name}' not found in {place} namespace"
+            f"{view.kind} object '{options.name}' not found in {place} namespace{elsewhere}"
             if options.name
-            else f"no {view.kind} objects found in {place} namespace"
+            else f"no {view.kind} objects found in {place} namespace{elsewhere}"
         )
     print_items(view, items, options)
     if options.watch:
@@ -111,29 +114,53 @@ async def show(caller: Caller, api: Api, view: View, options: ListOptions) -> No
 
 
 async def show_all(caller: Caller, api: Api, views: tuple[View, ...], options: ListOptions) -> None:
-    """List several kinds, each in its table; kinds that the server does not know are left out."""
+    """List several kinds, each in its table, and then what changes of any of them."""
     everything: list[Object] = []
-    for view in views:
-        try:
-            listing = await read(caller, api, view, options)
-        except NotFound:
-            continue
+    listings = await _read_served(caller, api, views, options)
+    for view, listing in listings:
         items = chosen(listing.items, options)
         everything += items
         if items and options.form is Format.TABLE:
-            print_items(view, items, options, prefix=f"{view.kind.lower()}/")
+            print_items(view, items, options, prefix=_prefix(view))
             click.echo()
     if options.form is not Format.TABLE:
         output.data(as_list(everything), options.form)
-    elif not everything:
+    if options.watch:
+        async with Tasks() as tasks:
+            for view, listing in listings:
+                following = _follow(caller, api, view, options, listing, prefix=_prefix(view))
+                tasks.start(following, name=f"follow-{view.kind}")
+            await tasks.wait_for_failure()
+    elif not everything and options.form is Format.TABLE:
         output.warning(
             f"no objects found in {'any' if options.all_namespaces else caller.namespace} namespace"
         )
 
 
+async def _read_served(
+    caller: Caller, api: Api, views: tuple[View, ...], options: ListOptions
+) -> list[tuple[View, Listing]]:
+    """Read the kinds that the server knows. Raises Failed when it knows none."""
+    found: list[tuple[View, Listing]] = []
+    unknown: Failed | None = None
+    for view in views:
+        try:
+            found.append((view, await read(caller, api, view, options)))
+        except Failed as problem:
+            unknown = problem
+    if unknown is not None and not found:
+        raise unknown
+    return found
+
+
+def _prefix(view: View) -> str:
+    return f"{view.kind.lower()}/"
+
+
 async def read(caller: Caller, api: Api, view: View, options: ListOptions) -> Listing:
     """Return the objects of a kind that the server selects."""
-    return await api.list(
+    return await listed(
+        api,
         view.resource,
         "" if options.all_namespaces else caller.namespace,
         label_selector=options.selector,
@@ -181,7 +208,9 @@ def without_managed_fields(one: Object) -> Object:
     return one | {"metadata": metadata}
 
 
-async def _follow(caller: Caller, api: Api, view: View, options: ListOptions, listing: Listing) -> None:
+async def _follow(
+    caller: Caller, api: Api, view: View, options: ListOptions, listing: Listing, *, prefix: str = ""
+) -> None:
     """Print every change until the command is interrupted."""
     version = listing.resource_version
     while True:
@@ -197,7 +226,7 @@ async def _follow(caller: Caller, api: Api, view: View, options: ListOptions, li
                 if event.change in (Change.ADDED, Change.MODIFIED):
                     items = chosen([event.object], options)
                     if items:
-                        print_items(view, items, _without_header(options))
+                        print_items(view, items, _without_header(options), prefix=prefix)
         except Expired:
             version = (await read(caller, api, view, options)).resource_version
 

@@ -29,7 +29,9 @@ class Leader:
         """Say what is known, and what to do when that is not good."""
         look = f"see `kubectl -n {installation.NAMESPACE} get pods`"
         if self.age is None:
-            return f"no hub has led yet; {look}"
+            return (
+                "no hub leads, and what is shown is as the last one left it; `hub check` says what is missing"
+            )
         if not self.is_alive:
             return f"hub {self.holder} last renewed its lease {short(self.age)} ago: what is shown is as of then; {look}"
         return f"hub {self.holder} leads"
@@ -39,6 +41,7 @@ async def leader(api: Api, now: datetime) -> Leader:
     """Read who leads."""
     lease = await find(api, LEASES, installation.NAMESPACE, installation.HUB)
     spec = (lease or {}).get("spec") or {}
-    if not spec.get("renewTime"):
+    if not (spec.get("renewTime") and spec.get("holderIdentity")):
+        # A hub that ends in good order gives its Lease up.
         return Leader(holder="", age=None)
-    return Leader(holder=str(spec.get("holderIdentity") or "nobody"), age=now - instant(spec["renewTime"]))
+    return Leader(holder=str(spec["holderIdentity"]), age=now - instant(spec["renewTime"]))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from agent.kit.errors import CartwheelError
+from agent.kube.access import AccessInvalid
 from agent.kube.errors import Forbidden, Unauthorized, Unreachable
 from agent.version import VERSION
 from hub.cli import commands, output
@@ -34,6 +35,8 @@ def explain(problem: CartwheelError) -> str:
     match problem:
         case Unreachable():
             return f"{problem.message}; is the API server up, and are --kubeconfig and --context right?"
+        case AccessInvalid():
+            return f"{problem.message}; choose others with --kubeconfig and --context"
         case Unauthorized():
             return f"{problem.message}; log in again, or choose another context with --context"
         case Forbidden():

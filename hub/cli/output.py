@@ -59,11 +59,15 @@ def failure(text: str) -> None:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, with_header: bool = True) -> None:
     """Print rows as Flux does: every cell padded to its column's width and followed by a tab."""
-    lines = [tuple(name.upper() for name in header), *rows]
+    lines = [tuple(name.upper() for name in header), *(tuple(map(_on_one_line, row)) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines if with_header else lines[1:]:
         cells = (cell.ljust(width) + "\t" for cell, width in zip(line, widths, strict=True))
         write("".join(cells))
+
+
+def _on_one_line(cell: str) -> str:
+    return "; ".join(line for line in cell.splitlines() if line.strip())
 
 
 def documents(objects: Sequence[Object]) -> None:

@@ -70,8 +70,15 @@ def _state(pod: Object) -> str:
             found = container.get("state", {}).get(state)
             if found:
                 reason = ": ".join(part for part in (found.get("reason"), found.get("message")) if part)
-                return f"Pod {name} {reason}; see `kubectl -n {pod['metadata']['namespace']} logs {name}`"
+                return f"Pod {name} {reason}; see `{_logs(pod)}`"
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"Pod {name} {condition.get('reason', '')}: {condition.get('message', '')}"
+    if status.get("phase") == "Running":
+        return f"Pod {name} runs and is not ready; see `{_logs(pod)}`"
     return f"Pod {name} {status.get('phase', 'Pending')}"
+
+
+def _logs(pod: Object) -> str:
+    metadata = pod["metadata"]
+    return f"kubectl -n {metadata['namespace']} logs {metadata['name']}"

@@ -10,16 +10,17 @@ from agent.kit.errors import CartwheelError
 from agent.kube.api import Api
 from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS
 from hub.cli import output
-from hub.cli.applying import CLUSTERS, find
+from hub.cli.applying import CLUSTERS, find, listed
 from hub.cli.client import Caller, Failed, asynchronous, common_options
 from hub.cli.enrolment import hub_facts
 from hub.cli.liveness import leader
 from hub.cli.manifests import container_of
 from hub.cli.preconditions import is_established, plan_crds, refuse_beside_flux
 from hub.cli.progress import deployment_progress
+from hub.cli.views import condition
 from hub.crds import packaged
 from hub.model import installation
-from hub.model.cluster import CONNECTED, Cluster
+from hub.model.cluster import CONNECTED
 
 OLDEST = (1, 33, 0)
 
@@ -117,12 +118,12 @@ async def _facts(caller: Caller, api: Api) -> str:
 
 
 async def _clusters(caller: Caller, api: Api) -> str:
-    clusters = [Cluster.parse(one) for one in (await api.list(CLUSTERS)).items]
+    clusters = (await listed(api, CLUSTERS)).items
     away = [
-        f"{one.metadata.namespace}/{one.metadata.name}"
+        f"{one['metadata']['namespace']}/{one['metadata']['name']}"
         for one in clusters
-        if not one.conditions.is_true(CONNECTED)
+        if (condition(one, CONNECTED) or {}).get("status") != "True"
     ]
     if away:
         raise Failed(f"clusters not connected: {', '.join(away)}; `hub status` says why")
-    return f"{len(clusters)} clusters are connected"
+    return f"clusters connected: {len(clusters)}"

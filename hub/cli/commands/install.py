@@ -1,6 +1,7 @@
 """`hub install`: the hub, its schemas, and the agent of the management cluster."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -37,6 +38,18 @@ from hub.gateway.ca import make_authority
 from hub.model import installation
 
 
+class ExposeType(click.ParamType[Expose]):
+    """The name of a way to expose a Service, in any case."""
+
+    name = "way"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Expose:
+        found = next((one for one in Expose if one.lower() == str(value).lower()), None)
+        if found is None:
+            self.fail(f"{value!r} is none of {', '.join(Expose)}", param, ctx)
+        return found
+
+
 @click.command("install")
 @click.option(
     "--export",
@@ -49,7 +62,8 @@ from hub.model import installation
 )
 @click.option(
     "--expose",
-    type=click.Choice([one.value for one in Expose], case_sensitive=False),
+    type=ExposeType(),
+    metavar="|".join(Expose),
     help="How the hub's Service is exposed (NodePort).",
 )
 @click.option("--image", metavar="IMAGE", help="Image of the hub.")
@@ -69,7 +83,7 @@ async def install(
     export: bool,
     address: str | None,
     enrol_address: str | None,
-    expose: str | None,
+    expose: Expose | None,
     image: str | None,
     agent_image: str | None,
     env: tuple[str, ...],
@@ -88,7 +102,7 @@ async def install(
     asked = Asked(
         address=Address.parse(address) if address else None,
         enrol_address=Address.parse(enrol_address) if enrol_address else None,
-        expose=Expose(expose) if expose else None,
+        expose=expose,
     )
     hub, agent = (Run(image=one, env=read_env(env)) for one in (image, agent_image))
     if export:

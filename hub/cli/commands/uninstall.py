@@ -1,10 +1,12 @@
 """`hub uninstall`: the hub and the management cluster's agent go, everything that they brought about stays."""
 
+import contextlib
+
 import click
 
 from agent.kube.api import Api, Object, PatchType, Resource
 from agent.kube.errors import NotFound
-from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, PODS
+from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, LEASES, PODS
 from hub.cli import output
 from hub.cli.applying import find, remove, resource_of
 from hub.cli.client import Caller, asynchronous, common_options
@@ -34,10 +36,13 @@ async def uninstall(caller: Caller, *, crds: bool, silent: bool) -> None:
         await refuse_beside_flux(api, beside_flux=True)
         if crds and not silent:
             click.confirm("Delete the CRDs of the hub that hold no object?", abort=True, err=True)
-        # 1. Nobody is to act any more while the rest goes.
+        # 1. Nobody is to act any more while the rest goes; who ends needs rights to give up what it holds.
         output.action("deleting the agent of the management cluster and the hub")
-        await remove(api, running_objects())
+        everything = running_objects()
+        await remove(api, [one for one in everything if one["kind"] == "Deployment"])
         await _wait_gone(caller, api)
+        await remove(api, [one for one in everything if one["kind"] != "Deployment"])
+        await _remove_leases(api)
         # 2. Without a hub nobody would ever take its finalizer away, and what is deleted later would hang.
         await _release_resources(api)
         if crds:
@@ -59,6 +64,13 @@ async def _wait_gone(caller: Caller, api: Api) -> None:
         return Progress(done=not pods, message=f"still ending: {names}")
 
     await wait(caller, look, deadline_s=caller.deadline_s(), subject="the Pods of the hub to end")
+
+
+async def _remove_leases(api: Api) -> None:
+    """Delete what would tell of a leading hub and an acting agent for a while yet."""
+    for name in (installation.HUB, installation.AGENT):
+        with contextlib.suppress(NotFound):
+            await api.delete(LEASES, installation.NAMESPACE, name)
 
 
 async def _release_resources(api: Api) -> None:
@@ -87,7 +99,7 @@ async def _release_resources(api: Api) -> None:
                 kind=PatchType.MERGE,
                 field_manager=installation.FIELD_MANAGER,
             )
-            output.success(f"{kind}/{namespace}/{name} released")
+            output.success(f"{kind}/{namespace}/{name} is held by no finalizer of the hub any more")
 
 
 async def _remove_crds(api: Api) -> None:

@@ -5,13 +5,13 @@ import click
 from agent.kube.resources import DEPLOYMENTS
 from agent.version import VERSION
 from hub.cli import output
-from hub.cli.applying import CLUSTERS, find
+from hub.cli.applying import CLUSTERS, find, listed
 from hub.cli.client import Caller, asynchronous, common_options
 from hub.cli.listing import output_option
 from hub.cli.manifests import container_of
 from hub.cli.output import Format
+from hub.cli.views import part
 from hub.model import installation
-from hub.model.cluster import Cluster
 
 
 @click.command("version")
@@ -26,12 +26,12 @@ async def version(caller: Caller, *, client: bool, form: str) -> None:
         async with caller.management() as api:
             deployment = await find(api, DEPLOYMENTS, installation.NAMESPACE, installation.HUB)
             found["hub"] = container_of(deployment)["image"] if deployment else "not installed"
-            clusters = (await api.list(CLUSTERS)).items if deployment else []
+            clusters = (await listed(api, CLUSTERS)).items if deployment else []
             agents = {}
             for one in clusters:
-                cluster = Cluster.parse(one)
-                name = f"{cluster.metadata.namespace}/{cluster.metadata.name}"
-                agents[name] = cluster.status.versions.agent or "unknown"
+                versions = part(one, "status").get("versions") or {}
+                name = f"{one['metadata']['namespace']}/{one['metadata']['name']}"
+                agents[name] = versions.get("agent") or "unknown"
             found["agents"] = agents
     # A table of one column would say no more than YAML does.
     output.data(found, Format(form))

@@ -106,10 +106,13 @@ def test_a_kubeconfig_may_forgo_verification_and_say_who_by_password(tmp_path: P
 
 
 def test_a_kubeconfig_that_cannot_be_used_is_told_by_name(tmp_path: Path) -> None:
-    with pytest.raises(AccessInvalid, match="absent"):
+    with pytest.raises(AccessInvalid, match=r"there is no kubeconfig .*absent"):
         from_kubeconfig(str(tmp_path / "absent"))
-    with pytest.raises(AccessInvalid, match="config"):
+    with pytest.raises(AccessInvalid, match=r"config has no context 'other'; it has one"):
         from_kubeconfig(kubeconfig(tmp_path, {}), "other")
+    (tmp_path / "broken").write_text("{")
+    with pytest.raises(AccessInvalid, match=r"cannot use kubeconfig .*broken"):
+        from_kubeconfig(str(tmp_path / "broken"))
 
 
 def test_the_service_accounts_way_does_not_load_the_big_library() -> None:

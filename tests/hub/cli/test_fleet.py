@@ -79,13 +79,34 @@ def test_the_fleet_fits_one_screen(world: World) -> None:
     text = result.stdout
     assert "Clusters: 1 of 2 connected" in text
     assert "4/5" in text
-    assert "30s" in text
+    assert [line.split("\t")[7].strip() for line in text.splitlines() if "eu-" in line][:2] == ["now", "4m"]
     assert "no session for 4m" in text
     assert "Deliveries: 1 of 1 ready" in text
     assert "Not in step: 1" in text
     assert "12 of 12 in sha256:11111111" in text
     assert "hub placement prune|forget Kustomization/flux-system/old --cluster eu-1" in text
     assert result.stderr == ""
+
+
+def test_a_cluster_that_cannot_be_read_does_not_hide_the_others(world: World) -> None:
+    found = world.management.find(CLUSTERS.resource, "flux-system", "eu-2")
+    assert found is not None
+    found["spec"] = {"suspend": "perhaps"}
+    text = world.run("status").stdout
+    assert "Clusters: 1 of 2 connected" in text
+    assert "cannot be read" in text
+    assert "spec.suspend" in text
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("get", "all"), ("get", "clusters"), ("get", "sources", "git")], ids=" ".join
+)
+def test_where_no_hub_is_installed_the_answer_says_so(words: tuple[str, ...]) -> None:
+    world = World()
+    world.management.missing |= {one.resource.plural for one in ALL}
+    result = world.run(*words)
+    assert result.exit_code == 1
+    assert "run `hub install`" in result.stderr
 
 
 def test_watching_shows_the_fleet_as_it_becomes(world: World) -> None:
@@ -116,7 +137,7 @@ def test_programs_read_the_same(world: World) -> None:
     ("renewed", "warning"),
     [
         pytest.param("2026-01-31T08:50:00Z", "last renewed its lease 10m ago", id="gone"),
-        pytest.param("", "no hub has led yet", id="never there"),
+        pytest.param("", "no hub leads", id="never there"),
     ],
 )
 def test_a_status_that_nobody_keeps_up_is_said_to_be_old(world: World, renewed: str, warning: str) -> None:

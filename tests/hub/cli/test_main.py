@@ -4,6 +4,7 @@ import click
 import pytest
 
 from agent.kit.errors import CartwheelError
+from agent.kube.access import AccessInvalid
 from agent.kube.errors import Forbidden, Unauthorized, Unreachable
 from hub.cli.client import Failed
 from hub.cli.main import explain, hub
@@ -37,6 +38,7 @@ def test_every_command_says_what_it_does_and_what_its_options_do(
     ("problem", "step"),
     [
         (Unreachable("no answer"), "--context"),
+        (AccessInvalid("there is no kubeconfig x"), "--kubeconfig"),
         (Unauthorized("who are you", status=401, reason="Unauthorized"), "log in again"),
         (Forbidden("you may not", status=403, reason="Forbidden"), "ask for these rights"),
         (Failed("it is not there; look elsewhere"), "look elsewhere"),
@@ -59,4 +61,5 @@ def test_where_a_failure_came_from_is_told_when_asked_for(options: tuple[str, ..
     result = World().run("get", "kustomizations", *options)
     assert result.exit_code == 1
     assert ("Traceback" in result.stderr) is told
-    assert result.stderr.splitlines()[-1] == '✗ no Kustomization objects found in "flux-system" namespace'
+    last = '✗ no Kustomization objects found in "flux-system" namespace; -A looks in all of them'
+    assert result.stderr.splitlines()[-1] == last
