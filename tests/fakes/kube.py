@@ -6,7 +6,8 @@
 
 State: all objects, the history of changes since the last `compact`, and every request in `calls`. A request takes effect at one instant;
 what interferes with requests (`interference`) is called before and after that instant and may wait or raise, so an `Unreachable` raised
-after it is a write that took effect without an answer. Schemas, defaults and controllers are absent, but for namespaces and owners: deleting
+after it is a write that took effect without an answer. `born` gives a new object its UID.
+Schemas, defaults and controllers are absent, but for namespaces and owners: deleting
 one deletes what it holds.
 """
 
@@ -75,6 +76,7 @@ class FakeCluster:
         self.clock = clock
         self.calls: list[Call] = []
         self.interference: Interference | None = None
+        self.born: Callable[[Object], Mapping[str, Any]] = lambda _: {"uid": str(uuid.uuid4())}
         self.kinds: dict[KindKey, Served] = {}
         self._objects: dict[Key, Object] = {}
         self.history = History()
@@ -361,7 +363,7 @@ class FakeCluster:
         metadata = value["metadata"]
         if resource.namespaced:
             metadata["namespace"] = namespace
-        metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": self._now()}
+        metadata |= {"creationTimestamp": self._now(), **self.born(metadata)}
         if served.counts_generations:
             metadata["generation"] = 1
         if served.has_status:

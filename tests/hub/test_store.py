@@ -16,14 +16,15 @@ from hub.model.kinds import Kind
 from hub.model.kustomization import VariablesKind
 from hub.model.value import MalformedResource
 from hub.store import Store
-from tests.hub.memory import Hand, MemoryApi, Middle, settle
+from tests.hub.hand import Hand, Middle, settle
+from tests.hub.management import Management
 from tests.hub.model.samples import kustomization
 
 KEY = ("apps", "eu-1")
 
 
 @asynccontextmanager
-async def running(api: MemoryApi) -> AsyncIterator[Store]:
+async def running(api: Management) -> AsyncIterator[Store]:
     store = Store(api, clock=Hand(), randomness=Middle(), backoff=Backoff())
     async with Tasks() as tasks:
         tasks.start(store.run(), name="store")
@@ -36,7 +37,7 @@ def seen(cluster: Cluster, text: str) -> ClusterStatus:
 
 
 async def test_it_is_complete_when_every_kind_was_listed() -> None:
-    api = MemoryApi()
+    api = Management(Hand())
     api.put_resource(Kind.CLUSTER, "eu-1", {"id": "abcdefgh"})
     store = Store(api, clock=Hand(), randomness=Middle(), backoff=Backoff())
     assert not store.is_complete
@@ -48,7 +49,7 @@ async def test_it_is_complete_when_every_kind_was_listed() -> None:
 
 
 async def test_listeners_hear_of_changes_and_removals() -> None:
-    api, heard = MemoryApi(), list[Key]()
+    api, heard = Management(Hand()), list[Key]()
     async with running(api) as store:
         store.kustomizations.listen(heard.append)
         api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization())
@@ -60,7 +61,7 @@ async def test_listeners_hear_of_changes_and_removals() -> None:
 
 
 async def test_a_malformed_resource_is_told_apart_from_an_absent_one() -> None:
-    api = MemoryApi()
+    api = Management(Hand())
     api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization(interval="soon"))
     async with running(api) as store:
         with pytest.raises(MalformedResource, match="interval"):
@@ -70,7 +71,7 @@ async def test_a_malformed_resource_is_told_apart_from_an_absent_one() -> None:
 
 
 async def test_a_read_after_a_write_sees_it_before_the_watch_tells() -> None:
-    api = MemoryApi()
+    api = Management(Hand())
     api.put_resource(Kind.CLUSTER, "eu-1", {})
     async with running(api) as store:
         assert await store.update_status(store.clusters, KEY, lambda one: seen(one, "now"))
@@ -80,7 +81,7 @@ async def test_a_read_after_a_write_sees_it_before_the_watch_tells() -> None:
 
 
 async def test_news_older_than_our_own_write_is_left_out() -> None:
-    api = MemoryApi()
+    api = Management(Hand())
     old = api.put_resource(Kind.CLUSTER, "eu-1", {})
     async with running(api) as store:
         await store.update_status(store.clusters, KEY, lambda one: seen(one, "now"))
@@ -91,7 +92,7 @@ async def test_news_older_than_our_own_write_is_left_out() -> None:
 
 
 async def test_an_equal_status_is_not_written() -> None:
-    api = MemoryApi()
+    api = Management(Hand())
     api.put_resource(Kind.CLUSTER, "eu-1", {}, status={"lastSeen": "now", "of": "others"})
     async with running(api) as store:
         assert not await store.update_status(store.clusters, KEY, lambda one: seen(one, "now"))
@@ -99,23 +100,23 @@ async def test_an_equal_status_is_not_written() -> None:
 
 
 async def test_a_change_is_made_again_on_what_somebody_else_wrote_meanwhile() -> None:
-    api = MemoryApi()
+    api = Management(Hand())
     before = api.put_resource(Kind.CLUSTER, "eu-1", {})
     other = {**before, "status": {"lastHandledReconcileAt": "theirs"}}
     async with running(api) as store:
         api.interfere.append(lambda: api.put("clusters", other))
         assert await store.update_status(store.clusters, KEY, lambda one: seen(one, "ours"))
-    status = api.find("clusters", *KEY)["status"]
+    status = api.status("clusters", "eu-1")
     assert status == {"lastHandledReconcileAt": "theirs", "lastSeen": "ours"}
 
 
 async def test_a_resource_that_is_gone_is_not_written() -> None:
-    async with running(MemoryApi()) as store:
+    async with running(Management(Hand())) as store:
         assert not await store.set_finalizer(store.clusters, KEY, present=True)
 
 
 async def test_the_last_finalizer_removed_leaves_nothing_in_the_mirror() -> None:
-    api = MemoryApi()
+    api = Management(Hand())
     api.put_resource(
         Kind.CLUSTER,
         "eu-1",
@@ -130,7 +131,7 @@ async def test_the_last_finalizer_removed_leaves_nothing_in_the_mirror() -> None
 
 
 async def test_secrets_are_read_exactly_and_missing_ones_are_none() -> None:
-    api = MemoryApi()
+    api = Management(Hand())
     values = {"TOKEN": "gr\u00fc\u00dfe\n".encode(), "KEY": b"\xff\x00\xfe", "EMPTY": b""}
     data = {name: base64.b64encode(value).decode() for name, value in values.items()}
     api.put("secrets", {"metadata": {"name": "vars", "namespace": "apps"}, "data": data})
@@ -144,7 +145,7 @@ async def test_secrets_are_read_exactly_and_missing_ones_are_none() -> None:
 
 
 async def test_changed_variables_are_told_when_they_carry_the_label() -> None:
-    api, heard = MemoryApi(), list[tuple[VariablesKind, Key]]()
+    api, heard = Management(Hand()), list[tuple[VariablesKind, Key]]()
     labelled = {"labels": {"reconcile.fluxcd.io/watch": "Enabled"}}
     async with running(api) as store:
         store.listen_to_variables(lambda kind, key: heard.append((kind, key)))
@@ -155,7 +156,7 @@ async def test_changed_variables_are_told_when_they_carry_the_label() -> None:
 
 
 async def test_the_same_event_again_counts_up() -> None:
-    api = MemoryApi()
+    api = Management(Hand())
     api.put_resource(Kind.CLUSTER, "eu-1", {})
     async with running(api) as store:
         found = store.clusters.get(KEY)

@@ -7,7 +7,7 @@ import yaml
 
 from agent.kube.resources import CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, EVENTS, LEASES
 from hub.cli.ages import short
-from hub.cli.views import CLUSTERS, KUSTOMIZATIONS
+from hub.cli.views import ALL, CLUSTERS, KUSTOMIZATIONS
 from hub.crds import packaged
 from hub.model.annotations import APPROVE_PRUNE, FORGET_RELEASED, PRUNE_RELEASED
 from tests.hub.cli.support import World, available, condition, established, lease
@@ -79,7 +79,11 @@ def test_the_fleet_fits_one_screen(world: World) -> None:
     text = result.stdout
     assert "Clusters: 1 of 2 connected" in text
     assert "4/5" in text
-    assert [line.split("\t")[7].strip() for line in text.splitlines() if "eu-" in line][:2] == ["now", "4m"]
+    clusters = [line.split("\t") for line in text.splitlines()[2:4]]
+    assert [(cells[1].strip(), cells[7].strip()) for cells in clusters] == [
+        ("eu-1", "now"),
+        ("eu-2", ""),
+    ]
     assert "no session for 4m" in text
     assert "Deliveries: 1 of 1 ready" in text
     assert "Not in step: 1" in text

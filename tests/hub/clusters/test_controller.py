@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
+from agent.kube.resources import NAMESPACES
 from agent.model.assignment import Tombstone
 from agent.model.names import ClusterId, HomeName
 from agent.model.report import Report, Stage
@@ -16,7 +17,8 @@ from hub.clusters.departure import ClusterSettings
 from hub.model.kinds import Kind
 from hub.model.wish import Boards, Presence
 from hub.store import Store
-from tests.hub.memory import Hand, MemoryApi, Middle, settle
+from tests.hub.hand import Hand, Middle, settle
+from tests.hub.management import Management
 
 HOME = HomeName(kind="Kustomization", namespace="apps", name="webapp")
 ID = ClusterId("id-of-eu-1")
@@ -27,15 +29,18 @@ ENROLLED = {"certificate": {"keyFingerprint": "abc", "notAfter": "2026-01-02T00:
 class Rig:
     """A hub's cluster stage over an API server in memory."""
 
-    api: MemoryApi = field(default_factory=MemoryApi)
+    api: Management = field(init=False)
     boards: Boards = field(default_factory=Boards)
     clock: Hand = field(default_factory=Hand)
+
+    def __post_init__(self) -> None:
+        self.api = Management(self.clock)
 
     def cluster(self, name: str = "eu-1", id_: str = ID, **more: Any) -> None:
         self.api.put_resource(Kind.CLUSTER, name, {"id": id_} if id_ else {}, **more)
 
     def found(self, name: str = "eu-1") -> Any:
-        return self.api.objects.get(("clusters", "apps", name))
+        return self.api.find("clusters", "apps", name)
 
     def delete(self) -> None:
         value = self.found()
@@ -240,10 +245,9 @@ async def test_one_whose_identity_another_has_goes_at_once_and_its_agent_stays_k
 async def test_one_goes_with_its_namespace_in_which_no_event_can_be_written_any_more() -> None:
     rig = Rig()
     rig.cluster(finalizers=["finalizers.fluxcd.io"], status=ENROLLED)
-    rig.api.refused_in = {"events"}
     async with running(rig):
         rig.connect(is_there=False)
-        rig.delete()
+        rig.api.cluster.delete(NAMESPACES, "", "apps")
         await rig.clock.pass_(24 * 3600)
         assert rig.found() is None
 

@@ -17,7 +17,7 @@ from hub.delivery.bundle import Assembly
 from hub.delivery.candidate import Candidate
 from tests.hub.build.adapter import tree
 from tests.hub.delivery.samples import delivery
-from tests.hub.memory import at_once
+from tests.hub.hand import at_once
 
 HOME = HomeName(kind="Kustomization", namespace="apps", name="webapp")
 

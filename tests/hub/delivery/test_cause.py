@@ -5,7 +5,7 @@ from agent.kit.tracing import NO_TRACE, Step, Traceparent
 from hub.model.kinds import Kind
 from tests.fakes.spans import Spans
 from tests.hub.delivery.test_controller import FLEET, PROD, Rig, config_map, prod_fleet, running
-from tests.hub.memory import settle
+from tests.hub.hand import settle
 from tests.hub.model.samples import kustomization
 
 TRACE = Traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
@@ -20,7 +20,7 @@ def traced() -> tuple[Rig, Spans]:
 
 
 def applied(rig: Rig, revision: str, **status: str) -> None:
-    value = rig.api.find("kustomizations", "apps", "webapp")
+    value = rig.api.get_now("kustomizations", "webapp")
     rig.api.put("kustomizations", {**value, "status": {"lastAppliedRevision": revision, **status}})
 
 
@@ -68,7 +68,7 @@ async def test_another_interval_is_no_step_of_the_commit() -> None:
     rig.deliver(labels=FLEET)
     async with running(rig):
         before = rig.assigned("eu-1")
-        value = rig.api.find("kustomizations", "apps", "webapp")
+        value = rig.api.get_now("kustomizations", "webapp")
         metadata = {**value["metadata"], "generation": 2}
         rig.api.put("kustomizations", {**value, "metadata": metadata, "spec": kustomization(interval="7m")})
         await settle()
@@ -97,7 +97,7 @@ async def test_a_new_trace_alone_is_no_new_wish() -> None:
     rig.deliver(labels=FLEET)
     async with running(rig):
         before = rig.assigned("eu-1")
-        value = rig.api.find("gitrepositories", "apps", "webapp")
+        value = rig.api.get_now("gitrepositories", "webapp")
         value["status"]["artifact"]["metadata"]["fleet.cartwheel.dev/traceparent"] = OTHER_TRACE
         rig.api.put_resource(Kind.GIT_REPOSITORY, "webapp", value["spec"], status=value["status"])
         with rig.boards.wishes.reader() as reader:

@@ -22,7 +22,7 @@ from tests.hub.delivery.test_controller import (
     prod_fleet,
     running,
 )
-from tests.hub.memory import START, settle
+from tests.hub.hand import START, Hand, settle
 from tests.hub.model.samples import kustomization
 
 EARLY, LATE = timestamp(START - timedelta(days=9)), timestamp(START - timedelta(days=1))
@@ -31,9 +31,7 @@ EARLY, LATE = timestamp(START - timedelta(days=9)), timestamp(START - timedelta(
 def home_namespace(rig: Rig, namespace: str, home: str) -> None:
     """Have the deliveries of a namespace run under another one in their clusters."""
     labels = {"fleet.cartwheel.dev/home-namespace": home}
-    rig.api.put(
-        "namespaces", {"metadata": {"name": namespace, "uid": f"uid-of-{namespace}", "labels": labels}}
-    )
+    rig.api.put("namespaces", {"metadata": {"name": namespace, "labels": labels}})
 
 
 def deliver_from(rig: Rig, namespace: str, uid: str, created: str, **metadata: Any) -> None:
@@ -48,9 +46,7 @@ def problem_of(rig: Rig, namespace: str) -> str:
 
 
 def delete(rig: Rig, namespace: str) -> None:
-    value = rig.api.find("kustomizations", namespace, "webapp")
-    metadata = {**value["metadata"], "deletionTimestamp": timestamp(rig.clock.now()), "generation": 2}
-    rig.api.put("kustomizations", {**value, "metadata": metadata})
+    rig.api.cluster.delete(rig.api.resource("kustomizations"), namespace, "webapp")
 
 
 async def test_a_rival_in_waiting_does_not_keep_the_one_who_has_the_name_from_leaving() -> None:
@@ -125,7 +121,7 @@ async def test_what_cannot_be_read_any_more_keeps_its_name() -> None:
         rig.connect("management")
         await settle()
         rig.report("management", Stage.READY)
-        rig.deliver(spec={"interval": "no time"}, creationTimestamp=EARLY, generation=2)
+        rig.deliver(spec={"interval": "no time"}, creationTimestamp=EARLY)
         await settle()
         rig.commit("main@sha1:2", a=config_map("a"))
         await settle()
@@ -276,11 +272,10 @@ async def test_a_renaming_is_one_though_the_hubs_clock_is_ahead() -> None:
         rig.connect("management")
         rig.report("management", Stage.READY)
         rig.deliver("renamed", creationTimestamp=timestamp(START))
-        value = rig.api.find("kustomizations", "apps", "webapp")["metadata"]
+        # The API server's clock stays behind.
+        rig.api.cluster.clock = Hand()
         rig.clock.at_s += 3600
-        rig.relabel(
-            "kustomizations", "webapp", deletionTimestamp=timestamp(START), generation=value["generation"] + 1
-        )
+        rig.delete()
         await settle()
         assert isinstance(rig.wish("management"), Assigned)
 

@@ -26,7 +26,8 @@ from hub.model.kinds import Kind
 from hub.model.standing import Standing
 from hub.model.wish import Assigned, Boards, Presence, Wish
 from hub.store import Store
-from tests.hub.memory import START, Hand, MemoryApi, Middle, at_once, settle
+from tests.hub.hand import START, Hand, Middle, at_once, settle
+from tests.hub.management import Management
 from tests.hub.model.samples import fleet, kustomization
 
 HOME = HomeName(kind="Kustomization", namespace="apps", name="webapp")
@@ -53,7 +54,7 @@ class Documents:
 class Rig:
     """A hub's delivery stage over an API server in memory."""
 
-    api: MemoryApi = field(default_factory=MemoryApi)
+    api: Management = field(init=False)
     boards: Boards = field(default_factory=Boards)
     blobs: Blobs = field(default_factory=Blobs)
     clock: Hand = field(default_factory=Hand)
@@ -61,6 +62,10 @@ class Rig:
     telemetry: Telemetry = field(default_factory=Telemetry)
     controller: Controller = field(init=False)
     store: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.api = Management(self.clock)
+
     offloaded: int = 0
 
     async def offload(self, work: Callable[[], T], /) -> T:
@@ -98,15 +103,11 @@ class Rig:
         self.api.put_resource(Kind.CLUSTER, name, {"id": f"id-of-{name}"} | (spec or {}), labels=labels)
 
     def relabel(self, plural: str, name: str, **metadata: Any) -> None:
-        value = self.api.find(plural, "apps", name)
+        value = self.api.get_now(plural, name)
         self.api.put(plural, {**value, "metadata": {**value["metadata"], **metadata}})
 
     def delete(self, name: str = "webapp") -> None:
-        value = self.api.find("kustomizations", "apps", name)
-        generation = value["metadata"]["generation"] + 1
-        self.relabel(
-            "kustomizations", name, deletionTimestamp=timestamp(self.clock.now()), generation=generation
-        )
+        self.relabel("kustomizations", name, deletionTimestamp=timestamp(self.clock.now()))
 
     def wish(self, cluster: str, home: HomeName = HOME) -> Wish | None:
         return self.boards.wishes.get((ClusterId(f"id-of-{cluster}"), home))
@@ -138,11 +139,11 @@ class Rig:
         self.boards.reports.put((gone.cluster, home), Report(**values))
 
     def cluster_status(self, name: str) -> dict[str, Any]:
-        status: dict[str, Any] = self.api.find("clusters", "apps", name)["status"]
+        status: dict[str, Any] = self.api.status("clusters", name)
         return status
 
     def is_there(self, name: str = "webapp") -> bool:
-        return ("kustomizations", "apps", name) in self.api.objects
+        return self.api.find("kustomizations", "apps", name) is not None
 
 
 @asynccontextmanager
@@ -260,7 +261,7 @@ async def test_three_clusters_without_a_referenced_variable_share_one_build() ->
         digests = {rig.assigned(name).bundle.digest for name in ("eu-1", "us-1", "ap-1")}
         assert len(digests) == 1
         assert rig.controller.renderings == 1
-        annotations = rig.api.find("kustomizations", "apps", "webapp")["metadata"]["annotations"]
+        annotations = rig.api.get_now("kustomizations", "webapp")["metadata"]["annotations"]
         assert annotations == {"fleet.cartwheel.dev/placed": "fleet/prod"}
 
 
@@ -298,7 +299,7 @@ async def test_a_missing_path_keeps_what_runs() -> None:
     rig.deliver()
     async with running(rig):
         before = rig.assigned("management")
-        rig.deliver(spec={"path": "./gone"}, generation=2)
+        rig.deliver(spec={"path": "./gone"})
         await settle()
         problem = rig.standing().problem
         assert problem is not None
@@ -334,7 +335,7 @@ async def test_a_refused_field_stalls_and_keeps_what_runs() -> None:
     rig.deliver()
     async with running(rig):
         before = rig.assigned("management")
-        rig.deliver(spec={"serviceAccountName": "deployer"}, generation=2)
+        rig.deliver(spec={"serviceAccountName": "deployer"})
         await settle()
         problem = rig.standing().problem
         assert problem is not None
@@ -347,7 +348,7 @@ async def test_suspending_stops_the_agents_at_what_they_have() -> None:
     rig.deliver()
     async with running(rig):
         before = rig.assigned("management")
-        rig.deliver(spec={"suspend": True}, generation=2)
+        rig.deliver(spec={"suspend": True})
         rig.commit("main@sha1:2", a=config_map("changed"))
         await settle()
         after = rig.assigned("management")
@@ -624,7 +625,7 @@ async def test_the_fleet_that_is_left_says_what_becomes_of_the_objects() -> None
 async def test_a_second_claimant_does_not_disturb_the_first() -> None:
     rig = one_cluster()
     home = {"fleet.cartwheel.dev/home-namespace": "apps"}
-    rig.api.put("namespaces", {"metadata": {"name": "team", "uid": "n", "labels": home}})
+    rig.api.put("namespaces", {"metadata": {"name": "team", "labels": home}})
     rig.deliver(creationTimestamp="2026-01-01T00:00:00Z")
     async with running(rig):
         spec = kustomization(sourceRef={"kind": "GitRepository", "name": "webapp", "namespace": "apps"})
@@ -685,12 +686,12 @@ async def test_a_delivery_that_cannot_be_read_keeps_what_runs_until_it_is_correc
     rig.deliver(labels=FLEET)
     async with running(rig):
         before = rig.assigned("eu-1")
-        rig.deliver(labels=FLEET, spec={"interval": "soon"}, generation=2)
+        rig.deliver(labels=FLEET, spec={"interval": "soon"})
         rig.commit("main@sha1:2", a=config_map("a", x="2"))
         await settle()
         assert rig.assigned("eu-1") == before
-        assert "released" not in (rig.api.find("clusters", "apps", "eu-1").get("status") or {})
-        rig.deliver(labels=FLEET, generation=3)
+        assert "released" not in (rig.api.get_now("clusters", "eu-1").get("status") or {})
+        rig.deliver(labels=FLEET)
         await settle()
         assert rig.assigned("eu-1").revision == "main@sha1:2"
 
@@ -709,7 +710,7 @@ async def test_a_source_that_cannot_be_read_keeps_what_runs_and_is_named() -> No
     rig.deliver()
     async with running(rig):
         before = rig.assigned("management")
-        good = rig.api.find("gitrepositories", "apps", "webapp")
+        good = rig.api.get_now("gitrepositories", "webapp")
         rig.api.put("gitrepositories", {**good, "spec": {**good["spec"], "timeout": "soon"}})
         await settle()
         problem = rig.standing().problem

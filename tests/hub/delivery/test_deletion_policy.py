@@ -5,7 +5,7 @@ import pytest
 from agent.model.assignment import Tombstone
 from agent.model.report import Stage
 from tests.hub.delivery.test_controller import one_cluster, running
-from tests.hub.memory import settle
+from tests.hub.hand import settle
 
 TABLE = [
     # deletionPolicy, prune, suspend: are the objects deleted?
@@ -35,7 +35,7 @@ async def test_the_objects_of_a_deleted_delivery_are_deleted_or_stay(
         rig.connect("management")
         rig.report("management", Stage.READY)
         if suspend:
-            rig.deliver(spec=spec | {"suspend": True}, generation=2)
+            rig.deliver(spec=spec | {"suspend": True})
             await settle()
         rig.delete()
         await settle()

@@ -12,7 +12,7 @@ from hub.delivery.leaving import Leaving
 from hub.model.kinds import Kind
 from hub.model.wish import Assigned, Boards
 from tests.hub.delivery.test_controller import FLEET, HOME, PROD, Rig, one_cluster, prod_fleet, running
-from tests.hub.memory import START, settle
+from tests.hub.hand import START, settle
 
 
 def _released_names(rig: Rig, cluster: str) -> list[str]:

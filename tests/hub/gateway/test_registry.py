@@ -20,7 +20,8 @@ from hub.model.jointoken import JoinToken
 from hub.model.kinds import Kind
 from hub.model.metadata import Metadata, Uid
 from hub.store import Store
-from tests.hub.memory import START, Hand, MemoryApi, Middle, settle
+from tests.hub.hand import START, Hand, Middle, settle
+from tests.hub.management import Management
 
 ID = ClusterId("id-of-eu-1")
 ENDS = START + timedelta(hours=24)
@@ -29,19 +30,20 @@ ENDS = START + timedelta(hours=24)
 class Rig:
     """A hub's registry over an API server in memory."""
 
-    def __init__(self, api: MemoryApi, store: Store, clock: Hand) -> None:
+    def __init__(self, api: Management, store: Store, clock: Hand) -> None:
         self.api = api
         self.clock = clock
         self.registry = ClusterRegistry(store, clock=clock, hub="hub-0")
 
     @property
     def status(self) -> Any:
-        return self.api.find("clusters", "apps", "eu-1")["status"]
+        return self.api.status("clusters", "eu-1")
 
 
 @asynccontextmanager
 async def registry() -> AsyncIterator[Rig]:
-    api, clock = MemoryApi(), Hand()
+    clock = Hand()
+    api = Management(clock)
     api.put_resource(Kind.CLUSTER, "eu-1", {"id": ID})
     store = Store(api, clock=clock, randomness=Middle(), backoff=Backoff())
     async with Tasks() as tasks:
@@ -137,7 +139,7 @@ async def test_a_new_key_may_live_elsewhere() -> None:
 async def test_to_a_cluster_that_is_being_removed_nothing_but_a_session_is_open() -> None:
     async with registry() as rig:
         rig.registry.check_open(peer())
-        value = rig.api.find("clusters", "apps", "eu-1")
+        value = rig.api.get_now("clusters", "eu-1")
         metadata = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["f"]}
         rig.api.put("clusters", {**value, "metadata": value["metadata"] | metadata})
         await settle()

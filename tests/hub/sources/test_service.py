@@ -19,7 +19,8 @@ from hub.sources.git_failure import FailureKind, GitFailure
 from hub.sources.service import ServiceSettings, SourceService
 from hub.sources.shelf import Shelf
 from hub.store import Store
-from tests.hub.memory import Hand, MemoryApi, Middle, settle
+from tests.hub.hand import Hand, Middle, settle
+from tests.hub.management import Management
 from tests.hub.sources.fakes import ScriptedRemote
 
 SPEC = {"url": "https://example.com/app.git", "interval": "1m", "ref": {"branch": "main"}}
@@ -28,7 +29,8 @@ SPEC = {"url": "https://example.com/app.git", "interval": "1m", "ref": {"branch"
 class World:
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.api, self.clock, self.remote = MemoryApi(), Hand(), ScriptedRemote()
+        self.clock, self.remote = Hand(), ScriptedRemote()
+        self.api = Management(self.clock)
         self.store = Store(self.api, clock=self.clock, randomness=Middle(), backoff=Backoff())
         self.service = SourceService(
             self.store,
@@ -43,7 +45,7 @@ class World:
         self.api.put_resource(Kind.GIT_REPOSITORY, "app", SPEC, **more)
 
     def found(self) -> dict[str, Any]:
-        return self.api.find("gitrepositories", "apps", "app")
+        return self.api.get_now("gitrepositories", "app")
 
     async def until_fetched(self, times: int) -> None:
         """Wait until so many fetches were asked for and what follows them is done; files are written in real threads."""

@@ -10,7 +10,8 @@ from hub.model.kinds import Kind
 from hub.model.wish import Boards, Presence
 from hub.status.exposition import Exposition
 from hub.store import Store
-from tests.hub.memory import START, Hand, MemoryApi, Middle
+from tests.hub.hand import START, Hand, Middle
+from tests.hub.management import Management
 from tests.hub.model.samples import git, kustomization, resource
 
 
@@ -18,7 +19,7 @@ def exposed(
     *values: tuple[Kind, dict[str, Any]], boards: Boards | None = None
 ) -> dict[str, list[dict[str, str]]]:
     """Return the labels of every sample that is not 0, by metric."""
-    store = Store(MemoryApi(), clock=Hand(), randomness=Middle(), backoff=Backoff())
+    store = Store(Management(Hand()), clock=Hand(), randomness=Middle(), backoff=Backoff())
     for kind, value in values:
         value["metadata"] |= {"resourceVersion": "1"}
         mirror = store.git_repositories if kind is Kind.GIT_REPOSITORY else store.kustomizations
@@ -84,7 +85,7 @@ def test_agents_are_counted_while_they_are_connected() -> None:
     family = next(
         one
         for one in Exposition(
-            Store(MemoryApi(), clock=Hand(), randomness=Middle(), backoff=Backoff()), boards
+            Store(Management(Hand()), clock=Hand(), randomness=Middle(), backoff=Backoff()), boards
         ).collect()
         if one.name == "cartwheel_agents_connected"
     )

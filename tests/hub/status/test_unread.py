@@ -18,7 +18,7 @@ ASKED = {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}
 
 
 def conditions(rig: Rig, kind: Kind) -> dict[str, tuple[str, str, str]]:
-    status = rig.api.find(TYPES[kind].plural, "apps", "odd")["status"]
+    status = rig.api.status(TYPES[kind].plural, "odd")
     return {
         one["type"]: (one["status"], one["reason"], one["message"]) for one in status.get("conditions", ())
     }
@@ -28,13 +28,14 @@ def conditions(rig: Rig, kind: Kind) -> dict[str, tuple[str, str, str]]:
 async def test_what_cannot_be_read_is_stalled_and_told_once(kind: Kind) -> None:
     spec, fault, field = SPECS[kind]
     async with running() as rig:
-        rig.api.put_resource(kind, "odd", spec | fault, generation=2, **ASKED)
+        rig.api.put_resource(kind, "odd", spec)
+        rig.api.put_resource(kind, "odd", spec | fault, **ASKED)
         await rig.clock.pass_(2)
         for type_, status in (("Stalled", "True"), ("Ready", "False")):
             found = conditions(rig, kind)[type_]
             assert found[:2] == (status, "MalformedResource")
             assert field in found[2]
-        written = rig.api.find(TYPES[kind].plural, "apps", "odd")["status"]
+        written = rig.api.status(TYPES[kind].plural, "odd")
         assert (written["observedGeneration"], written["lastHandledReconcileAt"]) == (2, "now")
         (told,) = [one for one in rig.events() if one[1] == "MalformedResource"]
         assert (told[0], field in told[2]) == ("Warning", True)
@@ -48,7 +49,7 @@ async def test_what_is_corrected_is_stalled_no_more(kind: Kind) -> None:
     async with running() as rig:
         rig.api.put_resource(kind, "odd", spec | fault)
         await rig.clock.pass_(2)
-        value = rig.api.find(TYPES[kind].plural, "apps", "odd")
+        value = rig.api.get_now(TYPES[kind].plural, "odd")
         rig.api.put(TYPES[kind].plural, {**value, "spec": spec})
         await rig.clock.pass_(2)
         assert not any(reason == "MalformedResource" for _, reason, _ in conditions(rig, kind).values())
@@ -61,5 +62,5 @@ async def test_other_conditions_and_fields_of_the_status_stay() -> None:
         rig.api.put_resource(Kind.KUSTOMIZATION, "odd", kustomization(interval="soon"), status=status)
         await rig.clock.pass_(2)
         assert set(conditions(rig, Kind.KUSTOMIZATION)) == {"Healthy", "Stalled", "Ready"}
-        found = rig.api.find("kustomizations", "apps", "odd")["status"]
+        found = rig.api.status("kustomizations", "odd")
         assert found["lastAppliedRevision"] == "main@sha1:1"

@@ -16,7 +16,8 @@ from hub.model.standing import DELETING, Problem, Standing
 from hub.model.wish import Boards, Declined, Happening, Presence
 from hub.status.writer import StatusSettings, StatusWriter
 from hub.store import Store
-from tests.hub.memory import Hand, MemoryApi, Middle, settle
+from tests.hub.hand import Hand, Middle, settle
+from tests.hub.management import Management
 from tests.hub.model.samples import fleet, kustomization
 from tests.hub.status.samples import HOME, report, standing, target
 
@@ -27,9 +28,12 @@ ID = target().id
 class Rig:
     """A hub's status stage over an API server in memory."""
 
-    api: MemoryApi = field(default_factory=MemoryApi)
+    api: Management = field(init=False)
     boards: Boards = field(default_factory=Boards)
     clock: Hand = field(default_factory=Hand)
+
+    def __post_init__(self) -> None:
+        self.api = Management(self.clock)
 
     def stand(self, given: Standing | None = None) -> None:
         found = given or standing()
@@ -55,7 +59,7 @@ class Rig:
             self.boards.presence.put(ID, replace(presence, last_seen=self.clock.now()))
 
     def ready(self) -> tuple[str, str]:
-        status = self.api.find("kustomizations", "apps", "webapp")["status"]
+        status = self.api.status("kustomizations", "webapp")
         (found,) = [one for one in status["conditions"] if one["type"] == "Ready"]
         return found["status"], found["reason"]
 
@@ -108,12 +112,12 @@ async def test_a_word_on_the_old_generation_is_not_written_over_a_new_one_that_c
 
         def edit() -> None:
             changed = kustomization(wait=True)
-            rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", changed, generation=2)
+            rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", changed)
 
         rig.api.interfere = [edit]
         rig.say(Stage.READY)
         await rig.clock.pass_(5)
-        assert rig.api.find("kustomizations", "apps", "webapp")["status"] == {}
+        assert rig.api.status("kustomizations", "webapp") == {}
 
 
 async def test_of_what_is_being_deleted_nothing_is_said_but_what_hinders_it() -> None:
@@ -195,7 +199,7 @@ async def test_silence_makes_ready_unknown_within_the_time() -> None:
         assert rig.ready()[0] == "True"
         await rig.clock.pass_(12)
         assert rig.ready() == ("Unknown", "Disconnected")
-        status = rig.api.find("clusters", "apps", "eu-1")["status"]
+        status = rig.api.status("clusters", "eu-1")
         assert {"Connected": "False", "Ready": "Unknown"}.items() <= {
             one["type"]: one["status"] for one in status["conditions"]
         }.items()
@@ -262,7 +266,7 @@ async def test_what_an_agent_noticed_becomes_an_event_and_is_forgotten() -> None
 
 async def test_a_word_on_an_older_generation_is_not_written() -> None:
     async with running() as rig:
-        rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization(), generation=2)
+        rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization(wait=True))
         rig.connect()
         rig.stand()
         rig.say(Stage.READY)
@@ -343,10 +347,10 @@ async def test_a_request_to_reconcile_a_cluster_is_answered_in_its_status() -> N
         asked = {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}
         rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": str(ID)}, **asked)
         await rig.clock.pass_(2)
-        assert "lastHandledReconcileAt" not in rig.api.find("clusters", "apps", "eu-1")["status"]
+        assert "lastHandledReconcileAt" not in rig.api.status("clusters", "eu-1")
         rig.say(Stage.READY, handled={"reconcile-cluster": "now"})
         await rig.clock.pass_(2)
-        assert rig.api.find("clusters", "apps", "eu-1")["status"]["lastHandledReconcileAt"] == "now"
+        assert rig.api.status("clusters", "eu-1")["lastHandledReconcileAt"] == "now"
 
 
 def told_in(rig: Rig, name: str, message: str, seq: int, kind: NoticeKind = NoticeKind.APPLIED) -> None:
@@ -415,7 +419,7 @@ async def test_a_refused_field_is_a_condition_and_one_event(
     async with running() as rig:
         rig.api.put_resource(kind, "odd", spec)
         await rig.clock.pass_(5)
-        status = rig.api.find(TYPES[kind].plural, "apps", "odd")["status"]
+        status = rig.api.status(TYPES[kind].plural, "odd")
         (stalled,) = [one for one in status["conditions"] if one["type"] == "Stalled"]
         assert (stalled["status"], stalled["reason"]) == ("True", "UnsupportedField")
         assert stalled["message"].startswith(field)
