@@ -18,7 +18,10 @@ class Files(Mapping[str, bytes]):
         self._contents = contents
         self._over: dict[str, bytes] = {}
         # A mapping may have to read a file to tell whether it is there.
-        self._names = frozenset(contents)
+        names = frozenset(contents)
+        self.nameless = frozenset(name for name in names if not _is_text(name))
+        """Files whose names are no text, so that nothing can name them; they are not in the tree."""
+        self._names = names - self.nameless
         self._keys = sorted(map(_key, self._names))
 
     @classmethod
@@ -29,7 +32,7 @@ class Files(Mapping[str, bytes]):
     def amended(self, name: str, content: bytes) -> "Files":
         """Return the tree with this file in it, or in place of the one of that name."""
         made = object.__new__(Files)
-        made._contents, made._names = self._contents, self._names
+        made._contents, made._names, made.nameless = self._contents, self._names, self.nameless
         made._over = {**self._over, name: content}
         made._keys = self._keys
         if name not in self:
@@ -67,6 +70,11 @@ class Files(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._keys)
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether a name is text; bytes that are none are surrogates in it."""
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _key(name: str) -> str:

@@ -143,6 +143,7 @@ def prepare(
         if ignored is not None:
             _leave_out(document, files, path, ignored)
     else:
+        _refuse_nameless(files, path)
         found = _scan(files, path)
         entries = [name for name in found if ignored is None or name not in files or not ignored(name, False)]
         manifests = tuple(name for name in entries if name in files)
@@ -168,6 +169,13 @@ def is_local_relative(path: str) -> bool:
     if any(lower.startswith(prefix) and len(path) > len(prefix) for prefix in _REMOTE):
         return False
     return not path.startswith("/") and not lower.removeprefix("file://").startswith("/")
+
+
+def _refuse_nameless(files: Files, path: str) -> None:
+    """Raise BuildFailed for a manifest that cannot be named: left out, what it made would be deleted."""
+    for name in sorted(files.nameless):
+        if name.endswith((".yaml", ".yml")) and (path == "." or name.startswith(f"{path}/")):
+            raise BuildFailed(f"the name of {name!a} is no UTF-8 text; rename the file")
 
 
 def _scan(files: Files, path: str) -> Iterator[str]:

@@ -17,6 +17,8 @@ from hub.sources.git_failure import FailureKind, GitFailure
 from hub.sources.git_remote import checkout
 from hub.sources.git_tree import write_files
 
+MAX_MESSAGE = 4096
+"""So much of a commit's message is of use to anybody; a commit may hold any amount."""
 LENGTH = struct.Struct(">I")
 
 
@@ -56,7 +58,7 @@ def serve(order: Order) -> Answer:
     return Fetched(
         revision=found.resolved.revision,
         commit=found.resolved.commit,
-        message=found.commit.message,
+        message=found.commit.message[:MAX_MESSAGE],
         author=found.commit.author.name,
         tree=written.tree,
         archive_digest=written.archive_digest,

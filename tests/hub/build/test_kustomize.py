@@ -250,3 +250,22 @@ async def test_a_file_that_is_no_yaml_is_named() -> None:
     async with renderers() as pool:
         with pytest.raises(BuildFailed, match=r"broken\.yaml"):
             await kustomize.build(pool, tree(broken_yaml="apiVersion: v1\nkind: [ConfigMap\n"), {})
+
+
+ODD = b"gr\xfc\xdfe".decode("utf-8", "surrogateescape")
+
+
+async def test_a_file_whose_name_is_no_text_hinders_no_build() -> None:
+    files = tree(app__a_yaml=config_map("a")) | {f"app/{ODD}.txt": b"x", f"{ODD}.yaml": b"x"}
+    async with renderers() as pool:
+        (resource,) = await kustomize.build(pool, files, {"path": "app"})
+        assert resource.object["metadata"]["name"] == "a"
+        everything = {"kustomization.yaml": b"resources: [app/a.yaml]", **files}
+        assert len(await kustomize.build(pool, everything, {})) == 1
+
+
+def test_a_manifest_whose_name_is_no_text_is_not_silently_left_out() -> None:
+    files = tree(app__a_yaml=config_map("a")) | {f"app/{ODD}.yaml": b"x"}
+    with pytest.raises(BuildFailed, match=r"udcfc.* is no UTF-8 text; rename the file") as failed:
+        prepare(files, "app", {})
+    assert str(failed.value).isascii()
