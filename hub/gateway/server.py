@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -23,6 +23,7 @@ from agent.model.link import Down, Up
 from agent.model.names import ClusterId, Digest
 from hub.gateway.ca import Authority, read_certificate
 from hub.gateway.enroll import Enrolment
+from hub.gateway.pace import FETCH_BYTES, MESSAGE_BYTES, WRITE_BYTES, Pace, Paces, PaceSettings
 from hub.gateway.router import Router
 from hub.gateway.session import Content, Peer, Refusal, Session
 from hub.gateway.traffic import Traffic
@@ -59,6 +60,7 @@ class ListenSettings:
     max_calls_each: int = 64
     """So many calls at once are one cluster's: one that is in foreign hands must not use up what is for all."""
     max_enrolments: int = 32
+    pace: PaceSettings = field(default_factory=PaceSettings)
     refusal_s: float = 0.25
     """A refused enrolment is answered after that long: anybody may ask, and each question is one to the API server."""
 
@@ -100,6 +102,7 @@ class Gateway:
         self._clock = clock
         self._servers: list[grpc.aio.Server] = []
         self._calls: Counter[ClusterId] = Counter()
+        self._paces = Paces(settings.pace, clock)
         self.session_port = 0
         self.enrol_port = 0
 
@@ -196,8 +199,8 @@ class Gateway:
         )
 
     async def _serve_session(self, _: AsyncIterator[bytes], context: Context) -> None:
-        async with self._caller(context) as peer:
-            stream = _ServerStream(context, self._may_serve, self._traffic)
+        async with self._caller(context, WRITE_BYTES) as peer:
+            stream = _ServerStream(context, self._may_serve, self._traffic, self._paces.of(peer.cluster))
             try:
                 with self._traffic.session():
                     await self._session(peer).run(stream)
@@ -214,7 +217,7 @@ class Gateway:
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, f"TooMany: at most {MAX_DIGESTS} digests at once"
             )
-        async with self._caller(context) as peer:
+        async with self._caller(context, FETCH_BYTES) as peer:
             for digest in digests:
                 await self._send_blob(context, peer, digest)
 
@@ -237,7 +240,7 @@ class Gateway:
             )
 
     async def _serve_renew(self, request: link_pb2.RenewRequest, context: Context) -> link_pb2.RenewReply:
-        async with self._caller(context) as peer:
+        async with self._caller(context, WRITE_BYTES) as peer:
             await self._check(context, peer)
             issued = await _or_refuse(context, self._enrolment.renew(peer, request.csr))
         return link_pb2.RenewReply(certificate=issued.certificate, ca=self._enrolment.ca)
@@ -256,8 +259,8 @@ class Gateway:
             raise
 
     @asynccontextmanager
-    async def _caller(self, context: Context) -> AsyncIterator[Peer]:
-        """Give who calls, while the call lasts; one cluster has a share of all calls."""
+    async def _caller(self, context: Context, cost_bytes: int) -> AsyncIterator[Peer]:
+        """Give who calls, while the call lasts; one cluster has a share of all calls, and a pace."""
         peer = await self._peer(context)
         if self._calls[peer.cluster] >= self._settings.max_calls_each:
             await context.abort(
@@ -266,6 +269,7 @@ class Gateway:
             )
         self._calls[peer.cluster] += 1
         try:
+            await self._paces.of(peer.cluster).spend(cost_bytes)
             yield peer
         finally:
             self._calls[peer.cluster] -= 1
@@ -295,8 +299,9 @@ class Gateway:
 class _ServerStream:
     """The hub's end of a session over gRPC."""
 
-    def __init__(self, context: Context, may_serve: Callable[[], bool], traffic: Traffic) -> None:
+    def __init__(self, context: Context, may_serve: Callable[[], bool], traffic: Traffic, pace: Pace) -> None:
         self._context = context
+        self._pace = pace
         self._may_serve = may_serve
         self._traffic = traffic
         self._writing = asyncio.Lock()
@@ -319,7 +324,11 @@ class _ServerStream:
             data = await self._context.read()
         except _BROKEN as problem:
             raise Transient(f"the agent's connection failed: {problem}", reason="Broken") from problem
-        return None if data is grpc.aio.EOF else wire.decode_up(data)
+        if data is grpc.aio.EOF:
+            return None
+        # Before it is read: reading is what costs.
+        await self._pace.spend(max(len(data), MESSAGE_BYTES))
+        return wire.decode_up(data)
 
 
 async def _or_refuse(context: Context, asked: Awaitable[T]) -> T:

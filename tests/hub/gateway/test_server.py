@@ -33,6 +33,7 @@ from agent.model.report import Report
 from agent.notices import Notices
 from hub.gateway.ca import Authority, Issued, make_authority
 from hub.gateway.enroll import Enrolment
+from hub.gateway.pace import WRITE_BYTES, PaceSettings
 from hub.gateway.router import Router
 from hub.gateway.server import Gateway, ListenSettings
 from hub.gateway.session import Peer, Refusal, Session
@@ -349,6 +350,28 @@ async def test_one_cluster_cannot_use_up_the_calls_of_all() -> None:
                 await stream.close()
             await asyncio.sleep(0.1)
             assert await channel.renew(one.request())
+
+
+async def test_one_cluster_says_only_so_much_at_once() -> None:
+    settings = PaceSettings(burst_bytes=WRITE_BYTES + 100_000, bytes_per_s=1000)
+    async with listening(pace=settings) as place:
+        one, other = await place.enrolled("one"), await place.enrolled("other")
+        async with opened(place, one) as channel, opened(place, other) as others:
+            for name, opener in ((ONE, channel), (OTHER, others)):
+                stream = opener.open()
+                await stream.send(
+                    Hello(
+                        protocol=1, agent_version="0", kubernetes_version="1", term=0, held=(), instance="pod"
+                    )
+                )
+                size = 200_000 if name == ONE else 1
+                await stream.send(replace(gone(name), message="x" * size))
+            await until(lambda: place.boards.reports.get((OTHER, WEB)) is not None, 5.0)
+            assert place.boards.reports.get((ONE, WEB)) is None
+
+
+def gone(cluster: ClusterId) -> Report:
+    return Report.gone(cluster, WEB, "uid-1", as_of=datetime.now(UTC))
 
 
 async def test_the_open_door_takes_only_small_requests_and_few_at_once() -> None:
