@@ -101,6 +101,7 @@ class Agent:
                 dependency_retry_s=settings.dependency_retry_s,
                 health_poll_s=settings.health_poll_s,
                 catch_up_s=settings.catch_up_s,
+                fight_window_s=settings.fight_window_s,
                 in_use_wait_s=settings.in_use_wait_s,
                 workers=settings.workers,
                 backoff=settings.backoff,

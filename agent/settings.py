@@ -33,6 +33,7 @@ class AgentSettings:
     in_use_wait_s: float
     health_poll_s: float
     catch_up_s: float
+    fight_window_s: float
     stage_timeout_s: float
     stage_poll_s: float
     early_kinds: str
@@ -72,6 +73,7 @@ def read_settings(environment: Environment | None = None) -> AgentSettings:
         in_use_wait_s=env.seconds("IN_USE_WAIT", 60.0),
         health_poll_s=env.seconds("HEALTH_POLL", 5.0),
         catch_up_s=env.seconds("CATCH_UP", 5.0),
+        fight_window_s=env.seconds("FIGHT_WINDOW", 300.0),
         stage_timeout_s=env.seconds("STAGE_TIMEOUT", 60.0),
         stage_poll_s=env.seconds("STAGE_POLL", 2.0),
         early_kinds=env.text("CUSTOM_APPLY_STAGE_KINDS", ""),

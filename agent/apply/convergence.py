@@ -1,7 +1,7 @@
 """What is asked of a convergence and what came of it. Pure values."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -60,9 +60,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convergence:
-    """What is wished: every manifest of a complete Bundle, `is_applied` if it was applied in full before; `confidential` are the ids of
-    those that hold values of Secrets. `inventory` is what is there because of this delivery, `ahead` what may be, `ended` the Jobs that are no more by the manifest they ran by; `kept_elsewhere` other
-    assignments name, asked at each deletion: one may have come meanwhile."""
+    """What is wished: every manifest of a complete Bundle, `is_applied` if it was applied in full before.
+
+    `inventory` is what is there because of this delivery, `ahead` what may be, `ended` the Jobs that are no more by the manifest they ran
+    by. `kept_elsewhere` other assignments name, asked at each deletion: one may have come meanwhile. `confidential` are the ids of those
+    that hold values of Secrets, `resting` applied objects that are not looked at now.
+    """
 
     owner: HomeName
     manifests: tuple[Manifest, ...]
@@ -75,6 +78,7 @@ class Convergence:
     force: bool = False
     kept_elsewhere: Refs = frozenset()
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
+    resting: Container[ObjectRef] = frozenset()
     confidential: frozenset[str] = frozenset()
 
     def is_confidential(self, ref: ObjectRef) -> bool:

@@ -67,6 +67,8 @@ class Trial:
 
     async def _look(self, plan: Plan) -> None:
         manifest, ref = plan.manifest, plan.manifest.ref
+        if self._task.is_applied and ref in self._task.resting:
+            return
         known = self._task.known.get(ref) or self._as_left(manifest)
         seen = self._server.watched.live(ref, manifest.version)
         if known is not None and seen is not None and self._is_unchanged(manifest, known, seen):

@@ -48,7 +48,7 @@ class Reconciler:
         self._desk = desk
         self._live = live
         self._clock = clock
-        self._states = States()
+        self._states = States(settings.fight_window_s)
         self._dependents = Dependents()
         self._reporter = Reporter(
             desk=desk,
@@ -101,7 +101,7 @@ class Reconciler:
 
     def touched(self, home: HomeName, ref: ObjectRef) -> None:
         """Something that a delivery owns was changed; what is fought over waits for the interval."""
-        if not self._states.of(home).fights.involves(ref, self._clock.monotonic_s()):
+        if not self._states.of(home).fights.involves(ref):
             self._loop.mark(home)
 
     def seen_unchanged(self, home: HomeName, ref: ObjectRef, before: str, now: str) -> None:

@@ -56,7 +56,7 @@ class Reporter:
             head,
             word,
             state,
-            fights=state.fights.going_on(self._clock.monotonic_s()),
+            fights=state.fights.going_on(),
             now=self._clock.now(),
         )
         before = self._reports.get(report.home)

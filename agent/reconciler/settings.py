@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agent.apply.fights import WINDOW_S
 from agent.kit.reconcile import Backoff
 
 
@@ -15,6 +16,7 @@ class ReconcilerSettings:
     dependency_retry_s: float = 30.0
     health_poll_s: float = 5.0
     catch_up_s: float = 5.0
+    fight_window_s: float = WINDOW_S
     in_use_wait_s: float = 60.0
     workers: int = 4
     backoff: Backoff

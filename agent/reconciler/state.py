@@ -17,12 +17,12 @@ class DeliveryState:
     `traceparent` is what its reports follow from until it is Ready, `failed_step` the failure of which assignment was told last.
     """
 
+    fights: Fights
     is_new: bool = True
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
     healthy: str = ""
     revision: str = ""
     revision_of: bytes = b""
-    fights: Fights = field(default_factory=Fights)
     prune_held: tuple[str, ...] = ()
     in_use_since_s: float | None = None
     traceparent: Traceparent = NO_TRACE
@@ -30,13 +30,17 @@ class DeliveryState:
 
 
 class States:
-    """The states of all deliveries, made when first asked for."""
+    """The states of all deliveries, made when first asked for. `fight_window_s` is within which a fight begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, fight_window_s: float) -> None:
+        self._fight_window_s = fight_window_s
         self._states: dict[HomeName, DeliveryState] = {}
 
     def of(self, home: HomeName) -> DeliveryState:
-        return self._states.setdefault(home, DeliveryState())
+        found = self._states.get(home)
+        if found is None:
+            found = self._states[home] = DeliveryState(fights=Fights(self._fight_window_s))
+        return found
 
     def forget(self, home: HomeName) -> None:
         self._states.pop(home, None)

@@ -15,7 +15,7 @@ from agent.kube.errors import UnknownKind
 from agent.model.assignment import Assignment
 from agent.model.head import Head
 from agent.model.inventory import parse_id
-from agent.model.names import HomeName, timestamp
+from agent.model.names import HomeName, ObjectRef, timestamp
 from agent.model.report import NoticeKind, Stage
 from agent.reconciler.dependencies import Dependency
 from agent.reconciler.health import HealthCheck, Live
@@ -83,7 +83,7 @@ class Upkeep:
             state.known = changes.known
             settled = await self._settle(head, changes)
         if not is_new:
-            self._note_fights(head, changes)
+            self._note_fights(head, wish, changes)
         self._reporter.tell_changes(head, changes.changes, is_new=is_new)
         if journal.is_superseded():
             return Again(after_s=0.0)
@@ -124,7 +124,7 @@ class Upkeep:
         blobs = await self._desk.blobs(head, {entry.digest for entry in head.entries})
         head = await self._with_left_behind(head)
         state.prune_held = held_ids(head)
-        return wish_of(head, blobs, state.known, Named(self._desk))
+        return wish_of(head, blobs, state.known, self._resting(head), Named(self._desk))
 
     async def _with_left_behind(self, head: Head) -> Head:
         """Count as held what an apply that was cut short made and is not wished any more: its deletion is weighed like any other."""
@@ -162,11 +162,21 @@ class Upkeep:
             )
         )
 
-    def _note_fights(self, head: Head, changes: ChangeSet) -> None:
+    def _note_fights(self, head: Head, wish: Convergence, changes: ChangeSet) -> None:
         fights, now_s = self._states.of(head.home).fights, self._clock.monotonic_s()
         for change in changes.changes:
-            if change.action.is_write:
-                fights.note(change.ref, change.fields, change.managers, now_s)
+            if not change.action.is_write:
+                continue
+            for fight in fights.note(change.ref, change.fields, change.managers, now_s):
+                message = f"{fight}; from now on it is put back at the interval only"
+                self._reporter.notice(head, NoticeKind.DRIFT_DETECTED, "DriftDetected", message)
+        if not changes.problem:
+            fights.end_quiet(wish.resting, now_s)
+
+    def _resting(self, head: Head) -> frozenset[ObjectRef]:
+        """Return what is fought over and has to wait for the interval, by which a pass may come a little early."""
+        interval_s = head.assignment.spec.interval_s * self._settings.scale * (1 - 2 * _JITTER)
+        return self._states.of(head.home).fights.resting(interval_s, self._clock.monotonic_s())
 
     def _conclude(self, head: Head, wait: Wait | None) -> Outcome:
         """Say what the health of the objects comes to; a pass over healthy ones costs nothing."""

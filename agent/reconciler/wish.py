@@ -1,6 +1,6 @@
 """What a head on the desk asks of the apply: the convergence, and whether its deletions need a person's word. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from agent.apply.convergence import Convergence, Known
 from agent.apply.prune import Refs
@@ -14,6 +14,7 @@ def wish_of(
     head: Head,
     blobs: Mapping[Digest, bytes],
     known: Mapping[ObjectRef, Known],
+    resting: Container[ObjectRef],
     kept_elsewhere: Refs,
 ) -> Convergence:
     """Return the convergence to the Bundle of a head, whose manifests `blobs` holds."""
@@ -34,6 +35,7 @@ def wish_of(
         kept_elsewhere=kept_elsewhere,
         known=known,
         confidential=frozenset(assignment.confidential),
+        resting=resting,
     )
 
 
