@@ -1,4 +1,5 @@
-"""Many new objects: how long, what it costs, and how often the API server is asked, beside the same objects by dry-run and apply alone.
+"""Many new objects by one push: how long, what it costs, and how often the API server is asked, beside the same objects by dry-run and
+apply alone.
 
 The parts follow each other and add up to `end_to_end`: until the source's artifact is stored (fetch), until the first assignment is on the
 desk (build, link), until the last one is (desk), until the last object is applied (apply), until the last Kustomization is Ready (status).
@@ -73,7 +74,7 @@ async def _send(ground: Ground, resource: Resource, name: str, body: bytes, *, d
 
 
 def _parts(delivered: Delivered, agent: list[AuditEntry], hub: list[AuditEntry]) -> dict[str, float]:
-    heads = [one.time for one in agent if one.resource == "secrets" and one.verb == "create"]
+    heads = list(_first_writes(agent).values())
     work = [one.time for one in agent if one.namespace == PLACE and one.verb == "patch" and not one.dry_run]
     stored = [one.time for one in hub if one.resource == "gitrepositories" and one.time <= min(heads)]
     moments = {
@@ -89,6 +90,15 @@ def _parts(delivered: Delivered, agent: list[AuditEntry], hub: list[AuditEntry])
         parts[name] = (moment - before).total_seconds()
         before = moment
     return parts
+
+
+def _first_writes(agent: list[AuditEntry]) -> dict[str, datetime]:
+    """Return when each head was first written: with its assignment."""
+    first: dict[str, datetime] = {}
+    for one in agent:
+        if one.resource == "secrets" and one.name.startswith("cartwheel-head-"):
+            first.setdefault(one.name, one.time)
+    return first
 
 
 def _costs(delivered: Delivered, count: int, plain_cpu_s: float) -> list[Figure]:

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from e2e.bench import flux, load
 from e2e.bench.figure import Figure, percentile, say
 from e2e.bench.ground import PLACE, Ground
-from hub.model import annotations
-from hub.model.kinds import Kind
 
 _STRIDE = 7919
 """A prime: each push changes another delivery, near and far from the last one."""
@@ -44,8 +42,7 @@ async def _push(ground: Ground, number: int, text: str) -> tuple[float, float]:
     """Push, and say so as a webhook would; return the seconds until the object is changed, and until all is reported."""
     commit = ground.repository.commit(dict(load.settings_file(number, PLACE, text)), text)
     began = time.monotonic()
-    asked = {"metadata": {"annotations": {annotations.RECONCILE_REQUESTED_AT: text}}}
-    await ground.merge(Kind.GIT_REPOSITORY, load.SOURCE, asked)
+    await ground.fetch_now(text)
     key = (PLACE, f"{load.name(number)}-settings")
     await ground.until(lambda: ground.settings.objects[key]["data"]["text"] == text)
     applied_s = time.monotonic() - began
