@@ -29,16 +29,16 @@ from hub.status.fleet import FleetOutlook, fleet_status_of, selected
 from hub.status.judging import DELIVERY, Judging
 from hub.status.news import news, stalled
 from hub.status.placements import Placements
+from hub.status.progress import Progress
 from hub.status.rollouts import Rollouts
 from hub.status.telling import Telling
 from hub.status.traces import Traces
 from hub.status.unread import Unread
-from hub.status.verdict import Patience, State, Verdict
+from hub.status.verdict import Patience, Verdict
 from hub.store import Store
 from hub.telemetry import about
 
 _MARGIN_S = 0.05
-_ON_THE_WAY = frozenset({State.PROGRESSING, State.UNTOLD})
 
 K = TypeVar("K", bound=Hashable)
 
@@ -76,7 +76,7 @@ class StatusWriter:
         self._placements = Placements()
         self._sessions: dict[ClusterId, tuple[bool, int]] = {}
         self._written_s: dict[tuple[str, Key], float] = {}
-        self._on_the_way_s: dict[Key, float] = {}
+        self._progress = Progress(clock, interval_s=settings.interval_s)
         patience = Patience(began=clock.now(), unknown_after=timedelta(seconds=settings.unknown_after_s))
         self._judging = Judging(boards, self._placements, patience, clock=clock)
         of_delivery, of_cluster = about("delivery", Kind.KUSTOMIZATION), about("cluster", Kind.CLUSTER)
@@ -199,14 +199,14 @@ class StatusWriter:
         standing = self._boards.standings.get((DELIVERY, *key))
         if delivery is None:
             self._written_s.pop((DELIVERY, key), None)
-            self._on_the_way_s.pop(key, None)
+            self._progress.forget(key)
             self._traces.forget(key)
             return Done()
         if standing is None or not _is_about(standing, delivery) or _leaves_soon(delivery, standing):
             # The next word comes soon.
             return Done()
         verdicts = self._judging.of(standing)
-        if (left_s := self._left_unsaid_s(key, standing, verdicts)) > 0:
+        if (left_s := self._progress.left_unsaid_s(key, standing, verdicts)) > 0:
             return Again(after_s=left_s)
         made: list[tuple[Kustomization, KustomizationStatus]] = []
 
@@ -224,15 +224,6 @@ class StatusWriter:
             for one in news(*made[-1], standing, verdicts):
                 await self._store.record_event(one)
         return self._until_lapse(target.id for target in standing.targets)
-
-    def _left_unsaid_s(self, key: Key, standing: Standing, verdicts: Iterable[Verdict]) -> float:
-        """Return for how long not to say yet that a delivery is on its way: most arrive within an interval, and one write says that."""
-        states = {one.state for one in verdicts}
-        if standing.problem is not None or State.FAILED in states or not states & _ON_THE_WAY:
-            self._on_the_way_s.pop(key, None)
-            return 0.0
-        now_s = self._clock.monotonic_s()
-        return self._on_the_way_s.setdefault(key, now_s) + self._settings.interval_s - now_s
 
     async def _write_cluster(self, key: Key) -> Outcome:
         cluster = self._store.clusters.readable(key)
