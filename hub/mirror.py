@@ -3,7 +3,7 @@
 State: the newest known of every object. News that is older than what is known is left out. Reads and writes nothing by itself.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -30,6 +30,7 @@ class WithStatus(Stored, Protocol):
 
 R = TypeVar("R", bound=Stored)
 S = TypeVar("S", bound=WithStatus)
+N = TypeVar("N", bound=Hashable)
 Listener = Callable[[Key], None]
 
 
@@ -121,6 +122,36 @@ class Collection(Generic[R]):
     def _tell(self, key: Key) -> None:
         for listener in self._listeners:
             listener(key)
+
+
+class Index(Generic[R, N]):
+    """Which objects of a collection name something, kept up as they change, so that nobody has to look at all of them."""
+
+    def __init__(self, collection: Collection[R], names_of: Callable[[R], Iterable[N]]) -> None:
+        self._collection = collection
+        self._names_of = names_of
+        self._named: dict[Key, frozenset[N]] = {}
+        self._keys: dict[N, dict[Key, None]] = {}
+        collection.listen(self._changed)
+        for key in collection.keys:
+            self._changed(key)
+
+    def of(self, name: N) -> tuple[Key, ...]:
+        """Return the keys of the objects that name it, those that can be read."""
+        return tuple(self._keys.get(name, ()))
+
+    def _changed(self, key: Key) -> None:
+        value = self._collection.readable(key)
+        now = frozenset(self._names_of(value)) if value is not None else frozenset()
+        before = self._named.pop(key, frozenset())
+        if now:
+            self._named[key] = now
+        for gone in before - now:
+            del self._keys[gone][key]
+            if not self._keys[gone]:
+                del self._keys[gone]
+        for new in now - before:
+            self._keys.setdefault(new, {})[key] = None
 
 
 @dataclass(slots=True)

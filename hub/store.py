@@ -16,8 +16,8 @@ from agent.kube.api import Api, Object, PatchType, Resource
 from agent.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from agent.kube.resources import CONFIG_MAPS, EVENTS, NAMESPACES, SECRETS
 from agent.kube.watch import Follower, Key
-from agent.model.names import timestamp
-from hub.mirror import Collection, R, S, Watched
+from agent.model.names import ClusterId, timestamp
+from hub.mirror import Collection, Index, R, S, Watched
 from hub.model import annotations as names
 from hub.model.cluster import Cluster
 from hub.model.events import Event, event_object
@@ -49,6 +49,8 @@ class Store:
         self.fleets = Collection(_resource(Kind.FLEET), Fleet.parse)
         self.rollouts = Collection(_resource(Kind.ROLLOUT), Rollout.parse)
         self.namespaces = Collection(NAMESPACES, Namespace.parse)
+        self.clusters_by_id = Index(self.clusters, _id_of)
+        self.kustomizations_by_uid = Index(self.kustomizations, _uid_of)
         self._watched = (Watched(VariablesKind.CONFIG_MAP), Watched(VariablesKind.SECRET))
 
     @property
@@ -236,6 +238,14 @@ class Store:
             await self._api.patch(
                 EVENTS, involved.namespace, name, patch, kind=PatchType.MERGE, field_manager=FIELD_MANAGER
             )
+
+
+def _id_of(cluster: Cluster) -> tuple[ClusterId, ...]:
+    return (cluster.spec.id,) if cluster.spec.id is not None else ()
+
+
+def _uid_of(delivery: Kustomization) -> tuple[str, ...]:
+    return (delivery.metadata.uid,)
 
 
 def _resource(kind: Kind) -> Resource:

@@ -61,9 +61,9 @@ def judge(
     return Judgement(by_agent=tuple(by_agent))
 
 
-def depends_on(delivery: Kustomization, key: Key) -> bool:
-    """Tell whether a delivery names another as its dependency."""
-    return any(_key(one, delivery) == key for one in delivery.spec.depends_on)
+def dependencies_of(delivery: Kustomization) -> tuple[Key, ...]:
+    """Return what a delivery depends on."""
+    return tuple(_key(one, delivery) for one in delivery.spec.depends_on)
 
 
 def _key(dependency: Dependency, delivery: Kustomization) -> Key:

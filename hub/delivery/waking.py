@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from agent.kube.watch import Key
 from agent.model.names import ClusterId, HomeName
-from hub.delivery.dependencies import depends_on
+from hub.delivery.dependencies import dependencies_of
 from hub.delivery.places import Places
+from hub.mirror import Index
 from hub.model import annotations as names
 from hub.model.cluster import Cluster
 from hub.model.conditions import READY
-from hub.model.kustomization import VariablesKind
+from hub.model.kustomization import Kustomization, VariablesKind
 from hub.model.metadata import Metadata
 from hub.model.wish import Boards
 from hub.store import Store
@@ -33,6 +34,8 @@ class Waking:
         self._mark_cluster = cluster
         self._seen: dict[tuple[str, Key], object] = {}
         self._left: dict[Key, set[HomeName]] = {}
+        self._dependents = Index(store.kustomizations, dependencies_of)
+        self._users = Index(store.kustomizations, _source_of)
 
     def begin(self) -> None:
         """Mark everything, and from now on what changes."""
@@ -77,9 +80,8 @@ class Waking:
         told = delivery and (status and status.observed_generation, delivery.conditions.get(READY))
         applied = status.last_applied_revision if status is not None else ""
         if self._is_news("status", key, (told, applied, metadata and metadata.uid)):
-            for other in self._store.kustomizations:
-                if depends_on(other, key):
-                    self._mark_delivery((other.metadata.namespace, other.metadata.name))
+            for other in self._dependents.of(key):
+                self._mark_delivery(other)
 
     def _source_changed(self, key: Key) -> None:
         source = self._store.git_repositories.readable(key)
@@ -87,9 +89,8 @@ class Waking:
         now = artifact and (artifact.revision, artifact.digest)
         if not self._is_news("source", key, (now, str(self._store.git_repositories.malformed.get(key)))):
             return
-        for delivery in self._store.kustomizations:
-            if (delivery.source_namespace, delivery.spec.source_ref.name) == key:
-                self._mark_delivery((delivery.metadata.namespace, delivery.metadata.name))
+        for delivery in self._users.of(key):
+            self._mark_delivery(delivery)
 
     def _cluster_changed(self, key: Key) -> None:
         self._mark_cluster(key)
@@ -142,21 +143,18 @@ class Waking:
         with self._boards.reports.reader() as reader:
             while True:
                 changed = await reader.next()
-                owners: dict[str, Key] = {}
-                if any(self._boards.wishes.get(key) is None for key in changed):
-                    owners = {
-                        one.metadata.uid: (one.metadata.namespace, one.metadata.name)
-                        for one in self._store.kustomizations
-                    }
-                ids = {id_ for id_, _ in changed}
-                for cluster in self._store.clusters:
-                    if cluster.spec.id in ids and (
-                        cluster.status.tombstones or cluster.metadata.is_being_deleted
-                    ):
-                        self._mark_cluster((cluster.metadata.namespace, cluster.metadata.name))
+                for id_ in {id_ for id_, _ in changed}:
+                    for name in self._store.clusters_by_id.of(id_):
+                        self._report_came(name)
                 for key, report in changed.items():
-                    if report is not None and self._boards.wishes.get(key) is None and report.uid in owners:
-                        self._mark_delivery(owners[report.uid])
+                    if report is not None and self._boards.wishes.get(key) is None:
+                        for owner in self._store.kustomizations_by_uid.of(report.uid):
+                            self._mark_delivery(owner)
+
+    def _report_came(self, key: Key) -> None:
+        cluster = self._store.clusters.readable(key)
+        if cluster is not None and (cluster.status.tombstones or cluster.metadata.is_being_deleted):
+            self._mark_cluster(key)
 
     async def follow_presence(self) -> None:
         """Look at what leaves a cluster when its agent comes or goes."""
@@ -167,9 +165,12 @@ class Waking:
                     if self._is_news("presence", ("", id_), now):
                         for contested in self._places.claims.contested_in(id_):
                             self._mark_delivery(contested)
-                        for cluster in self._store.clusters:
-                            if cluster.spec.id == id_:
-                                self._mark_cluster((cluster.metadata.namespace, cluster.metadata.name))
+                        for key in self._store.clusters_by_id.of(id_):
+                            self._mark_cluster(key)
+
+
+def _source_of(delivery: Kustomization) -> tuple[Key, ...]:
+    return ((delivery.source_namespace, delivery.spec.source_ref.name),)
 
 
 def _what_matters(generation: int, metadata: Metadata) -> object:

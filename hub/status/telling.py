@@ -90,7 +90,7 @@ class Telling:
         """Tell whether the delivery is there and not known yet to be placed where the agents are."""
         if any(self._placements.owner(_place(one)) is not None for one in found):
             return False
-        return any(one.metadata.uid == subject.uid for one in self._store.kustomizations)
+        return bool(self._store.kustomizations_by_uid.of(subject.uid))
 
     async def _record(self, subject: Subject, found: list[Happening]) -> None:
         owner = next((key for one in found if (key := self._placements.owner(_place(one))) is not None), None)

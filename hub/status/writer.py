@@ -183,9 +183,8 @@ class StatusWriter:
         self._fleet_loop.mark(key, after_s=max(self._due_in_s("Fleet", key), self._settings.interval_s))
 
     def _mark_cluster_of(self, id_: ClusterId) -> None:
-        for cluster in self._store.clusters:
-            if cluster.spec.id == id_:
-                self._mark_cluster((cluster.metadata.namespace, cluster.metadata.name))
+        for key in self._store.clusters_by_id.of(id_):
+            self._mark_cluster(key)
 
     def _due_in_s(self, kind: str, key: Key) -> float:
         """Return how long to wait until the status of a resource may be written again."""
