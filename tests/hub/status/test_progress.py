@@ -4,7 +4,7 @@ from agent.model.report import Stage
 from hub.model.standing import Problem
 from hub.status.progress import Progress
 from hub.status.verdict import Verdict, judge
-from tests.hub.memory import Hand
+from tests.hub.hand import Hand
 from tests.hub.status.samples import NOW, PATIENCE, connected, report, standing, target
 
 
