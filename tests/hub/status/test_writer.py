@@ -35,11 +35,9 @@ class Rig:
     def __post_init__(self) -> None:
         self.api = Management(self.clock)
 
-    def stand(self, given: Standing | None = None) -> None:
-        found = given or standing()
-        self.boards.standings.put(
-            ("Kustomization", "apps", "webapp"), replace(found, uid=Uid("uid-webapp"), generation=1)
-        )
+    def stand(self, given: Standing | None = None, *, generation: int = 1) -> None:
+        now = replace(given or standing(), uid=Uid("uid-webapp"), generation=generation)
+        self.boards.standings.put(("Kustomization", "apps", "webapp"), now)
 
     def say(self, stage: Stage, **more: Any) -> Report:
         said = report("eu-1", stage, uid="uid-webapp", **more)
@@ -129,7 +127,9 @@ async def test_of_what_is_being_deleted_nothing_is_said_but_what_hinders_it() ->
         rig.say(Stage.READY)
         await rig.clock.pass_(5)
         assert rig.writes("kustomizations") == 0
-        rig.stand(standing(problem=Problem(reason=DELETING, message="eu-1: not yet", is_quiet=True)))
+        hinders = Problem(reason=DELETING, message="eu-1: not yet", is_quiet=True)
+        # A deletion counts as a generation.
+        rig.stand(standing(problem=hinders), generation=2)
         await rig.clock.pass_(5)
         assert rig.ready() == ("False", "Deleting")
         assert rig.events() == []
