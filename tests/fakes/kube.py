@@ -109,6 +109,11 @@ class FakeCluster:
         return [call for call in self.calls if call.writes]
 
     @property
+    def stored(self) -> Mapping[Key, Object]:
+        """Return the objects as they are stored, by group, plural, namespace and name; nobody is told of what is changed in one."""
+        return self._objects
+
+    @property
     def watches(self) -> int:
         """Return how many watches are open."""
         return self.history.watches
@@ -363,7 +368,7 @@ class FakeCluster:
         metadata = value["metadata"]
         if resource.namespaced:
             metadata["namespace"] = namespace
-        metadata |= {"creationTimestamp": self._now(), **self.born(metadata)}
+        metadata |= {"creationTimestamp": self._now(), **self.born(value)}
         if served.counts_generations:
             metadata["generation"] = 1
         if served.has_status:
@@ -517,7 +522,12 @@ class FakeCluster:
 
     def _define(self, definition: Object) -> None:
         names = ("NamesAccepted", "Established")
-        definition["status"] = {"conditions": [{"type": name, "status": "True"} for name in names]}
+        known = definition.get("status", {}).get("storedVersions", [])
+        kept = [one["name"] for one in definition["spec"]["versions"] if one.get("storage")]
+        definition["status"] = {
+            "conditions": [{"type": name, "status": "True"} for name in names],
+            "storedVersions": [*known, *(one for one in kept if one not in known)],
+        }
         for served in defined_by(definition):
             self._serve(served)
 

@@ -11,11 +11,11 @@ from click.testing import CliRunner, Result
 
 from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.kube.api import Api
-from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, PODS
+from agent.kube.resources import DEPLOYMENTS, PODS
 from hub.cli.applying import CLUSTERS
 from hub.cli.client import Caller
 from hub.cli.main import hub
-from tests.hub.cli.memory import MemoryApi
+from tests.hub.management import Management
 
 START = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 Object = dict[str, Any]
@@ -45,14 +45,27 @@ class Clock:
 class World:
     """Clusters by kubeconfig context; None is the management cluster."""
 
-    clusters: dict[str | None, MemoryApi] = field(default_factory=lambda: {None: MemoryApi()})
     clock: Clock = field(default_factory=Clock)
+    is_bare: bool = False
+    """Nothing of the hub is in the management cluster."""
+    clusters: dict[str | None, Management] = field(init=False)
     dialled: list[tuple[str | None, str | None]] = field(default_factory=list)
     traceparent: Traceparent = NO_TRACE
 
+    def __post_init__(self) -> None:
+        self.clusters = {None: Management(self.clock, with_kinds=not self.is_bare)}
+        if not self.is_bare:
+            self.management.add_namespace("cartwheel-system")
+            self.management.add_namespace("flux-system")
+
     @property
-    def management(self) -> MemoryApi:
+    def management(self) -> Management:
         return self.clusters[None]
+
+    def add(self, context: str) -> Management:
+        """Have another cluster there."""
+        self.clusters[context] = Management(self.clock, with_kinds=False)
+        return self.clusters[context]
 
     def run(self, *arguments: str, answer: str | None = None) -> Result:
         """Run `hub ARGUMENTS` and return how it ended."""
@@ -75,8 +88,6 @@ class World:
     def _act(self) -> None:
         for api in self.clusters.values():
             for (_, plural, _, _), one in list(api.objects.items()):
-                if plural == CUSTOM_RESOURCE_DEFINITIONS.plural:
-                    established(one)
                 if plural == DEPLOYMENTS.plural:
                     available(one)
                 if plural == PODS.plural:
@@ -84,6 +95,11 @@ class World:
                 if plural == CLUSTERS.plural:
                     condition(one, "Enrolled")
                     condition(one, "Connected")
+
+
+def written(api: Management) -> list[str]:
+    """Return the requests that could change something: `apply deployments/cartwheel-agent`."""
+    return [f"{call.verb} {call.resource}/{call.name}" for call in api.cluster.writes]
 
 
 def available(deployment: Object) -> None:
@@ -94,12 +110,6 @@ def available(deployment: Object) -> None:
         "updatedReplicas": 1,
         "availableReplicas": 1,
     }
-
-
-def established(crd: Object) -> None:
-    """Make a CRD established."""
-    stored = [version["name"] for version in crd["spec"]["versions"] if version["storage"]]
-    crd["status"] = {"conditions": [{"type": "Established", "status": "True"}], "storedVersions": stored}
 
 
 def condition(

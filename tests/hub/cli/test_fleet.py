@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 import yaml
 
-from agent.kube.resources import CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, EVENTS, LEASES
+from agent.kube.resources import CONFIG_MAPS, DEPLOYMENTS, EVENTS, LEASES
 from hub.cli.ages import short
-from hub.cli.views import ALL, CLUSTERS, KUSTOMIZATIONS
-from hub.crds import packaged
+from hub.cli.views import CLUSTERS, KUSTOMIZATIONS
 from hub.model.annotations import APPROVE_PRUNE, FORGET_RELEASED, PRUNE_RELEASED
-from tests.hub.cli.support import World, available, condition, established, lease
+from tests.hub.cli.support import World, available, condition, lease
 
 ONE = "sha256:" + "1" * 64
 TWO = "sha256:" + "2" * 64
@@ -62,13 +61,13 @@ def world() -> World:
 
 
 def approved(world: World) -> str:
-    found = world.management.find(KUSTOMIZATIONS.resource, "flux-system", "web")
+    found = world.management.live(KUSTOMIZATIONS.resource, "flux-system", "web")
     assert found is not None
     return str(found["metadata"].get("annotations", {}).get(APPROVE_PRUNE, ""))
 
 
 def annotation(world: World, name: str) -> str:
-    found = world.management.find(CLUSTERS.resource, "flux-system", "eu-1")
+    found = world.management.live(CLUSTERS.resource, "flux-system", "eu-1")
     assert found is not None
     return str(found["metadata"].get("annotations", {}).get(name, ""))
 
@@ -93,7 +92,7 @@ def test_the_fleet_fits_one_screen(world: World) -> None:
 
 
 def test_a_cluster_that_cannot_be_read_does_not_hide_the_others(world: World) -> None:
-    found = world.management.find(CLUSTERS.resource, "flux-system", "eu-2")
+    found = world.management.live(CLUSTERS.resource, "flux-system", "eu-2")
     assert found is not None
     found["spec"] = {"suspend": "perhaps"}
     text = world.run("status").stdout
@@ -106,8 +105,7 @@ def test_a_cluster_that_cannot_be_read_does_not_hide_the_others(world: World) ->
     "words", [("status",), ("get", "all"), ("get", "clusters"), ("get", "sources", "git")], ids=" ".join
 )
 def test_where_no_hub_is_installed_the_answer_says_so(words: tuple[str, ...]) -> None:
-    world = World()
-    world.management.missing |= {one.resource.plural for one in ALL}
+    world = World(is_bare=True)
     result = world.run(*words)
     assert result.exit_code == 1
     assert "run `hub install`" in result.stderr
@@ -115,7 +113,7 @@ def test_where_no_hub_is_installed_the_answer_says_so(words: tuple[str, ...]) ->
 
 def test_watching_shows_the_fleet_as_it_becomes(world: World) -> None:
     def connect_then_leave() -> None:
-        found = world.management.find(CLUSTERS.resource, "flux-system", "eu-2")
+        found = world.management.live(CLUSTERS.resource, "flux-system", "eu-2")
         assert found is not None
         condition(found, "Connected", "True")
         if world.clock.slept_s > 2:
@@ -185,7 +183,7 @@ def test_a_released_placement_is_settled_for_that_release_alone(
     world: World, verb: str, name: str, words: str
 ) -> None:
     def hub_settles() -> None:
-        found = world.management.find(CLUSTERS.resource, "flux-system", "eu-1")
+        found = world.management.live(CLUSTERS.resource, "flux-system", "eu-1")
         assert found is not None
         if found["metadata"].get("annotations", {}).get(name):
             found["status"]["released"] = []
@@ -201,7 +199,7 @@ del TOMBSTONE["since"]
 
 
 def status_of(world: World, name: str) -> dict[str, Any]:
-    found = world.management.find(CLUSTERS.resource, "flux-system", name)
+    found = world.management.live(CLUSTERS.resource, "flux-system", name)
     assert found is not None
     status: dict[str, Any] = found["status"]
     return status
@@ -231,7 +229,7 @@ def test_a_cluster_that_is_away_settles_when_it_comes_back(world: World) -> None
 
 
 def test_requests_that_are_not_settled_yet_stay(world: World) -> None:
-    found = world.management.find(CLUSTERS.resource, "flux-system", "eu-1")
+    found = world.management.live(CLUSTERS.resource, "flux-system", "eu-1")
     assert found is not None
     found["status"]["released"].append(OLD | {"name": "older"})
     found["metadata"]["annotations"] = {PRUNE_RELEASED: f"Kustomization/flux-system/older@{SINCE},gone@x"}
@@ -249,7 +247,7 @@ def test_what_is_not_released_is_not_settled(world: World) -> None:
 
 
 def test_a_name_that_means_several_is_asked_about(world: World) -> None:
-    found = world.management.find(CLUSTERS.resource, "flux-system", "eu-1")
+    found = world.management.live(CLUSTERS.resource, "flux-system", "eu-1")
     assert found is not None
     found["status"]["released"].append(OLD | {"namespace": "apps"})
     result = world.run("placement", "forget", "old", "--cluster", "eu-1")
@@ -346,10 +344,6 @@ def test_ages_are_short(seconds: int, text: str) -> None:
 
 
 def installed(world: World) -> None:
-    for crd in packaged():
-        one = dict(crd) | {"metadata": dict(crd["metadata"])}
-        established(one)
-        world.management.put(CUSTOM_RESOURCE_DEFINITIONS, one)
     container = {"image": "cartwheel-hub:1", "env": []}
     spec = {"replicas": 1, "template": {"spec": {"containers": [container]}}}
     deployment = {"metadata": {"name": "cartwheel-hub", "namespace": "cartwheel-system"}, "spec": spec}

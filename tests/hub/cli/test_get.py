@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agent.kube.api import Change, WatchEvent
-from hub.cli.views import FLEETS, GIT_REPOSITORIES, KUSTOMIZATIONS, View, shortened
+from hub.cli.views import GIT_REPOSITORIES, KUSTOMIZATIONS, View, shortened
 from tests.hub.cli.support import World, condition
 
 COMMIT = "696f056df216eea4f9401adbee0ff744d4df390f"
@@ -66,7 +65,7 @@ def test_kinds_answer_to_the_names_that_flux_gives_them(world: World, words: tup
 
 
 def test_all_is_one_table_per_kind_with_kinds_in_the_names(world: World) -> None:
-    world.management.missing.add(FLEETS.resource.plural)
+    world.management.remove("customresourcedefinitions", "", "fleets.fleet.cartwheel.dev")
     lines = world.run("get", "all").stdout.splitlines()
     assert [line.split("\t")[0].strip() for line in lines] == [
         "NAME",
@@ -129,13 +128,20 @@ def test_json_and_yaml_are_for_programs(world: World) -> None:
 
 
 def test_watching_prints_what_changes_without_the_header_again(world: World) -> None:
-    changed = fetched() | {
-        "metadata": {"name": "podinfo", "namespace": "flux-system", "resourceVersion": "9"}
-    }
-    world.management.events.append(WatchEvent(change=Change.MODIFIED, object=changed))
+    world.management.while_watched(lambda: world.management.put(GIT_REPOSITORIES.resource, fetched(url="x")))
     result = world.run("get", "sources", "git", "--watch")
-    assert [line.split("\t")[0].strip() for line in result.stdout.splitlines() if line.strip()][:3] == [
-        "NAME",
-        "podinfo",
-        "podinfo",
-    ]
+    lines = [line.split("\t")[0].strip() for line in result.stdout.splitlines() if line.strip()]
+    assert lines == ["NAME", "podinfo", "podinfo"]
+
+
+def test_everything_is_watched_together(world: World) -> None:
+    def change() -> None:
+        web = resource(KUSTOMIZATIONS, "web", spec={"suspend": True})
+        world.management.put(KUSTOMIZATIONS.resource, web)
+        world.management.put(GIT_REPOSITORIES.resource, fetched("other"))
+
+    world.management.while_watched(change, watches=4)
+    result = world.run("get", "all", "--watch", "--no-header")
+    lines = [line.split("\t")[0].strip() for line in result.stdout.splitlines() if line.strip()]
+    assert lines[:2] == ["gitrepository/podinfo", "kustomization/web"]
+    assert sorted(lines[2:]) == ["gitrepository/other", "gitrepository/other", "kustomization/web"]

@@ -7,6 +7,7 @@ from agent.kube.resources import (
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
+    LEASES,
     NAMESPACES,
     PODS,
     SECRETS,
@@ -20,14 +21,14 @@ from hub.crds import packaged
 from hub.model import jointoken
 from hub.model.jointoken import JoinToken
 from hub.model.kinds import Kind
-from tests.hub.cli.support import START, World
+from tests.hub.cli.support import START, World, lease, written
 
 ADDRESS = ("--address", "203.0.113.7:30743")
 
 
 @pytest.fixture
 def world() -> World:
-    world = World()
+    world = World(is_bare=True)
     world.controllers_run()
     return world
 
@@ -53,9 +54,9 @@ def test_one_command_installs_the_hub_and_enrols_its_own_cluster(world: World) -
     result = world.run("install", *ADDRESS)
     assert result.exit_code == 0, result.output
     api = world.management
-    assert api.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-hub")
-    assert api.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent")
-    assert api.find(CLUSTERS, "flux-system", "management")
+    assert api.live(DEPLOYMENTS, "cartwheel-system", "cartwheel-hub")
+    assert api.live(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent")
+    assert api.live(CLUSTERS, "flux-system", "management")
     assert "Cluster flux-system/management is connected" in result.stderr
     bootstrap = decoded(api.objects["", "secrets", "cartwheel-system", "cartwheel-agent-bootstrap"])
     assert bootstrap["address"] == "203.0.113.7:30743"
@@ -69,18 +70,18 @@ def test_one_command_installs_the_hub_and_enrols_its_own_cluster(world: World) -
 
 def test_schemas_come_first_and_the_agent_last(world: World) -> None:
     world.run("install", *ADDRESS)
-    writes = world.management.writes
+    writes = written(world.management)
     assert writes[0].startswith("apply customresourcedefinitions/")
     assert writes[-1] == "apply deployments/cartwheel-agent"
 
 
 def test_again_it_keeps_the_authority_the_token_the_address_and_what_it_is_exposed_by(world: World) -> None:
     world.run("install", *ADDRESS, "--expose", "LoadBalancer")
-    ca = world.management.find(SECRETS, "cartwheel-system", "cartwheel-ca")
+    ca = world.management.live(SECRETS, "cartwheel-system", "cartwheel-ca")
     before = decoded(world.management.objects["", "secrets", "cartwheel-system", "cartwheel-agent-bootstrap"])
     result = world.run("install")
     assert result.exit_code == 0, result.output
-    assert world.management.find(SECRETS, "cartwheel-system", "cartwheel-ca") == ca
+    assert world.management.live(SECRETS, "cartwheel-system", "cartwheel-ca") == ca
     after = decoded(world.management.objects["", "secrets", "cartwheel-system", "cartwheel-agent-bootstrap"])
     assert after == before
     assert len(join_tokens(world)) == 1
@@ -112,7 +113,7 @@ def test_it_refuses_where_flux_runs_and_names_what_runs(
     if not allowed:
         assert f"flux-system/{names[-1]}" in result.stderr
         assert "--replicas=0" in result.stderr
-        assert world.management.writes == []
+        assert written(world.management) == []
 
 
 def test_a_newer_schema_stays_and_is_told_of(world: World) -> None:
@@ -126,7 +127,7 @@ def test_a_newer_schema_stays_and_is_told_of(world: World) -> None:
     result = world.run("install", *ADDRESS)
     assert result.exit_code == 0, result.output
     assert "newer than" in result.stderr
-    assert f"apply customresourcedefinitions/{newer['metadata']['name']}" not in world.management.writes
+    assert f"apply customresourcedefinitions/{newer['metadata']['name']}" not in written(world.management)
 
 
 def test_a_schema_whose_objects_would_be_lost_forbids_everything(world: World) -> None:
@@ -137,18 +138,13 @@ def test_a_schema_whose_objects_would_be_lost_forbids_everything(world: World) -
     result = world.run("install", *ADDRESS)
     assert result.exit_code == 1
     assert "v1alpha0" in result.stderr
-    assert world.management.writes == []
+    assert written(world.management) == []
 
 
 def test_a_hub_that_does_not_start_is_explained_by_its_pods() -> None:
     world = World()
-    for crd in packaged():
-        world.management.put(CUSTOM_RESOURCE_DEFINITIONS, dict(crd))
 
-    def crd_controller_and_kubelet() -> None:
-        for one in list(world.management.objects.values()):
-            if one["kind"] == "CustomResourceDefinition":
-                one["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+    def kubelet() -> None:
         state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
         labels = {"app.kubernetes.io/part-of": "cartwheel", "app.kubernetes.io/name": "cartwheel-hub"}
         metadata = {"name": "cartwheel-hub-1", "namespace": "cartwheel-system", "labels": labels}
@@ -156,7 +152,7 @@ def test_a_hub_that_does_not_start_is_explained_by_its_pods() -> None:
             PODS, {"metadata": metadata, "status": {"containerStatuses": [{"state": state}]}}
         )
 
-    world.clock.meanwhile.append(crd_controller_and_kubelet)
+    world.clock.meanwhile.append(kubelet)
     result = world.run("install", *ADDRESS, "--timeout", "30s")
     assert result.exit_code == 1
     assert "ImagePullBackOff: no such image" in result.stderr
@@ -173,7 +169,9 @@ def test_a_broken_authority_is_never_replaced(world: World) -> None:
     result = world.run("install", *ADDRESS)
     assert result.exit_code == 1
     assert "cartwheel-system/cartwheel-ca has no ca.key" in result.stderr
-    assert world.management.find(SECRETS, "cartwheel-system", "cartwheel-ca") == broken
+    kept = world.management.live(SECRETS, "cartwheel-system", "cartwheel-ca")
+    assert kept is not None
+    assert kept["data"] == broken["data"]
 
 
 def test_without_an_address_agents_dial_a_node(world: World) -> None:
@@ -189,7 +187,7 @@ def test_without_an_address_agents_dial_a_node(world: World) -> None:
 
 def test_without_an_address_a_load_balancer_is_waited_for(world: World) -> None:
     def balance() -> None:
-        service = world.management.find(SERVICES, "cartwheel-system", "cartwheel-hub")
+        service = world.management.live(SERVICES, "cartwheel-system", "cartwheel-hub")
         if service:
             service["status"] = {"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}
 
@@ -216,6 +214,41 @@ def test_export_asks_for_the_address_it_cannot_look_up() -> None:
     assert "--address HOST:PORT" in result.stderr
 
 
+def test_what_is_as_it_should_be_is_told_as_unchanged(world: World) -> None:
+    world.run("install", *ADDRESS)
+    lines = world.run("install").stderr.splitlines()
+    assert "✔ Deployment/cartwheel-system/cartwheel-hub unchanged" in lines
+    assert [line for line in lines if line.endswith("configured")] == []
+    lines = world.run("install", "--env", "CARTWHEEL_LOG_LEVEL=debug").stderr.splitlines()
+    assert "✔ Deployment/cartwheel-system/cartwheel-hub configured" in lines
+
+
+@pytest.mark.parametrize("way", ["LoadBalancer", "loadbalancer"])
+def test_a_way_to_expose_is_named_in_any_case(world: World, way: str) -> None:
+    result = world.run("install", *ADDRESS, "--expose", way)
+    assert result.exit_code == 0, result.output
+    service = world.management.live(SERVICES, "cartwheel-system", "cartwheel-hub")
+    assert service is not None
+    assert service["spec"]["type"] == "LoadBalancer"
+
+
+def test_an_unknown_way_to_expose_is_refused_with_those_there_are(world: World) -> None:
+    result = world.run("install", *ADDRESS, "--expose", "Ingress")
+    assert result.exit_code == 2
+    assert "none of NodePort, LoadBalancer, ClusterIP" in result.stderr
+
+
+def test_hub_and_agent_end_before_they_lose_their_rights_and_their_leases_go(world: World) -> None:
+    world.run("install", *ADDRESS)
+    world.management.put(LEASES, lease("2026-01-31T08:59:55Z"))
+    before = len(written(world.management))
+    world.run("uninstall")
+    deleted = written(world.management)[before:]
+    assert deleted[:2] == ["delete deployments/cartwheel-agent", "delete deployments/cartwheel-hub"]
+    assert "delete roles/cartwheel-hub" in deleted[2:]
+    assert world.management.live(LEASES, "cartwheel-system", "cartwheel-hub") is None
+
+
 def test_uninstall_takes_away_what_runs_and_leaves_what_is_kept(world: World) -> None:
     world.run("install", *ADDRESS)
     kustomization = resource_of(Kind.KUSTOMIZATION)
@@ -225,12 +258,12 @@ def test_uninstall_takes_away_what_runs_and_leaves_what_is_kept(world: World) ->
     result = world.run("uninstall")
     assert result.exit_code == 0, result.output
     api = world.management
-    assert api.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-hub") is None
-    assert api.find(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent") is None
-    assert api.find(NAMESPACES, "", "cartwheel-system")
-    assert api.find(SECRETS, "cartwheel-system", "cartwheel-ca")
-    assert api.find(CONFIG_MAPS, "cartwheel-system", "cartwheel-hub")
-    assert api.find(CUSTOM_RESOURCE_DEFINITIONS, "", packaged()[0]["metadata"]["name"])
+    assert api.live(DEPLOYMENTS, "cartwheel-system", "cartwheel-hub") is None
+    assert api.live(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent") is None
+    assert api.live(NAMESPACES, "", "cartwheel-system")
+    assert api.live(SECRETS, "cartwheel-system", "cartwheel-ca")
+    assert api.live(CONFIG_MAPS, "cartwheel-system", "cartwheel-hub")
+    assert api.live(CUSTOM_RESOURCE_DEFINITIONS, "", packaged()[0]["metadata"]["name"])
     kept = api.objects["kustomize.toolkit.fluxcd.io", "kustomizations", "flux-system", "web"]
     assert kept["metadata"]["finalizers"] == ["example.com/other"]
 
@@ -240,9 +273,9 @@ def test_schemas_that_hold_objects_stay_even_when_asked_for(world: World) -> Non
     result = world.run("uninstall", "--crds", answer="y\n")
     assert result.exit_code == 0, result.output
     api = world.management
-    assert api.find(CUSTOM_RESOURCE_DEFINITIONS, "", "clusters.fleet.cartwheel.dev")
+    assert api.live(CUSTOM_RESOURCE_DEFINITIONS, "", "clusters.fleet.cartwheel.dev")
     assert "clusters.fleet.cartwheel.dev holds 1 object" in result.stderr
-    assert api.find(CUSTOM_RESOURCE_DEFINITIONS, "", "fleets.fleet.cartwheel.dev") is None
+    assert api.live(CUSTOM_RESOURCE_DEFINITIONS, "", "fleets.fleet.cartwheel.dev") is None
 
 
 def test_uninstall_asks_before_it_deletes_schemas(world: World) -> None:
@@ -253,7 +286,7 @@ def test_uninstall_asks_before_it_deletes_schemas(world: World) -> None:
 
 
 def container(world: World, name: str) -> dict[str, Any]:
-    found = world.management.find(DEPLOYMENTS, "cartwheel-system", name)
+    found = world.management.live(DEPLOYMENTS, "cartwheel-system", name)
     assert found is not None
     first: dict[str, Any] = found["spec"]["template"]["spec"]["containers"][0]
     return first

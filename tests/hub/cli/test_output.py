@@ -17,6 +17,11 @@ def test_signs_that_steer_a_terminal_are_written_out(capsys: pytest.CaptureFixtu
     assert not {"\x1b", "\r", "\x07", "\x9b", "\u202e"} & set(shown.out + shown.err)
 
 
+def test_a_row_stays_one_row(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(("name", "message"), [("a", "1/2 ready\nus-1: it broke\n")])
+    assert capsys.readouterr().out.splitlines()[1:] == ["a   \t1/2 ready; us-1: it broke\t"]
+
+
 def test_other_signs_stay(capsys: pytest.CaptureFixture[str]) -> None:
     output.write("Grüße, 世界\tund ✔")
     assert capsys.readouterr().out == "Grüße, 世界\tund ✔\n"

@@ -5,7 +5,7 @@ import pytest
 from agent.kit.tracing import Traceparent
 from hub.cli.views import GIT_REPOSITORIES, KUSTOMIZATIONS, View
 from hub.model.annotations import RECONCILE_REQUESTED_AT, TRACEPARENT
-from tests.hub.cli.support import World, condition
+from tests.hub.cli.support import World, condition, written
 
 SOURCE = GIT_REPOSITORIES.resource
 DELIVERY = KUSTOMIZATIONS.resource
@@ -62,7 +62,7 @@ def test_a_request_takes_the_trace_along_that_the_command_is_a_step_of(world: Wo
     hub_answers(world)
     world.traceparent = Traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
     world.run("reconcile", "source", "git", "web")
-    found = world.management.find(SOURCE, "flux-system", "web")
+    found = world.management.live(SOURCE, "flux-system", "web")
     assert found is not None
     annotations = found["metadata"]["annotations"]
     asked = annotations[RECONCILE_REQUESTED_AT]
@@ -80,7 +80,7 @@ def test_with_source_comes_the_source_first(world: World) -> None:
 
 
 def test_an_old_success_is_no_answer(world: World) -> None:
-    one = world.management.find(SOURCE, "flux-system", "web")
+    one = world.management.live(SOURCE, "flux-system", "web")
     assert one is not None
     one["status"] = {"lastHandledReconcileAt": "before", "observedGeneration": 1}
     condition(one, "Ready", "True")
@@ -96,7 +96,7 @@ def test_an_old_success_is_no_answer(world: World) -> None:
 def test_a_failure_is_told_with_its_message(world: World, type_: str | None, reason: str) -> None:
     hub_answers(world, ready="False", message="no such branch")
     if type_:
-        one = world.management.find(SOURCE, "flux-system", "web")
+        one = world.management.live(SOURCE, "flux-system", "web")
         assert one is not None
         condition(one, type_, "True", "again", reason)
     result = world.run("reconcile", "source", "git", "web")
@@ -109,7 +109,7 @@ def test_work_in_progress_is_waited_for(world: World) -> None:
     hub_answers(world)
 
     def fetch_for_a_while() -> None:
-        one = world.management.find(SOURCE, "flux-system", "web")
+        one = world.management.live(SOURCE, "flux-system", "web")
         assert one is not None
         status = "True" if world.clock.slept_s < 30 else "False"
         condition(one, "Reconciling", status, "fetching", "Progressing")
@@ -136,16 +136,16 @@ def test_suspending_is_told_as_flux_does_and_a_missing_name_is_passed_over(world
         "► suspending kustomization web in flux-system namespace",
         "✔ kustomization suspended",
     ]
-    found = world.management.find(DELIVERY, "flux-system", "web")
+    found = world.management.live(DELIVERY, "flux-system", "web")
     assert found is not None
     assert found["spec"]["suspend"] is True
 
 
 def test_resuming_takes_the_field_away_and_waits_for_the_one(world: World) -> None:
     world.run("suspend", "ks", "web")
-    found = world.management.find(DELIVERY, "flux-system", "web")
+    found = world.management.live(DELIVERY, "flux-system", "web")
     assert found is not None
-    found["status"] = {"observedGeneration": 1, "lastAppliedRevision": "main@sha1:abc"}
+    found["status"] = {"observedGeneration": 9, "lastAppliedRevision": "main@sha1:abc"}
     condition(found, "Ready", "True")
     result = world.run("resume", "ks", "web")
     assert result.stderr.splitlines() == [
@@ -155,7 +155,7 @@ def test_resuming_takes_the_field_away_and_waits_for_the_one(world: World) -> No
         "✔ applied revision main@sha1:abc",
         "✔ Kustomization web reconciliation completed",
     ]
-    after = world.management.find(DELIVERY, "flux-system", "web")
+    after = world.management.live(DELIVERY, "flux-system", "web")
     assert after is not None
     assert "suspend" not in after["spec"]
 
@@ -176,7 +176,7 @@ def test_it_must_be_clear_what_is_suspended(world: World, arguments: tuple[str, 
     result = world.run("suspend", "ks", *arguments)
     assert result.exit_code == 1
     assert "--all" in result.stderr
-    assert world.management.writes == []
+    assert written(world.management) == []
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_what_is_not_there_is_named(world: World, arguments: tuple[str, ...]) ->
 
 
 def test_a_source_of_a_kind_that_is_not_served_is_named(world: World) -> None:
-    found = world.management.find(DELIVERY, "flux-system", "web")
+    found = world.management.live(DELIVERY, "flux-system", "web")
     assert found is not None
     found["spec"]["sourceRef"]["kind"] = "OCIRepository"
     result = world.run("reconcile", "ks", "web", "--with-source")
