@@ -37,7 +37,7 @@ class _Way(Generic[T]):
             await asyncio.sleep(1.0)
         if self._line.is_broken:
             raise Transient("the line is broken", reason="Broken")
-        if self._line.is_frozen:
+        if self._line.is_frozen or self._line.is_abandoned:
             return
         self.said.append(message)
         # In order, however long one travels.
@@ -88,12 +88,17 @@ class Line:
         self.delay_s = delay_s
         self.copies = copies
         self.is_broken = False
+        self.is_abandoned = False
         self.is_frozen = False
         self.is_stuck = False
         self.up: _Way[Up] = _Way(self, wire.encode_up, wire.decode_up)
         self.down: _Way[Down] = _Way(self, wire.encode_down, wire.decode_down)
         self.agent: End[Up, Down] = End(self.up, self.down)
         self.hub: End[Down, Up] = End(self.down, self.up)
+
+    def abandon(self) -> None:
+        """Leave without a word: the other end does not notice, and what was under way to it still comes."""
+        self.is_abandoned = True
 
     def cut(self) -> None:
         """Break both ways; what was under way is lost."""

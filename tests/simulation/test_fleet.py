@@ -10,11 +10,13 @@ import os
 import pytest
 
 from agent.kube.errors import NotFound
+from agent.model.names import OWNER_NAME, OWNER_NAMESPACE
 from hub.model.wish import Assigned
 from tests.agent.apply.cluster import CONFIG_MAPS
 from tests.agent.wishes import OTHER, WEB
 from tests.fakes.clock import in_virtual_time
-from tests.simulation.world import Agent, Hub, Place, Process, World
+from tests.simulation.processes import Agent, Hub, Process
+from tests.simulation.world import Place, World
 
 SEEDS = int(os.environ.get("SEEDS", "200"))
 STEPS = 12
@@ -78,7 +80,19 @@ async def _disturb(world: World, hub: Process, agents: list[Process]) -> None:
     number = chance.randrange(len(world.places))
     place = world.places[number]
     match chance.choice(
-        ("wish", "wish", "waver", "waver", "cut", "freeze", "kill", "kill hub", "drift", "compact")
+        (
+            "wish",
+            "wish",
+            "waver",
+            "waver",
+            "cut",
+            "freeze",
+            "kill",
+            "kill hub",
+            "drift",
+            "compact",
+            "give away",
+        )
     ):
         case "wish":
             world.wish(place, chance.choice((WEB, OTHER)))
@@ -101,6 +115,9 @@ async def _disturb(world: World, hub: Process, agents: list[Process]) -> None:
             await hub.restart(chance.uniform(0.0, 5.0))
         case "drift":
             _drift(world, place)
+        case "give away":
+            _give_away(world, place)
+            world.wish(place, chance.choice((WEB, OTHER)))
         case "compact":
             place.cluster.compact()
             place.cluster.end_watches()
@@ -120,6 +137,14 @@ def _drift(world: World, place: Place) -> None:
         return
 
 
+def _give_away(world: World, place: Place) -> None:
+    """Somebody takes objects into other hands."""
+    for live in place.cluster.list(CONFIG_MAPS, "apps").items:
+        if world.chance.random() < 0.5:
+            live["metadata"]["labels"] = {OWNER_NAME: "foreign", OWNER_NAMESPACE: "apps"}
+            place.cluster.replace(CONFIG_MAPS, "apps", live, manager="somebody", subresource="")
+
+
 def _judge_end(world: World, place: Place) -> None:
     """What was wished last is what is there, on the desk and in the cluster, and the hub knows it."""
     for home, wish in place.wishes.items():
@@ -133,5 +158,6 @@ def _judge_end(world: World, place: Place) -> None:
         if head is None or head.assignment.substance != wish.assignment.substance:
             world.fail(f"the desk of {place.id} does not hold what was wished for {home}")
         report = world.hub.boards.reports.get((place.id, home)) if world.hub else None
-        if report is None or (str(report.stage), report.bundle) != ("Ready", wish.assignment.bundle.digest):
+        asked = ("Ready", wish.assignment.bundle.digest, wish.assignment.tokens)
+        if report is None or (str(report.stage), report.bundle, report.handled) != asked:
             world.fail(f"the hub does not know that {home} is ready in {place.id}: {report}")

@@ -30,6 +30,22 @@ async def test_an_assignment_is_applied_and_reported_ready() -> None:
 
 
 @in_virtual_time
+async def test_a_request_is_handled_when_it_was_acted_on() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a")], tokens={"reconcile": "1"})
+        await asyncio.sleep(1)
+        assert rig.report().handled == {"reconcile": "1"}
+        rig.network.cuts = lambda call: call.resource == "configmaps"
+        await rig.assign([config_map("a", "two")], tokens={"reconcile": "2"})
+        await asyncio.sleep(1)
+        assert rig.report().handled == {"reconcile": "1"}
+        rig.network.cuts = lambda call: False
+        await asyncio.sleep(20)
+        assert rig.report().handled == {"reconcile": "2"}
+
+
+@in_virtual_time
 async def test_an_interval_in_which_nothing_changed_makes_no_request_for_objects() -> None:
     rig = Rig()
     async with rig.running():

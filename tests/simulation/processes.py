@@ -1,0 +1,371 @@
+"""What lives and is killed in a world: the hub, one that was replaced and does not know it, and the agents. Each judges what it hears and says."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from agent.apply.engine import Engine
+from agent.apply.server import EngineSettings, Server
+from agent.desk import Desk
+from agent.health.assess import assess
+from agent.kit.board import Board
+from agent.kit.errors import CartwheelError, Transient
+from agent.kit.tasks import Tasks
+from agent.kube.discovery import Discovery
+from agent.link.session import Identity
+from agent.link.session import Session as AgentSession
+from agent.model.assignment import Hold, HoldReason, Tombstone
+from agent.model.link import Ack, Down, Hello, Up
+from agent.model.names import ClusterId, Digest, HomeName
+from agent.model.report import Report, Stage
+from agent.notices import Notices
+from agent.observer import Observer
+from agent.reconciler.reconciler import Reconciler
+from agent.reconciler.settings import ReconcilerSettings
+from hub.gateway.router import Router
+from hub.gateway.session import Peer, Registry
+from hub.gateway.session import Session as HubSession
+from hub.model.wish import Assigned, Boards
+from tests.fakes.clock import START, SeededRandomness
+from tests.fakes.line import Line
+from tests.simulation.world import ALIVE_S, BLIND_S, NAMESPACE, QUICK, Place, World
+
+
+class Hub:
+    """One life of the hub."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.boards = Boards()
+        self.router = Router(self.boards)
+        self.tasks = Tasks()
+        self._lines: list[Line] = []
+        self._heard: dict[tuple[ClusterId, HomeName], int] = {}
+        self._is_starting = True
+
+    async def run(self) -> None:
+        world = self._world
+        async with self.tasks:
+            self.tasks.start(self.router.run(), name="router")
+            self.tasks.start(self._judge_reports(), name="reports")
+            self.tasks.start(self._judge_presence(), name="presence")
+            # A hub that has just begun serves before it knows what is wished; of some deliveries it does not even know that they are.
+            for place in world.places:
+                for home in place.wishes:
+                    if world.chance.random() < 0.5:
+                        self.boards.wishes.put((place.id, home), Hold(reason=HoldReason.STARTING))
+            world.hub = self
+            try:
+                await asyncio.sleep(world.chance.uniform(0.0, 6.0))
+                self._is_starting = False
+                for place in world.places:
+                    for home in place.wishes:
+                        self.say(place, home)
+                await self.tasks.wait_for_failure()
+            finally:
+                world.hub, world.ghost = None, Ghost(world, self.boards)
+                for line in self._lines:
+                    line.cut()
+
+    def say(self, place: Place, home: HomeName) -> None:
+        """Say what is wished: of tombstones, which are stored until each was carried out, the oldest."""
+        if self._is_starting:
+            return
+        wish, graves = place.wishes[home], place.graves.get(home)
+        if isinstance(wish, Tombstone) and graves:
+            wish = replace(wish, uid=graves[0])
+        self.boards.wishes.put((place.id, home), wish)
+
+    def _note_gone(self, place: Place, report: Report) -> None:
+        """Forget tombstones that were carried out, or whose delivery has a newer one in its place."""
+        graves = place.graves.get(report.home, [])
+        if report.stage is Stage.GONE:
+            place.graves[report.home] = [uid for uid in graves if uid != report.uid]
+        elif isinstance(place.wishes[report.home], Assigned):
+            place.graves[report.home] = [uid for uid in graves if uid == report.uid]
+        else:
+            return
+        if place.graves[report.home] != graves and isinstance(place.wishes[report.home], Tombstone):
+            self.say(place, report.home)
+
+    def open(self, place: Place, line: Line) -> None:
+        """Serve a session."""
+        self._lines.append(line)
+        self.tasks.start(self._serve(place, line), name="session")
+
+    async def _serve(self, place: Place, line: Line) -> None:
+        session = session_of(
+            self._world,
+            place,
+            boards=self.boards,
+            router=self.router,
+            registry=Terms(place),
+        )
+        try:
+            await session.run(line.hub)
+        except CartwheelError:
+            line.cut()
+        await line.hub.close()
+
+    async def _judge_reports(self) -> None:
+        """A report of Ready speaks of a Bundle that was there in truth."""
+        places = {place.id: place for place in self._world.places}
+        with self.boards.reports.reader() as reader:
+            while True:
+                for (cluster, home), report in (await reader.next()).items():
+                    if report is None:
+                        continue
+                    self._judge_newest(places[cluster], report)
+                    self._note_gone(places[cluster], report)
+                    if report.stage is Stage.READY:
+                        self._judge_ready(places[cluster], home, report.bundle)
+
+    def _judge_newest(self, place: Place, report: Report) -> None:
+        """No word covers one that was said later."""
+        heard = self._heard.get((place.id, report.home), 0)
+        found = [at for at, one in enumerate(place.said) if at >= heard and one.says_the_same_as(report)]
+        if not found:
+            self._world.fail(f"an old word on {report.home} in {place.id} covers a newer one")
+        self._heard[(place.id, report.home)] = min(found, default=heard)
+
+    def _judge_ready(self, place: Place, home: HomeName, bundle: Digest) -> None:
+        _, texts = place.issued[bundle]
+        missing = [name for name, text in texts.items() if (home, name, text) not in place.was_there]
+        if missing:
+            self._world.fail(f"{place.id} says that {home} is Ready, but {missing} were never there")
+
+    async def _judge_presence(self) -> None:
+        """Nobody is believed to be there who has been cut off for longer than it takes to notice."""
+        while True:
+            await asyncio.sleep(1.0)
+            for place in self._world.places:
+                seen = self.boards.presence.get(place.id)
+                since = place.cut_off_s
+                if seen is None or not seen.connected or since is None:
+                    continue
+                if self._world.clock.monotonic_s() - since > BLIND_S:
+                    self._world.fail(
+                        f"{place.id} is believed to be connected, but was cut off at {since:.1f} s"
+                    )
+
+
+class Ghost:
+    """A hub that was replaced and does not know it: it serves on with the wishes and the terms that it had."""
+
+    def __init__(self, world: World, boards: Boards) -> None:
+        self._world = world
+        self._terms = {place.id: place.term for place in world.places}
+        self._boards = Boards()
+        self._router = Router(self._boards)
+        for (cluster, home), wish in boards.wishes.snapshot().items():
+            self._router.board(cluster).put(home, wish)
+
+    def is_old(self, place: Place, seen: int) -> bool:
+        """Tell whether the agent has had a session with another hub since."""
+        return seen > self._terms[place.id]
+
+    def check(self, peer: Peer) -> None:
+        return
+
+    async def begin_session(self, peer: Peer, hello: Hello) -> int:
+        return self._terms[peer.cluster] + 1
+
+    def serve(self, place: Place, line: Line) -> Coroutine[Any, Any, None]:
+        """Serve a session."""
+        session = session_of(self._world, place, boards=self._boards, router=self._router, registry=self)
+        return session.run(line.hub)
+
+
+class Terms:
+    """The terms of sessions as they are stored on Clusters."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def check(self, peer: Peer) -> None:
+        return
+
+    async def begin_session(self, peer: Peer, hello: Hello) -> int:
+        self._place.term = max(self._place.term, hello.term) + 1
+        return self._place.term
+
+
+def session_of(
+    world: World, place: Place, *, boards: Boards, router: Router, registry: Registry
+) -> HubSession:
+    """Return a hub's end of a session."""
+    return HubSession(
+        Peer(cluster=place.id, fingerprint="SHA256:1", not_after=START + timedelta(days=90)),
+        registry=registry,
+        content=world.content,
+        boards=boards,
+        wishes=router.board(place.id),
+        allowance=router.allowance(place.id),
+        clock=world.clock,
+        version="0.1.0",
+        alive_interval_s=ALIVE_S,
+        greeting_timeout_s=5.0,
+    )
+
+
+class Agent:
+    """One life of an agent."""
+
+    def __init__(self, world: World, place: Place) -> None:
+        self._world = world
+        self._place = place
+        api = place.cluster.api("agent")
+        clock, randomness = world.clock, SeededRandomness(world.chance.randrange(1 << 30))
+        self._randomness = randomness
+        self._desk = Desk(api, NAMESPACE)
+        self._reports: Board[HomeName, Report] = Board()
+        self._notices = Notices()
+        discovery = Discovery(api, clock=clock)
+        self._observer = Observer(
+            api, discovery, namespace="", clock=clock, randomness=randomness, backoff=QUICK
+        )
+        server = Server(
+            api=api,
+            resolver=discovery,
+            watched=self._observer,
+            assess=assess,
+            settings=EngineSettings(stage_poll_s=0.5),
+            clock=clock,
+        )
+        self._reconciler = Reconciler(
+            ReconcilerSettings(backoff=QUICK),
+            desk=self._desk,
+            engine=Engine(server),
+            live=self._observer,
+            reports=self._reports,
+            notices=self._notices,
+            clock=clock,
+            randomness=randomness,
+        )
+        self._observer.worker = self._reconciler
+
+    async def run(self) -> None:
+        await self._desk.load()
+        async with Tasks() as tasks:
+            tasks.start(self._observer.run(), name="observer")
+            tasks.start(self._reconciler.run(), name="reconciler")
+            tasks.start(self._dial(), name="link")
+            await tasks.wait_for_failure()
+
+    async def fetch(self, digests: Iterable[Digest]) -> Mapping[Digest, bytes]:
+        """Ask the hub for content, under its rules."""
+        world = self._world
+        await asyncio.sleep(world.chance.uniform(0.0, 0.5))
+        hub, line, wanted = world.hub, self._place.line, list(digests)
+        if hub is None or line is None or line.is_broken or line.is_frozen:
+            raise Transient("no answer", reason="UNAVAILABLE")
+        if not all(hub.router.names(self._place.id, one) for one in wanted):
+            raise Transient("no assignment names it", reason="NOT_FOUND")
+        return {one: world.content[one] for one in wanted}
+
+    async def _dial(self) -> None:
+        place, world = self._place, self._world
+        me = Identity(cluster=place.id, instance="pod", version="0.1.0", kubernetes_version="v1.36.3")
+        while True:
+            hub, ghost = world.hub, world.ghost
+            if ghost is not None and ghost.is_old(place, self._desk.term) and world.chance.random() < 0.3:
+                await self._meet(ghost, me)
+            elif hub is not None:
+                line = Line(delay_s=self._delay_s, copies=self._copies)
+                place.line, place.cut_off_s = line, None
+                hub.open(place, line)
+                try:
+                    await self._session(me).run(Judged(world, place, line))
+                except CartwheelError:
+                    pass
+                finally:
+                    place.cut()
+                    # The hub may not notice, and what was under way comes all the same.
+                    end = line.cut if world.is_calm or world.chance.random() < 0.5 else line.abandon
+                    end()
+            await asyncio.sleep(world.chance.uniform(0.2, 2.0))
+
+    async def _meet(self, ghost: Ghost, me: Identity) -> None:
+        """Come to an old hub, which is to be refused."""
+        line = Line()
+        async with Tasks() as tasks:
+            tasks.start(ghost.serve(self._place, line), name="ghost")
+            with contextlib.suppress(CartwheelError, TimeoutError):
+                async with asyncio.timeout(3.0):
+                    await self._session(me).run(Judged(self._world, self._place, line))
+            line.cut()
+
+    def _session(self, me: Identity) -> AgentSession:
+        return AgentSession(
+            me,
+            desk=self._desk,
+            content=self,
+            worker=self._reconciler,
+            reports=self._reports,
+            notices=self._notices,
+            clock=self._world.clock,
+            randomness=self._randomness,
+        )
+
+    def _delay_s(self) -> float:
+        chance = self._world.chance
+        return 0.0 if self._world.is_calm or chance.random() < 0.7 else chance.uniform(0.0, 2.0)
+
+    def _copies(self) -> int:
+        # A message that comes twice: after the greeting, which is once by its nature.
+        line = self._place.line
+        is_greeted = line is not None and len(line.down.said) > 1 and len(line.up.said) > 1
+        return 2 if is_greeted and not self._world.is_calm and self._world.chance.random() < 0.1 else 1
+
+
+class Judged:
+    """The agent's end of a line, with somebody who looks at what is said."""
+
+    def __init__(self, world: World, place: Place, line: Line) -> None:
+        self._world = world
+        self._place = place
+        self._line = line
+
+    async def send(self, message: Up) -> None:
+        if isinstance(message, Ack):
+            head = self._place.head(message.home)
+            if head is None or head.assignment.substance != message.substance:
+                self._world.fail(f"{message.home} is acknowledged, but not on the desk of {self._place.id}")
+            self._place.orders[message.home] = message.order
+        if isinstance(message, Report):
+            self._place.said.append(replace(message, cluster=self._place.id))
+        await self._line.agent.send(message)
+
+    async def receive(self) -> Down | None:
+        return await self._line.agent.receive()
+
+
+class Process:
+    """Something that is killed and started again. A failure that it does not know how to have is a defect."""
+
+    def __init__(self, world: World, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._world = world
+        self._begin = begin
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._begin()
+            except CartwheelError:
+                await asyncio.sleep(1.0)
+            except Exception as defect:
+                self._world.fail(f"a process died of {defect!r}")
+                raise
+
+    async def kill(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def restart(self, after_s: float) -> None:
+        await self.kill()
+        await asyncio.sleep(after_s)
+        self._task = asyncio.create_task(self._run())
