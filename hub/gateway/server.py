@@ -60,6 +60,9 @@ class ListenSettings:
     max_calls_each: int = 64
     """So many calls at once are one cluster's: one that is in foreign hands must not use up what is for all."""
     max_enrolments: int = 32
+    enrol_idle_s: float = 10.0
+    handshake_s: float = 10.0
+    """Connections cost memory, and anybody may open some: those that say nothing end soon."""
     pace: PaceSettings = field(default_factory=PaceSettings)
     refusal_s: float = 0.25
     """A refused enrolment is answered after that long: anybody may ask, and each question is one to the API server."""
@@ -118,14 +121,23 @@ class Gateway:
             self._link(),
             mutual,
             settings.session_port,
-            message_bytes=MAX_MESSAGE_BYTES,
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                # Agents and hubs may be set to other intervals; who pings often is no attacker, it holds a certificate.
+                ("grpc.http2.max_ping_strikes", 0),
+                ("grpc.max_connection_idle_ms", int(settings.keepalive_s * 2000)),
+            ],
             calls=settings.max_sessions * 2,
         )
         self.enrol_port = await self._listen(
             self._enroll_only(),
             grpc.ssl_server_credentials(pair),
             settings.enrol_port,
-            message_bytes=MAX_ENROL_BYTES,
+            options=[
+                ("grpc.max_receive_message_length", MAX_ENROL_BYTES),
+                ("grpc.max_connection_idle_ms", int(settings.enrol_idle_s * 1000)),
+                ("grpc.max_connection_age_ms", int(settings.enrol_idle_s * 6000)),
+            ],
             calls=settings.max_enrolments,
         )
 
@@ -140,7 +152,7 @@ class Gateway:
         credentials: grpc.ServerCredentials,
         port: int,
         *,
-        message_bytes: int,
+        options: list[tuple[str, int]],
         calls: int,
     ) -> int:
         interval_ms = int(self._settings.keepalive_s * 1000)
@@ -151,10 +163,9 @@ class Gateway:
                 ("grpc.keepalive_timeout_ms", max(interval_ms // 3, 1000)),
                 ("grpc.http2.min_ping_interval_without_data_ms", interval_ms * 2 // 3),
                 ("grpc.http2.max_pings_without_data", 0),
-                # Agents and hubs may be set to other intervals; who pings often is no attacker, it holds a certificate.
-                ("grpc.http2.max_ping_strikes", 0),
                 ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", message_bytes),
+                ("grpc.server_handshake_timeout_ms", int(self._settings.handshake_s * 1000)),
+                *options,
             ],
             maximum_concurrent_rpcs=calls,
         )

@@ -395,6 +395,32 @@ async def test_the_open_door_takes_only_small_requests_and_few_at_once() -> None
         assert answers.count("TokenUnknown") <= 3
 
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
+"""How a client of HTTP/2 begins, with settings that say nothing (RFC 9113, 3.4)."""
+
+
+def _is_ended(port: int, *, shakes_hands: bool) -> bool:
+    """Open a connection, say no more, and tell whether the server ends it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection(("127.0.0.1", port), 5.0) as plain:
+        if not shakes_hands:
+            return plain.recv(1) == b""
+        with context.wrap_socket(plain) as tls:
+            tls.sendall(PREFACE)
+            while tls.recv(4096):
+                pass
+            return True
+
+
+@pytest.mark.parametrize("shakes_hands", [True, False], ids=["says nothing", "does not even shake hands"])
+async def test_a_connection_to_the_open_door_that_says_nothing_ends_soon(shakes_hands: bool) -> None:
+    async with listening(enrol_idle_s=0.3, handshake_s=0.3) as place:
+        port = place.gateway.enrol_port
+        assert await asyncio.to_thread(_is_ended, port, shakes_hands=shakes_hands)
+
+
 @dataclass
 class Dialled:
     """An agent that dials, and its desk."""
