@@ -38,22 +38,25 @@ class NotPlaced(Stalled):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What placement depends on, as the management cluster says it now. `unread` says of Fleets that cannot be read why not."""
+    """What placement depends on, as the management cluster says it now. `unread` says of Fleets that cannot be read why not, `contested` are
+    ids that several Clusters claim."""
 
     clusters: Mapping[Key, Cluster]
     fleets: Mapping[Key, Fleet]
     namespaces: Mapping[str, Metadata]
     management: ClusterName
     unread: Mapping[Key, str] = field(default_factory=dict)
+    contested: frozenset[ClusterId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """One delivery in one cluster."""
+    """One delivery in one cluster; `is_contested` when another Cluster has the same id, and it may be that one's agent that is there."""
 
     id: ClusterId
     cluster: Cluster
     home: HomeName
+    is_contested: bool = False
 
     @property
     def key(self) -> PlacementKey:
@@ -100,7 +103,7 @@ def remembered(delivery: Metadata, world: World) -> Placed:
     cluster = cluster_of_namespace(name)
     fleet = world.fleets.get((namespace, name)) if how == "fleet" else None
     if fleet is not None:
-        return Placed(by=by, placements=_placements(_chosen(fleet, world), home), fleet=fleet)
+        return Placed(by=by, placements=_placements(_chosen(fleet, world), home, world), fleet=fleet)
     if how == "cluster" and cluster is not None:
         return Placed(by=by, placements=_here(cluster, home, world))
     return Placed(by=by)
@@ -123,7 +126,7 @@ def _by_fleet(name: str, namespace: str, home: HomeName, world: World) -> Placed
         )
     if (refusal := unsupported(Kind.FLEET, fleet.raw_spec)) is not None:
         raise NotPlaced(f"Fleet {namespace}/{name}: {refusal.message}", reason=UNSUPPORTED_FIELD)
-    return Placed(by=f"fleet/{name}", placements=_placements(_chosen(fleet, world), home), fleet=fleet)
+    return Placed(by=f"fleet/{name}", placements=_placements(_chosen(fleet, world), home, world), fleet=fleet)
 
 
 def _chosen(fleet: Fleet, world: World) -> list[Cluster]:
@@ -148,13 +151,18 @@ def _by_namespace(label: str, home: HomeName, world: World) -> Placed:
 
 def _here(name: ClusterName, home: HomeName, world: World) -> tuple[Placement, ...]:
     cluster = world.clusters.get((name.namespace, name.name))
-    return _placements([cluster], home) if cluster is not None else ()
+    return _placements([cluster], home, world) if cluster is not None else ()
 
 
-def _placements(clusters: Iterable[Cluster], home: HomeName) -> tuple[Placement, ...]:
+def _placements(clusters: Iterable[Cluster], home: HomeName, world: World) -> tuple[Placement, ...]:
     """Return placements in the order of the clusters' names; one without an id gets it soon and one that leaves gets nothing new."""
     found = [
-        Placement(id=cluster.spec.id, cluster=cluster, home=home)
+        Placement(
+            id=cluster.spec.id,
+            cluster=cluster,
+            home=home,
+            is_contested=cluster.spec.id in world.contested,
+        )
         for cluster in clusters
         if cluster.spec.id is not None and not cluster.metadata.is_being_deleted
     ]

@@ -3,7 +3,8 @@
 State: per delivery its place or why it has none, recomputed when something that placement depends on changes, before anybody acts on it.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from agent.kit.errors import Stalled
 from agent.kube.watch import Key
@@ -41,6 +42,7 @@ class Places:
                 namespaces={one.metadata.name: one.metadata for one in store.namespaces},
                 unread={key: str(problem) for key, problem in store.fleets.malformed.items()},
                 management=self._management,
+                contested=_contested(store.clusters),
             )
             self._by_id = {
                 one.spec.id: key
@@ -139,3 +141,9 @@ def _refusal(placement: Placement, holder: Metadata | None) -> NotPlaced:
 
 def _key(namespace: str, name: str) -> Key:
     return (namespace, name)
+
+
+def _contested(clusters: Iterable[Cluster]) -> frozenset[ClusterId]:
+    """Return the ids that more than one Cluster has which stays."""
+    claims = Counter(one.spec.id for one in clusters if not one.metadata.is_being_deleted)
+    return frozenset(id_ for id_, count in claims.items() if id_ is not None and count > 1)

@@ -25,6 +25,7 @@ from hub.delivery.inputs import read_cluster, read_delivery
 from hub.delivery.placement import Placed, Placement
 from hub.delivery.settings import DeliverySettings
 from hub.delivery.variables import Layers, Values, variables_of
+from hub.model.cluster import IDENTITY_CONFLICT
 from hub.model.fields import unsupported
 from hub.model.gitrepository import Artifact
 from hub.model.kinds import Kind
@@ -135,6 +136,12 @@ class Planning:
         if (refusal := unsupported(Kind.CLUSTER, placement.cluster.raw_spec)) is not None:
             raise Stalled(
                 f"Cluster {placement.cluster.metadata.name}: {refusal.message}", reason=refusal.reason
+            )
+        if placement.is_contested:
+            raise Stalled(
+                f"another Cluster has the id of Cluster {placement.cluster.metadata.name}, see its condition {IDENTITY_CONFLICT}; nothing is "
+                "sent until one of them is removed",
+                reason=IDENTITY_CONFLICT,
             )
         if placement.cluster.spec.suspend:
             raise Failed(

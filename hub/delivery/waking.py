@@ -19,6 +19,8 @@ from hub.model.wish import Boards
 from hub.store import Store
 
 Mark = Callable[[Key], None]
+_UNSEEN = object()
+"""What is there when a hub begins may go before it changes."""
 
 
 class Waking:
@@ -57,7 +59,7 @@ class Waking:
 
     def _is_news(self, kind: str, key: Key, now: object) -> bool:
         """Tell whether what matters of a resource differs from what it was."""
-        before = self._seen.get((kind, key))
+        before = self._seen.get((kind, key), _UNSEEN)
         self._seen[(kind, key)] = now
         return before != now
 

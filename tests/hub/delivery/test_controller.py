@@ -208,6 +208,24 @@ async def test_reading_preparing_and_substituting_do_not_hold_up_the_event_loop(
         assert rig.offloaded == 3
 
 
+async def test_whoever_claims_another_clusters_identity_sends_nothing_there() -> None:
+    rig = one_cluster()
+    rig.api.put_resource(
+        Kind.CLUSTER, "prod", {"id": "id-of-prod"}, namespace="others", uid="uid-of-the-other"
+    )
+    rig.api.put_resource(Kind.FLEET, "mine", fleet())
+    rig.deliver(labels={"fleet.cartwheel.dev/fleet": "mine"})
+    async with running(rig):
+        rig.cluster("prod", **PROD)
+        await rig.clock.pass_(60)
+        assert not isinstance(rig.wish("prod"), Assigned)
+        assert "another Cluster has the id of Cluster prod" in str(rig.standing().targets)
+        # Alone with its identity it is served like any other.
+        rig.api.remove("clusters", "others", "prod")
+        await rig.clock.pass_(60)
+        rig.assigned("prod")
+
+
 async def test_a_commit_becomes_an_assignment() -> None:
     rig = one_cluster()
     rig.deliver(spec={"wait": True, "timeout": "1m"})
