@@ -67,7 +67,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, with_header: 
 
 
 def _on_one_line(cell: str) -> str:
-    return "; ".join(line for line in cell.split("\n") if line)
+    return "; ".join(line for line in cell.split("\n") if line.strip())
 
 
 def documents(objects: Sequence[Object]) -> None:

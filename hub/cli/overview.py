@@ -154,7 +154,9 @@ def behind(one: Cluster) -> list[BehindLine]:
 
 
 def leaving(one: Cluster) -> list[BehindLine]:
-    """Return what is still to be removed from a cluster."""
+    """Return what is still to be removed from a cluster; one that is removed itself lets go of everything."""
+    if one.metadata.is_being_deleted:
+        return []
     when = "" if one.conditions.is_true(CONNECTED) else "when the cluster is connected again"
     return [
         BehindLine(
@@ -171,6 +173,8 @@ def leaving(one: Cluster) -> list[BehindLine]:
 
 def released(one: Cluster) -> list[BehindLine]:
     """Return what was left in a cluster when its delivery stopped being placed there."""
+    if one.metadata.is_being_deleted:
+        return []
     return [
         BehindLine(
             cluster=_cluster_name(one),

@@ -38,6 +38,7 @@ from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization
 from hub.model.standing import DELETING, Problem
 from hub.model.wish import Assigned, Boards, PlacementKey
+from hub.model.wording import alike
 from hub.store import Store
 from hub.telemetry import ResourceMeter, about
 
@@ -172,12 +173,12 @@ class Controller:
         await self._store.set_finalizer(self._store.kustomizations, key, present=False)
         return Done()
 
-    def _tell_waiting(self, delivery: Kustomization, waits: tuple[str, ...]) -> None:
+    def _tell_waiting(self, delivery: Kustomization, waits: Mapping[str, str]) -> None:
         """Say what a deletion waits for, once it takes longer than it should."""
         asked = delivery.metadata.deletion_timestamp
         waited_s = (self._clock.now() - instant(asked)).total_seconds() if asked else 0.0
         if waited_s >= self._settings.look_again_s:
-            message = "being deleted; it is still in the cluster:\n" + "\n".join(waits)
+            message = f"being deleted, and still in the cluster\n{alike(waits)}"
             self._standings.tell(delivery, problem=Problem(reason=DELETING, message=message, is_quiet=True))
 
     async def _converge(self, key: Key, delivery: Kustomization) -> Outcome:

@@ -4,7 +4,7 @@ State: for which placements each delivery was wished for in this hub's life. Wha
 by the annotation that remembers it, so that nothing is forgotten for want of one of them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from agent.kube.watch import Key
 from agent.model.assignment import DeletionPolicy
@@ -66,15 +66,15 @@ class Whereabouts:
         else:
             await self._leaving.release(name, home, uid, reason=f"{by} no longer places it here")
 
-    async def leave(self, delivery: Kustomization) -> tuple[str, ...]:
-        """Have a deleted delivery leave every cluster; return what it has to wait for: clusters that are connected and have it yet.
+    async def leave(self, delivery: Kustomization) -> Mapping[str, str]:
+        """Have a deleted delivery leave every cluster; return the clusters that are connected and have it yet, each with the reason.
 
         Where it was released it was left on purpose: what becomes of it there a person says.
         """
         key, uid = _key(delivery), delivery.metadata.uid
         deletes = not delivery.spec.suspend and _deletes_objects(delivery)
         # One that cannot be read may have it, and can be given no tombstone.
-        waits = [f"Cluster {one}/{name} cannot be read" for one, name in self._store.clusters.malformed]
+        waits = {name: "the Cluster cannot be read" for _, name in self._store.clusters.malformed}
         for place_, cluster in self._clusters_of(self._where(key, uid) | self._remembered(delivery)):
             if self._leaving.is_gone(place_, uid) or self._leaving.is_released(
                 _name(cluster), place_[1], uid
@@ -94,8 +94,8 @@ class Whereabouts:
             presence = self._boards.presence.get(place_[0])
             if presence is not None and presence.connected:
                 newest = self._store.clusters.readable(_name(cluster)) or cluster
-                waits.append(f"{cluster.metadata.name}: {self._leaving.hindrance(newest, place_[1], uid)}")
-        return tuple(waits)
+                waits[cluster.metadata.name] = self._leaving.hindrance(newest, place_[1], uid)
+        return waits
 
     def _clusters_of(self, places: Iterable[PlacementKey]) -> Iterator[tuple[PlacementKey, Cluster]]:
         """Yield the placements in clusters that stay in the fleet."""

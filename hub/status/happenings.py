@@ -8,14 +8,14 @@ from hub.model.events import REVISION, Event, Severity, event
 from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import Kustomization
 from hub.model.standing import Standing, Target
-from hub.status.summary import MAX_NAMED
+from hub.model.wording import first_of
 
 CLUSTER = "cluster"
 
 
 def event_of(notice: Notice, delivery: Kustomization, standing: Standing, targets: Sequence[Target]) -> Event:
     """Return the event of what these clusters told; where there are others, too, the message begins with their names."""
-    name = _named(targets)
+    name = first_of([one.cluster.name for one in targets])
     message = f"{name}: {notice.message}" if len(standing.targets) > 1 else notice.message
     current = (one for one in targets if one.bundle is not None and one.bundle.digest == notice.bundle)
     revision = next((one.revision for one in current), standing.revision)
@@ -28,12 +28,6 @@ def event_of(notice: Notice, delivery: Kustomization, standing: Standing, target
         message=message,
         facts={CLUSTER: name} | ({REVISION: revision} if revision else {}),
     )
-
-
-def _named(targets: Sequence[Target]) -> str:
-    names = ", ".join(one.cluster.name for one in targets[:MAX_NAMED])
-    more = len(targets) - MAX_NAMED
-    return f"{names} and {more} more" if more > 0 else names
 
 
 def _severity(kind: NoticeKind) -> Severity:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.model.conditions import ConditionStatus
+from hub.model.wording import MAX_NAMED
 from hub.status.verdict import DISCONNECTED, PROGRESSING, SUCCEEDED, State, Verdict
 
-MAX_NAMED = 5
 _STEPS_S = (60, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600)
 _WORDS = {
     State.FAILED: "failed",
