@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from e2e.tools import CHECKOUT
+
+pytestmark = pytest.mark.slow
 
 TOUR = [sys.executable, "-m", "e2e.demo"]
 MEMORY = Path("/dev/shm")

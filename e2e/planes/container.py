@@ -4,6 +4,7 @@ The root is an overlay over the host's, so that volumes are at their real paths 
 namespace of its own makes everything that the container started end with it. The network is the host's, the user is the harness's.
 """
 
+import contextlib
 import os
 import shlex
 import signal
@@ -91,7 +92,9 @@ class Container:
             return
         pids = list(descendants(self._program.pid))
         for pid in pids if number in (signal.SIGSTOP, signal.SIGCONT) else pids[:1]:
-            os.kill(pid, number)
+            # The first that goes on may at once end those that it started.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def kill(self) -> None:
         """Kill -9 everything in it, and wait until it is gone."""

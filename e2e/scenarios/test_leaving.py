@@ -13,6 +13,8 @@ from e2e.scenarios.fleet import Fleet, config_map
 from e2e.servers.git_http import GitHttp
 from e2e.servers.repository import Repository
 
+pytestmark = pytest.mark.slow
+
 SYSTEM = "cartwheel-system"
 AGENT = "app.kubernetes.io/name=cartwheel-agent"
 SOURCE = """\
