@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from e2e.planes.plane import Plane
-from e2e.scenarios.fleet import Fleet, config_map
+from e2e.scenarios.fleet import Fleet, config_map, namespace_manifest
 from e2e.servers.git_http import GitHttp
 from e2e.servers.repository import Repository
 
@@ -153,6 +153,8 @@ def placed(fleet: Fleet, git_server: GitHttp, namespace: str) -> Iterator[Placed
             "one/b.yaml": config_map("b", place, text="one"),
             "two/b.yaml": config_map("b", place, text="two"),
             "two/c.yaml": config_map("c", place, text="two"),
+            "homed/namespace.yaml": namespace_manifest(f"{place}-own"),
+            "homed/c.yaml": config_map("c", f"{place}-own", text="one"),
             "guarded/guarded.yaml": config_map(f"{namespace}-guarded", "default", text="one"),
         },
         "Begin",
@@ -214,6 +216,22 @@ def test_a_tombstone_is_not_for_what_was_created_anew_under_the_name(placed: Pla
     placed.until_told("west", "tombstones", 0)
     placed.fleet.until_ready(placed.name)
     assert placed.west.get("configmap", "b", "-n", placed.place)["metadata"]["uid"] == before
+
+
+def test_a_delivery_that_is_made_anew_at_once_gets_its_namespace_back(placed: Placed) -> None:
+    own = f"{placed.place}-own"
+
+    def uids() -> set[str]:
+        found = [plane.get("configmap", "c", "-n", own) for plane in (placed.east, placed.west)]
+        return {one["metadata"]["uid"] for one in found if one is not None}
+
+    placed.apply(KUSTOMIZATION, path="homed")
+    placed.fleet.until(lambda: len(uids()) == 2)
+    before = uids()
+    placed.delete("kustomization")
+    placed.apply(KUSTOMIZATION, path="homed")
+    placed.fleet.until(lambda: len(uids() - before) == 2, lambda: str(placed.fleet.ready(placed.name)))
+    placed.fleet.until_ready(placed.name)
 
 
 @west_is_away
