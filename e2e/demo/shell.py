@@ -7,6 +7,8 @@ from pathlib import Path
 
 from e2e.demo.screen import Screen
 
+_END = {signal.SIGINT, signal.SIGTERM}
+
 
 class CommandFailed(RuntimeError):
     """A command that should succeed ended with an error; what it said is on the screen."""
@@ -31,6 +33,9 @@ class Shell:
 
     def _stream(self, command: str, folder: Path) -> str:
         lines = []
+        # An end that is asked for while the command is being started waits until there is something to end. The command itself has a session
+        # of its own, hears of no end and is killed.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _END)
         with subprocess.Popen(
             ["bash", "-c", command],
             cwd=folder,
@@ -43,6 +48,7 @@ class Shell:
         ) as process:
             assert process.stdout is not None
             try:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _END)
                 for line in process.stdout:
                     self._screen.output(line)
                     lines.append(line)
