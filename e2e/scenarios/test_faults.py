@@ -15,6 +15,8 @@ from e2e.servers.admission import Gate
 from e2e.servers.git_http import GitHttp
 from e2e.servers.repository import Repository
 
+pytestmark = pytest.mark.slow
+
 RESOURCES = """\
 apiVersion: fleet.cartwheel.dev/v1alpha1
 kind: Fleet
