@@ -192,9 +192,7 @@ class Controller:
             raise
         await self._whereabouts.keep(delivery, placed)
         if not placed.placements:
-            raise Stalled(
-                f"{placed.by} selects no cluster that is registered; nothing is applied", reason=NO_CLUSTERS
-            )
+            raise Stalled(f"{_nowhere(delivery, placed)}; nothing is applied", reason=NO_CLUSTERS)
         if delivery.spec.suspend and self._wishes.suspend(delivery, placed):
             self._standings.tell(delivery, placed=placed)
             return Done()
@@ -244,3 +242,13 @@ class Controller:
             await self._store.annotate(
                 self._store.kustomizations, key, {names.APPROVE_PRUNE: ",".join(still) or None}
             )
+
+
+def _nowhere(delivery: Kustomization, placed: Placed) -> str:
+    """Say why a delivery is placed in no cluster at all."""
+    if placed.fleet is not None:
+        return (
+            f"Fleet {delivery.metadata.namespace}/{placed.fleet.metadata.name} selects no Cluster; give one the labels that"
+            " spec.clusterSelector names"
+        )
+    return f"{placed.by} has no id yet or is not registered; `hub install` and `hub cluster add` register Clusters"

@@ -169,7 +169,7 @@ def _counts(outlook: ClusterOutlook) -> Counts:
     verdicts = outlook.verdicts
     return Counts(
         assigned=len(verdicts),
-        in_step=sum(one.state is State.READY for one in verdicts),
+        in_step=sum(one.state is State.READY and not _is_prune_held(one) for one in verdicts),
         failed=sum(one.state is State.FAILED for one in verdicts),
         held=sum(one.target.bundle is None or _is_prune_held(one) for one in verdicts),
         released=len(outlook.cluster.status.released),
@@ -195,7 +195,10 @@ def _row(one: Verdict, now: str) -> DeliveryRow:
     state = str(one.state)
     if _is_prune_held(one) and one.report is not None:
         state, reason = "PruneHeld", PRUNE_HELD
-        message = f"{len(one.report.prune_held)} objects would be deleted by build {one.report.bundle}"
+        message = (
+            f"{len(one.report.prune_held)} objects would be deleted by build {one.report.bundle}; "
+            f"hub approve prune {home.name} --cluster {one.name}"
+        )
     return DeliveryRow(
         kind=home.kind,
         namespace=home.namespace,

@@ -128,8 +128,9 @@ def test_a_held_prune_is_a_row_that_names_the_build() -> None:
     (row,) = found.not_in_step
     assert held.report is not None
     assert row.reason == "PruneHeld"
+    assert row.message.endswith("hub approve prune webapp --cluster eu-1")
     assert held.report.bundle in row.message
-    assert found.counts.held == 1
+    assert (found.counts.held, found.counts.in_step) == (1, 0)
 
 
 def test_last_seen_moves_only_with_what_is_written_anyway() -> None:
