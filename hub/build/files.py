@@ -4,8 +4,12 @@ Bringing the names in order takes time by the size of the tree, once; whoever bu
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from typing import Final
+
+from agent.model.content import canonical, digest_of
+from agent.model.names import Digest
 
 _SEPARATOR: Final = "\0"
 """Sorts before every character, so that what is below a folder stands together."""
@@ -14,8 +18,10 @@ _SEPARATOR: Final = "\0"
 class Files(Mapping[str, bytes]):
     """A tree: name -> content, each content read when it is asked for."""
 
-    def __init__(self, contents: Mapping[str, bytes]) -> None:
+    def __init__(self, contents: Mapping[str, bytes], hash_of: Callable[[str], str] | None = None) -> None:
+        """Take a tree; `hash_of` tells the hash of a file's content where that is known without reading it."""
         self._contents = contents
+        self._hash_of = hash_of
         self._over: dict[str, bytes] = {}
         # A mapping may have to read a file to tell whether it is there.
         names = frozenset(contents)
@@ -31,10 +37,8 @@ class Files(Mapping[str, bytes]):
 
     def amended(self, name: str, content: bytes) -> "Files":
         """Return the tree with this file in it, or in place of the one of that name."""
-        made = object.__new__(Files)
-        made._contents, made._names, made.nameless = self._contents, self._names, self.nameless
+        made = copy(self)
         made._over = {**self._over, name: content}
-        made._keys = self._keys
         if name not in self:
             made._keys = self._keys.copy()
             insort(made._keys, _key(name))
@@ -58,6 +62,16 @@ class Files(Mapping[str, bytes]):
         folder = _key(path) + _SEPARATOR
         at = bisect_left(self._keys, folder)
         return path == "." or (at < len(self._keys) and self._keys[at].startswith(folder))
+
+    def digest(self, paths: Iterable[str]) -> Digest:
+        """Return a digest over the names and contents of what is below each of these paths."""
+        parts = [[path, *([name, self._hash(name)] for name in self.below(path))] for path in paths]
+        return digest_of(canonical(parts))
+
+    def _hash(self, name: str) -> str:
+        if self._hash_of is None or name in self._over:
+            return digest_of(self[name])
+        return self._hash_of(name)
 
     def __getitem__(self, name: str) -> bytes:
         return self._over[name] if name in self._over else self._contents[name]

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from agent.kit.tasks import in_thread
-from agent.model.content import canonical, digest_of
-from agent.model.names import Digest
 from hub.build import kubeyaml
 from hub.build.errors import BuildFailed, LimitExceeded
 from hub.build.files import Files
@@ -69,18 +67,12 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is to be built: a prepared tree, and the few files of it that are expected to suffice."""
+    """What is to be built: a prepared tree, the few files of it that are expected to suffice, and the paths at or below which there is
+    all that those follow from."""
 
     prepared: Prepared
     few: Mapping[str, bytes]
-
-    @property
-    def digest(self) -> Digest:
-        """Return an identity of the build: with the same few files the same comes of it, unless it needed more than those."""
-        contents = [[name, digest_of(data)] for name, data in sorted(self.few.items())]
-        return digest_of(
-            canonical([self.prepared.path, self.prepared.kustomization, self.prepared.manifests, contents])
-        )
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +92,10 @@ def select(files: Mapping[str, bytes], spec: Mapping[str, Any]) -> Selection:
     """Prepare what `spec.path` names, and find the files that it needs. Takes long for large trees. Raises BuildFailed."""
     files = Files.of(files)
     prepared = prepare(files, find_directory(files, spec.get("path") or ""), spec)
-    return Selection(prepared=prepared, few=needed(prepared.files, prepared.path))
+    found = needed(prepared.files, prepared.path)
+    # A component that is not there may be left out, and may come.
+    components = (_join(prepared.path, one) for one in spec.get("components") or ())
+    return Selection(prepared=prepared, few=found.files, paths=(*found.paths, *components))
 
 
 async def render(renderer: Renderer, selection: Selection) -> Outcome:

@@ -7,6 +7,7 @@ A build that fails with it is tried with the whole tree, see `kustomize.py`.
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from hub.build.files import Files
@@ -20,12 +21,20 @@ MAX_MENTIONS: Final = 100_000
 KUSTOMIZATION_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
-def needed(files: Mapping[str, bytes], path: str) -> dict[str, bytes]:
-    """Give the files that a build of the directory is expected to read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """The files that a build is expected to read, and the paths at or below which it looks for them."""
+
+    files: dict[str, bytes]
+    paths: tuple[str, ...]
+
+
+def needed(files: Mapping[str, bytes], path: str) -> Needed:
+    """Find what a build of the directory is expected to read."""
     files = Files.of(files)
     found: dict[str, bytes] = {}
     wanted = [path]
-    seen = {path}
+    seen = {path: None}
     mentions = 0
     while wanted:
         for name in files.below(wanted.pop()):
@@ -35,11 +44,11 @@ def needed(files: Mapping[str, bytes], path: str) -> dict[str, bytes]:
             for outside in _mentioned(name, found[name]) if path != "." else ():
                 mentions += 1
                 if outside not in seen:
-                    seen.add(outside)
+                    seen[outside] = None
                     wanted.append(outside)
                 if mentions > MAX_MENTIONS or outside == ".":
-                    return dict(files)
-    return found
+                    return Needed(files=dict(files), paths=(".",))
+    return Needed(files=found, paths=tuple(seen))
 
 
 def _mentioned(name: str, content: bytes) -> Iterator[str]:

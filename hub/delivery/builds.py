@@ -3,7 +3,6 @@
 State: per delivery the last assembly, so that a changed variable costs no new run of kustomize; in memory only.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from agent.model.names import Digest, HomeName
 from hub.artifacts.contents import ContentLost, TreeDigest
 from hub.build import kustomize
 from hub.build.errors import BuildFailed
+from hub.build.files import Files
 from hub.build.objects import Marks
 from hub.delivery.bundle import Assembly
 from hub.delivery.candidate import Candidate
@@ -25,18 +25,33 @@ from hub.model.kustomization import Kustomization
 class Trees(Protocol):
     """Where the files of sources are."""
 
-    def tree(self, digest: TreeDigest) -> Mapping[str, bytes] | None:
-        """Return a tree's files by name, None when it is not here."""
+    def opened(self, digest: TreeDigest) -> Files | None:
+        """Return a tree that was opened before, at once."""
+        ...
+
+    def tree(self, digest: TreeDigest) -> Files | None:
+        """Open a tree, which takes long for large ones; None when it is not here."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
-    """An assembly, its marks, and the digest of the files that sufficed for it; None when the whole tree was needed."""
+    """An assembly and what it follows from: the spec, the marks, and what is at or below some paths of the tree."""
 
-    files: Digest | None
+    spec: Digest
     marks: Marks
+    paths: tuple[str, ...]
+    contents: Digest
     assembly: Assembly
+
+    def follows_from(self, spec: Digest, marks: Marks, files: Files) -> bool:
+        """Tell whether the same would come of these."""
+        # What follows from the whole tree is not looked for: another tree is another one.
+        return (
+            (self.spec, self.marks) == (spec, marks)
+            and "." not in self.paths
+            and files.digest(self.paths) == self.contents
+        )
 
 
 class TreeMissing(Exception):
@@ -68,14 +83,19 @@ class Builds:
     ) -> Assembly:
         """Return the rendered resources of a Candidate. Raises BuildFailed, TreeMissing, RenderUnavailable."""
         key = (delivery.metadata.namespace, delivery.metadata.name)
-        inputs = [candidate.tree, candidate.spec, candidate.tools, home.namespace, home.name]
-        identity = digest_of(canonical(inputs))
+        spec = digest_of(canonical(candidate.spec))
+        identity = digest_of(canonical([candidate.tree, spec, candidate.tools, home.namespace, home.name]))
         before, kept = self._kept.get(key, (None, None))
         if kept is not None and before == identity:
             return kept.assembly
+        files, marks = await self._files(candidate), _marks(delivery, home)
+        if kept is not None and kept.follows_from(spec, marks, files):
+            self._kept[key] = (identity, kept)
+            return kept.assembly
         span = self._tracer.span(Step.BUILD, cause, delivery=str(home), revision=candidate.revision)
         try:
-            made = await self._build(delivery, candidate, home, kept, span.traceparent)
+            selection, outcome = await self._render(files, delivery)
+            assembly = Assembly(outcome.rendered, marks, span.traceparent)
         except BuildFailed as problem:
             if self._refused.get(key) != identity:
                 # What fails again and again is one step that failed.
@@ -83,42 +103,30 @@ class Builds:
             self._refused[key] = identity
             self._counted.labels("failed").inc()
             raise
-        if kept is None or made.assembly is not kept.assembly:
-            span.end()
-            self._counted.labels("run").inc()
+        span.end()
+        self._counted.labels("run").inc()
         self._refused.pop(key, None)
+        paths = selection.paths if outcome.of_few else (".",)
+        made = _Made(spec=spec, marks=marks, paths=paths, contents=files.digest(paths), assembly=assembly)
         self._kept[key] = (identity, made)
-        return made.assembly
+        return assembly
 
-    async def _build(
-        self,
-        delivery: Kustomization,
-        candidate: Candidate,
-        home: HomeName,
-        kept: _Made | None,
-        traceparent: Traceparent,
-    ) -> _Made:
-        """Render the Candidate; what is kept is returned when it was made of the very same files."""
-        files = await self._offload(lambda: self._trees.tree(TreeDigest(candidate.tree)))
+    async def _files(self, candidate: Candidate) -> Files:
+        digest = TreeDigest(candidate.tree)
+        files = self._trees.opened(digest) or await self._offload(lambda: self._trees.tree(digest))
         if files is None:
             raise TreeMissing(f"the files of {candidate.revision} are not here yet")
-        common = delivery.spec.common_metadata
-        marks = Marks(
-            name=home.name, namespace=home.namespace, labels=common.labels, annotations=common.annotations
-        )
+        return files
+
+    async def _render(
+        self, files: Files, delivery: Kustomization
+    ) -> tuple[kustomize.Selection, kustomize.Outcome]:
         try:
-            selection, digest = await self._offload(lambda: _select(files, delivery.raw_spec))
-            if kept is not None and (kept.files, kept.marks) == (digest, marks):
-                return kept
+            selection = await self._offload(lambda: kustomize.select(files, delivery.raw_spec))
             self.runs += 1
-            outcome = await kustomize.render(self._renderer, selection)
+            return selection, await kustomize.render(self._renderer, selection)
         except ContentLost as problem:
             raise TreeMissing(str(problem)) from problem
-        return _Made(
-            files=digest if outcome.of_few else None,
-            marks=marks,
-            assembly=Assembly(outcome.rendered, marks, traceparent),
-        )
 
     def shared(self) -> None:
         """Note that a cluster gets a Bundle that was made before."""
@@ -130,6 +138,8 @@ class Builds:
         self._refused.pop(key, None)
 
 
-def _select(files: Mapping[str, bytes], spec: Mapping[str, object]) -> tuple[kustomize.Selection, Digest]:
-    selection = kustomize.select(files, spec)
-    return selection, selection.digest
+def _marks(delivery: Kustomization, home: HomeName) -> Marks:
+    common = delivery.spec.common_metadata
+    return Marks(
+        name=home.name, namespace=home.namespace, labels=common.labels, annotations=common.annotations
+    )

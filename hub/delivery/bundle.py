@@ -46,6 +46,7 @@ class Assembly:
         self._names: list[frozenset[str]] | None = None
         self._manifests: dict[tuple[int, bool, _Used], tuple[Manifest, ...]] = {}
         self._built: dict[tuple[frozenset[Manifest], frozenset[Manifest]], Built] = {}
+        self._made_for: dict[object, Built] = {}
 
     @property
     def substitutions(self) -> int:
@@ -57,8 +58,22 @@ class Assembly:
         """Return how many different Bundles were made."""
         return len(self._built)
 
+    def ready(self, variables: Variables) -> Built | None:
+        """Return what `build` would, at once, if it was made for the same values before. Raises BuildFailed."""
+        if variables.runs and self._names is None:
+            return None
+        if variables.runs and self._rendered:
+            self._check(variables)
+        return self._made_for.get(self._what_matters(variables))
+
+    def _what_matters(self, variables: Variables) -> object:
+        """Return what of the variables a Bundle follows from."""
+        names = frozenset().union(*self._names or ()) if variables.runs else frozenset()
+        used = tuple((name, variables.values[name]) for name in sorted(names) if name in variables.values)
+        return variables.runs, used, names & variables.of_cluster, names & variables.confidential
+
     def build(self, variables: Variables) -> Built:
-        """Return the Bundle for a cluster with these variables. Raises BuildFailed."""
+        """Return the Bundle for a cluster with these variables, which takes long for many resources. Raises BuildFailed."""
         if variables.runs and self._rendered:
             self._check(variables)
         base: list[Manifest] = []
@@ -73,7 +88,9 @@ class Assembly:
             place.extend(made)
             if names & variables.confidential:
                 confidential.update(format_id(one.ref) for one in made)
-        return replace(self._bundle(base, overlay), confidential=tuple(sorted(confidential)))
+        built = replace(self._bundle(base, overlay), confidential=tuple(sorted(confidential)))
+        self._made_for[self._what_matters(variables)] = built
+        return built
 
     def _check(self, variables: Variables) -> None:
         """Refuse names that no expression could name, worded as Flux words it for the first resource."""

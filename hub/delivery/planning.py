@@ -162,7 +162,9 @@ class Planning:
                 delivery=plan.layers, cluster_from=await read_cluster(self._store, placement.cluster)
             )
             variables = variables_of(plan.delivery, placement.cluster, plan.placed.fleet, layers)
-            built = await self._offload(lambda: plan.assembly.build(variables))
+            built = plan.assembly.ready(variables)
+            if built is None:
+                built = await self._offload(lambda: plan.assembly.build(variables))
         except BuildFailed as problem:
             raise self._failed(plan.delivery, str(problem), BUILD_FAILED) from problem
         if plan.assembly.bundles == made:

@@ -52,6 +52,9 @@ class Shelf:
         stored = await asyncio.to_thread(self._put, directory, fetched, folder)
         trees = self._trees.setdefault(directory, [])
         if trees[-1:] != [fetched.tree]:
+            for older in trees:
+                # Nobody builds from it any more; who does still has it.
+                self._opened.pop(older, None)
             trees.append(fetched.tree)
             del trees[:-KEPT_TREES]
         return Artifact(
@@ -80,14 +83,18 @@ class Shelf:
             del self._opened[digest]
         return await asyncio.to_thread(self._contents.prune, kept, now=now, min_age_s=min_age_s)
 
+    def opened(self, digest: TreeDigest) -> Files | None:
+        """Return a tree that was opened before, at once."""
+        return self._opened.get(digest)
+
     def tree(self, digest: TreeDigest) -> Files | None:
-        """Return a stored tree."""
+        """Open a stored tree, unless it is open; takes time by the number of its files."""
         opened = self._opened.get(digest)
         if opened is None:
             tree = self._contents.tree(digest)
             if tree is None:
                 return None
-            opened = self._opened[digest] = Files(tree)
+            opened = self._opened[digest] = Files(tree, lambda name: tree.entries[name].sha256)
             if len(self._opened) > OPENED_TREES:
                 self._opened.popitem(last=False)
         return opened

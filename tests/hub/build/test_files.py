@@ -35,6 +35,23 @@ def test_an_amended_tree_is_another_one(contents: dict[str, bytes], name: str, p
     assert list(amended.below(path)) == list(Files({**contents, name: b"new"}).below(path))
 
 
+@given(st.dictionaries(NAMES, st.binary(max_size=2)), st.dictionaries(NAMES, st.binary(max_size=2)), NAMES)
+def test_the_digest_of_a_part_is_over_what_is_in_it(
+    one: dict[str, bytes], other: dict[str, bytes], path: str
+) -> None:
+    parts = [{name: data for name, data in part.items() if is_below(path, name)} for part in (one, other)]
+    digests = [Files(part).digest([path]) for part in (one, other)]
+    assert (digests[0] == digests[1]) is (parts[0] == parts[1])
+
+
+def test_a_known_hash_is_not_made_anew() -> None:
+    files = Files({"a/b": b"1", "a/c": b"2"}, {"a/b": "x", "a/c": "y"}.__getitem__)
+    assert files.digest(["a"]) == Files(
+        {"a/b": b"", "a/c": b""}, {"a/b": "x", "a/c": "y"}.__getitem__
+    ).digest(["a"])
+    assert files.amended("a/b", b"1").digest(["a"]) != files.digest(["a"])
+
+
 def test_nothing_is_read_to_find_it() -> None:
     class Unread(dict[str, bytes]):
         def __getitem__(self, name: str) -> bytes:

@@ -11,6 +11,7 @@ from agent.kit.tracing import NO_TRACE
 from agent.model.names import Digest, HomeName
 from hub.artifacts.contents import TreeDigest
 from hub.build.errors import BuildFailed
+from hub.build.files import Files
 from hub.build.render import BuildRequest, Rendered
 from hub.delivery.builds import Builds
 from hub.delivery.bundle import Assembly
@@ -32,8 +33,11 @@ class Bench:
     def __post_init__(self) -> None:
         self.builds = Builds(self, self, Telemetry(), at_once)
 
-    def tree(self, digest: TreeDigest) -> Mapping[str, bytes] | None:
-        return self.trees[int(digest)]
+    def opened(self, digest: TreeDigest) -> Files | None:
+        return None
+
+    def tree(self, digest: TreeDigest) -> Files | None:
+        return Files(self.trees[int(digest)])
 
     async def build(self, request: BuildRequest) -> list[Rendered]:
         if self.lacks and self.lacks not in request.files:
@@ -85,10 +89,19 @@ async def test_a_spec_that_builds_something_else_is_built_anew(spec: dict[str, A
     assert await bench.of(tree(app__a_yaml="a: 1"), **spec) is not first
 
 
-async def test_a_spec_that_builds_the_same_is_no_build() -> None:
+async def test_a_component_that_may_be_missing_is_built_when_it_comes() -> None:
     bench = Bench()
-    first = await bench.of(tree(app__a_yaml="a: 1"))
-    assert await bench.of(tree(app__a_yaml="a: 1"), wait=True) is first
+    spec = {"components": ["../extra"], "ignoreMissingComponents": True}
+    first = await bench.of(tree(app__a_yaml="a: 1"), **spec)
+    assert await bench.of(tree(app__a_yaml="a: 1", other__b_yaml="b: 1"), **spec) is first
+    extra = tree(app__a_yaml="a: 1", extra__kustomization_yaml="kind: Component")
+    assert await bench.of(extra, **spec) is not first
+
+
+async def test_a_build_of_the_root_follows_every_commit() -> None:
+    bench = Bench()
+    first = await bench.of(tree(a_yaml="a: 1", README="one"), path="./")
+    assert await bench.of(tree(a_yaml="a: 1", README="two"), path="./") is not first
 
 
 async def test_what_needed_the_whole_tree_is_built_with_every_commit() -> None:

@@ -134,6 +134,32 @@ def test_objects_that_hold_a_value_of_a_secret_are_named() -> None:
     assert given.build(variables_of(delivery(), EU, prod(), layers)).confidential == ()
 
 
+def test_what_was_made_for_the_same_values_is_ready() -> None:
+    given = assembly(PLAIN, NAMED, OWN)
+    layers = [
+        Layers(delivery=({"SIZE": "1"},)),
+        Layers(delivery=({"SIZE": "2"},)),
+        Layers(delivery=(SecretValues(SIZE="1"),)),
+        Layers(delivery=({"SIZE": "1"},), cluster_from=({"SIZE": "1"},)),
+    ]
+    for where in (EU, US):
+        for one in layers:
+            variables = variables_of(delivery(), where, prod(), one)
+            assert given.ready(variables) is None
+            assert given.build(variables) == given.ready(variables)
+            # What nothing names makes no difference.
+            more = Layers(delivery=({"OTHER": "x"}, *one.delivery), cluster_from=one.cluster_from)
+            assert given.ready(variables_of(delivery(), where, prod(), more)) == given.ready(variables)
+
+
+def test_a_name_that_fails_the_build_is_never_ready() -> None:
+    given = assembly(PLAIN)
+    build(given, EU, SIZE="1")
+    layers = Layers(delivery=({"SIZE": "1", "no-name": "x"},))
+    with pytest.raises(BuildFailed, match="no-name"):
+        given.ready(variables_of(delivery(), EU, prod(), layers))
+
+
 def test_nothing_that_holds_values_shows_them() -> None:
     layers = Layers(delivery=(SecretValues(SIZE="hunter2"),))
     variables = variables_of(delivery(), EU, prod(), layers)

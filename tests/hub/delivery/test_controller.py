@@ -18,6 +18,7 @@ from agent.model.names import ClusterId, HomeName, timestamp
 from agent.model.report import Report, Stage
 from hub.artifacts.blobs import Blobs
 from hub.artifacts.contents import TreeDigest
+from hub.build.files import Files
 from hub.build.render import BuildRequest, Rendered
 from hub.delivery.controller import Controller
 from hub.delivery.settings import DeliverySettings
@@ -73,8 +74,11 @@ class Rig:
         self.offloaded += 1
         return await at_once(work)
 
-    def tree(self, digest: TreeDigest) -> Mapping[str, bytes] | None:
-        return self.trees.get(digest)
+    def opened(self, digest: TreeDigest) -> Files | None:
+        return None
+
+    def tree(self, digest: TreeDigest) -> Files | None:
+        return Files(self.trees[digest]) if digest in self.trees else None
 
     def commit(self, revision: str, *, traceparent: str = "", **files: str) -> None:
         """Have the source at a revision with these files (`a__b` is `a/b.yaml`), and the trace that its fetch began."""
