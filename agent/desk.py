@@ -88,6 +88,7 @@ class Desk:
         self._api = api
         self._namespace = namespace
         self._saved: dict[HomeName, _Saved] = {}
+        self._namers: dict[ObjectRef, set[HomeName]] = {}
         self._unreadable: dict[str, str] = {}
         self._unanswered: dict[str, set[Digest]] = {}
         self._damaged: set[HomeName] = set()
@@ -138,16 +139,18 @@ class Desk:
 
     def surely_names(self, ref: ObjectRef) -> bool:
         """Tell whether an assignment that is on the desk and stays names an object, as one may that cannot be read."""
-        return bool(self._unreadable) or any(
-            ref in one.refs for one in self._saved.values() if not one.head.leaving
-        )
+        return bool(self._unreadable) or any(not head.leaving for head in self._heads_naming(ref))
 
     def is_awaited(self, ref: ObjectRef) -> bool:
         """Tell whether an assignment that is worked on names an object, or may: it is going to be taken over."""
-        heads = [one.head for one in self._saved.values() if ref in one.refs]
         return bool(self._unreadable) or any(
-            not (head.leaving or head.released or head.assignment.spec.suspend) for head in heads
+            not (head.leaving or head.released or head.assignment.spec.suspend)
+            for head in self._heads_naming(ref)
         )
+
+    def _heads_naming(self, ref: ObjectRef) -> Iterator[Head]:
+        for home in self._namers.get(ref, ()):
+            yield self._saved[home].head
 
     async def make_certain(self) -> None:
         """Write what is known over writes whose answers were lost; what was never acknowledged is sent again by the hub."""
@@ -167,7 +170,7 @@ class Desk:
     async def load(self) -> None:
         """Read every head, and collect packs that an interrupted write left behind."""
         listing = await self._api.list(SECRETS, self._namespace, label_selector=f"{PART_LABEL}=head")
-        self._saved, self._unreadable = {}, {}
+        self._saved, self._namers, self._unreadable = {}, {}, {}
         for value in listing.items:
             self._take(value)
         self._unanswered.clear()
@@ -187,7 +190,7 @@ class Desk:
             _LOG.error("desk unreadable", extra={"secret": name, "error": str(problem)})
             return
         self._unreadable.pop(name, None)
-        self._saved[home] = _Saved.of(head, value["metadata"]["resourceVersion"])
+        self._keep(home, _Saved.of(head, value["metadata"]["resourceVersion"]))
 
     async def look_again(self) -> None:
         """Look at the heads that could not be read: somebody may have put them right, or deleted them, to forget what they hold."""
@@ -196,6 +199,21 @@ class Desk:
                 self._take(await self._api.get(SECRETS, self._namespace, name))
             except NotFound:
                 self._unreadable.pop(name, None)
+
+    def _keep(self, home: HomeName, saved: _Saved | None) -> None:
+        """Know a head as it is saved, None when it is gone, and under every object that it names."""
+        before = self._saved.get(home)
+        if saved is not None:
+            self._saved[home] = saved
+        elif before is not None:
+            del self._saved[home]
+        old, new = (one.refs if one else frozenset() for one in (before, saved))
+        for ref in old - new:
+            self._namers[ref].discard(home)
+            if not self._namers[ref]:
+                del self._namers[ref]
+        for ref in new - old:
+            self._namers.setdefault(ref, set()).add(home)
 
     async def save_term(self, term: int) -> None:
         """Remember a session's term; a lower one than the known is a defect of the caller."""
@@ -242,7 +260,7 @@ class Desk:
             # From here on it may be on the desk, whether or not there will be an answer.
             self._coming[home] = frozenset(entry.ref for entry in head.entries)
         written = await self._write(body)
-        self._saved[home] = _Saved.of(head, written)
+        self._keep(home, _Saved.of(head, written))
         self._coming.pop(home, None)
         if blobs is not None:
             self._damaged.discard(home)
@@ -263,7 +281,7 @@ class Desk:
     async def _drop(self, home: HomeName, saved: _Saved) -> None:
         name = head_name(home)
         await self._delete(name, await self._found_version(name, "head", saved.resource_version))
-        del self._saved[home]
+        self._keep(home, None)
         self._coming.pop(home, None)
         self._unanswered.pop(name, None)
         self._damaged.discard(home)
@@ -335,8 +353,10 @@ class Desk:
         """Delete packs that no head names any more; none while nobody knows which ones an unreadable head names."""
         if self._unreadable:
             return
+        if not (names := set(names)):
+            return
         used = {pack for saved in self._saved.values() for pack in saved.head.packs}
-        for name in set(names) - used:
+        for name in names - used:
             await self._delete(name, "")
 
     async def _delete(self, name: str, resource_version: str) -> None:

@@ -334,6 +334,25 @@ async def test_the_root_counts_what_stays() -> None:
 
 
 @in_virtual_time
+async def test_who_names_an_object_is_known_through_every_change() -> None:
+    homes = [replace(WEB, name=name) for name in ("one", "other")]
+    shared, alone = config_map("shared"), config_map("alone")
+    desk = await Place().loaded()
+    for home in homes:
+        await desk.save(head([shared, alone], home=home), blobs([shared, alone]))
+    await desk.save(head([shared], home=homes[0]), blobs([shared]))
+    assert (desk.names(shared.ref), desk.names(alone.ref)) == (True, True)
+    found = desk.get(homes[1])
+    assert found is not None
+    await desk.save(replace(found, leaving="delete"))
+    assert (desk.names(shared.ref), desk.names(alone.ref), desk.is_awaited(alone.ref)) == (True, False, False)
+    await desk.drop(homes[1])
+    assert (desk.names(shared.ref), desk.is_awaited(shared.ref)) == (True, True)
+    await desk.drop(homes[0])
+    assert not desk.names(shared.ref)
+
+
+@in_virtual_time
 async def test_an_object_is_named_by_assignments_that_stay() -> None:
     place, manifests = Place(), [config_map("a")]
     desk = await place.loaded()
