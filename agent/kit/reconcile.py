@@ -111,6 +111,7 @@ class Loop(Generic[K]):
         self._failures: dict[K, int] = {}
         self._busy: dict[K, Pulse] = {}
         self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._idle = asyncio.Event()
         self._is_draining = False
         self._meter = meter
@@ -197,15 +198,17 @@ class Loop(Generic[K]):
                 self._idle.set()
 
     async def _next(self) -> K:
-        while True:
-            self._wake.clear()
-            found, wait_s = (None, None) if self._is_draining else self._take()
-            if found is not None:
-                return found[0]
-            if wait_s is None:
-                await self._wake.wait()
-            else:
-                await _either(self._wake, self._clock, wait_s)
+        # One idle worker looks out for all of them: whatever wakes one would wake them all.
+        async with self._turn:
+            while True:
+                self._wake.clear()
+                found, wait_s = (None, None) if self._is_draining else self._take()
+                if found is not None:
+                    return found[0]
+                if wait_s is None:
+                    await self._wake.wait()
+                else:
+                    await _either(self._wake, self._clock, wait_s)
 
     def _take(self) -> tuple[tuple[K] | None, float | None]:
         """Take the first key that is due and not being worked on, or say how long until one is (None: no time known)."""
