@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from agent.kube.api import Applied, Listing, Object, PatchType, Propagation, Resource, WatchEvent
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request, as the log keeps it."""
+    """One request, as the log keeps it. `resource_version` is what a deletion supposes."""
 
     verb: str
     user: str
@@ -27,6 +27,7 @@ class Call:
     name: str = ""
     subresource: str = ""
     is_dry_run: bool = False
+    resource_version: str = ""
 
     @property
     def writes(self) -> bool:
@@ -175,7 +176,7 @@ class FakeApi:
         resource_version: str = "",
         propagation: Propagation = Propagation.BACKGROUND,
     ) -> None:
-        call = self._call("delete", resource, namespace, name)
+        call = replace(self._call("delete", resource, namespace, name), resource_version=resource_version)
         await self._do(
             call,
             resource,

@@ -52,7 +52,7 @@ class _Way(Generic[T]):
             if self._line.is_broken:
                 raise Transient("the line is broken", reason="Broken")
             return None
-        await asyncio.sleep(max(found[0] - asyncio.get_running_loop().time(), 0.0))
+        await asyncio.sleep(max(found[0] + self._line.lag_s - asyncio.get_running_loop().time(), 0.0))
         if self._line.is_broken:
             raise Transient("the line is broken", reason="Broken")
         return self._decode(found[1])
@@ -89,6 +89,7 @@ class Line:
         self.copies = copies
         self.is_broken = False
         self.is_abandoned = False
+        self.lag_s = 0.0
         self.is_frozen = False
         self.is_stuck = False
         self.up: _Way[Up] = _Way(self, wire.encode_up, wire.decode_up)
@@ -96,9 +97,9 @@ class Line:
         self.agent: End[Up, Down] = End(self.up, self.down)
         self.hub: End[Down, Up] = End(self.down, self.up)
 
-    def abandon(self) -> None:
-        """Leave without a word: the other end does not notice, and what was under way to it still comes."""
-        self.is_abandoned = True
+    def abandon(self, lag_s: float = 0.0) -> None:
+        """Leave without a word: the other end does not notice, and what was under way to it still comes, so much later."""
+        self.is_abandoned, self.lag_s = True, lag_s
 
     def cut(self) -> None:
         """Break both ways; what was under way is lost."""

@@ -79,6 +79,10 @@ class Hub:
             wish = replace(wish, uid=graves[0])
         self.boards.wishes.put((place.id, home), wish)
 
+    def forget(self, place: Place, home: HomeName) -> None:
+        """Know nothing of a delivery for a while."""
+        self.boards.wishes.drop((place.id, home))
+
     def _note_gone(self, place: Place, report: Report) -> None:
         """Forget tombstones that were carried out, or whose delivery has a newer one in its place."""
         graves = place.graves.get(report.home, [])
@@ -284,8 +288,10 @@ class Agent:
                 finally:
                     place.cut()
                     # The hub may not notice, and what was under way comes all the same.
-                    end = line.cut if world.is_calm or world.chance.random() < 0.5 else line.abandon
-                    end()
+                    if world.is_calm or world.chance.random() < 0.4:
+                        line.cut()
+                    else:
+                        line.abandon(lag_s=world.chance.uniform(0.0, 6.0))
             await asyncio.sleep(world.chance.uniform(0.2, 2.0))
 
     async def _meet(self, ghost: Ghost, me: Identity) -> None:

@@ -81,6 +81,7 @@ async def _disturb(world: World, hub: Process, agents: list[Process]) -> None:
     place = world.places[number]
     match chance.choice(
         (
+            "forget",
             "wish",
             "wish",
             "waver",
@@ -115,6 +116,12 @@ async def _disturb(world: World, hub: Process, agents: list[Process]) -> None:
             await hub.restart(chance.uniform(0.0, 5.0))
         case "drift":
             _drift(world, place)
+        case "forget" if world.hub is not None:
+            home = chance.choice((WEB, OTHER))
+            world.hub.forget(place, home)
+            await asyncio.sleep(chance.uniform(0.5, 3.0))
+            if world.hub is not None:
+                world.hub.say(place, home)
         case "give away":
             _give_away(world, place)
             world.wish(place, chance.choice((WEB, OTHER)))

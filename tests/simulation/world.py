@@ -168,7 +168,7 @@ class Weather:
     async def before(self, call: Call) -> None:
         # When it is asked for: what comes to the desk while a request travels cannot call it back.
         if call.verb == "delete" and call.resource == "configmaps" and call.user == "agent":
-            self._judge_deletion(call.name)
+            self._judge_deletion(call)
         await self._trouble(call)
 
     async def after(self, call: Call) -> None:
@@ -197,12 +197,15 @@ class Weather:
             if head is not None and head.assignment.order < acknowledged:
                 self._world.fail(f"{home} on the desk of {place.id} went back to {head.assignment.order}")
 
-    def _judge_deletion(self, name: str) -> None:
+    def _judge_deletion(self, call: Call) -> None:
         """A deletion needs a durable reason: a delivery that leaves by a tombstone, or a Bundle that does not list the object."""
-        place = self._place
+        place, name = self._place, call.name
         try:
             live = place.cluster.get(CONFIG_MAPS, "apps", name)
         except NotFound:
+            return
+        if call.resource_version not in ("", live["metadata"]["resourceVersion"]):
+            # Somebody was faster; the server is going to refuse it.
             return
         labels = live["metadata"].get("labels") or {}
         owner = HomeName("Kustomization", "apps", labels.get("kustomize.toolkit.fluxcd.io/name", ""))
