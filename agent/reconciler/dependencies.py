@@ -28,6 +28,7 @@ class Dependency:
         if (
             self.report is None
             or self.report.stage is not Stage.READY
+            or self.report.prune_held
             or self.report.bundle != mine.bundle.digest
         ):
             return f"dependency '{name}' is not ready"

@@ -71,6 +71,8 @@ class Upkeep:
             return await self._suspend(head)
         is_new = head.applied != assignment.bundle.digest
         if is_new:
+            # What was held was held for another Bundle.
+            state.prune_held = held_ids(head)
             # What runs is guarded whatever becomes of its dependencies; only what is new waits for them.
             self._check_dependencies(assignment)
             self._reporter.say(head, _APPLYING)

@@ -269,8 +269,12 @@ def test_a_held_prune_goes_on_when_it_is_approved(installed: Typed, repository: 
     fleet = Fleet(installed.plane)
     fleet.until(lambda: fleet.condition("kustomization", "app", "PruneHeld")[0] == "True")
     fleet.until(lambda: "hub approve prune app --cluster management" in installed.does("status"))
+    # Whoever asks for a reconcile is not left waiting, but told what to type.
+    assert "hub approve prune app" in installed.refuses("reconcile", "kustomization", "app")
+    assert "PruneHeld" in installed.does("events", "--for", "Kustomization/app", "--types", "Warning")
     installed.does("approve", "prune", "app")
     fleet.until(lambda: installed.plane.get("configmap", "one", "-n", "commands") is None)
+    installed.does("reconcile", "kustomization", "app")
 
 
 def test_events_are_of_what_was_asked_for(installed: Typed, repository: Repository) -> None:

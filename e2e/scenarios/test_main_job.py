@@ -159,7 +159,10 @@ def test_all_files_gone_deletes_nothing_until_a_person_approves(delivered: Deliv
     def is_held() -> bool:
         return fleet.condition("kustomization", delivered.apps, "PruneHeld")[0] == "True"
 
-    fleet.until(is_held)
+    fleet.until(lambda: is_held() and "0/2 ready, 2 held (east; west)" in fleet.ready(delivered.apps)[2])
+    status, reason, message = fleet.ready(delivered.apps)
+    assert (status, reason) == ("False", "PruneHeld")
+    assert f"hub approve prune {delivered.apps} --cluster east" in message
     for plane in fleet.workloads.values():
         assert plane.get("deployment", "web", "-n", delivered.place) is not None
     fleet.hub("approve", "prune", delivered.apps)
@@ -169,7 +172,7 @@ def test_all_files_gone_deletes_nothing_until_a_person_approves(delivered: Deliv
             for plane in fleet.workloads.values()
         )
     )
-    fleet.until(lambda: not is_held())
+    fleet.until(lambda: fleet.is_ready(delivered.apps) and not is_held())
 
 
 @pytest.mark.parametrize(

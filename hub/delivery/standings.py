@@ -87,6 +87,7 @@ class Standings:
             id=placement.id,
             home=placement.home,
             cluster=ClusterName(namespace=metadata.namespace, name=metadata.name),
+            hub_namespace=delivery.metadata.namespace,
             bundle=mine.bundle if mine is not None else None,
             revision=mine.revision if mine is not None else "",
             generation=mine.assignment.generation if mine is not None else 0,

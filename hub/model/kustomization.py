@@ -14,6 +14,7 @@ from hub.model.value import Value, read
 DEPENDENCY_NOT_PLACED = "DependencyNotPlaced"
 DEPENDENCY_NOT_READY = "DependencyNotReady"
 HEALTHY = "Healthy"
+PRUNE_HELD = "PruneHeld"
 
 LEAST_TIMEOUT = Duration(seconds=30)
 

@@ -27,11 +27,12 @@ class Problem:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One cluster of a delivery, the Bundle that is wished for there, the revision it is of, and the delivery's generation that goes with
-    it; none when nothing is known yet."""
+    it; none when nothing is known yet. `hub_namespace` is where the delivery is in the management cluster."""
 
     id: ClusterId
     home: HomeName
     cluster: ClusterName
+    hub_namespace: str = ""
     bundle: Bundle | None = None
     revision: str = ""
     generation: int = 0

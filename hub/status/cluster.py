@@ -27,9 +27,10 @@ from hub.model.conditions import READY, STALLED, Condition, Conditions, Conditio
 from hub.model.durations import instant
 from hub.model.fields import unsupported
 from hub.model.kinds import Kind
+from hub.model.kustomization import PRUNE_HELD
 from hub.model.wish import Presence
-from hub.status.delivery import PRUNE_HELD
-from hub.status.verdict import DISCONNECTED, Patience, State, Verdict
+from hub.model.wording import first_of
+from hub.status.verdict import DISCONNECTED, Patience, State, Verdict, held_message
 
 MAX_ROWS = 100
 
@@ -137,12 +138,15 @@ def _ready(outlook: ClusterOutlook, conditions: Conditions) -> Condition | None:
     if not conditions.is_true(CONNECTED):
         return None
     counts = _counts(outlook)
-    bad = [one for one in outlook.verdicts if one.state is State.FAILED]
+    bad = [str(one.target.home) for one in outlook.verdicts if one.state is State.FAILED]
     text = f"{counts.in_step}/{counts.assigned} deliveries in step"
     if bad:
-        named = ", ".join(str(one.target.home) for one in bad[:5])
         return _condition(
-            READY, ConditionStatus.FALSE, "DeliveriesFailed", f"{text}, {len(bad)} failed: {named}"
+            READY, ConditionStatus.FALSE, "DeliveriesFailed", f"{text}, {len(bad)} failed: {first_of(bad)}"
+        )
+    if held := [str(one.target.home) for one in outlook.verdicts if one.state is State.HELD]:
+        return _condition(
+            READY, ConditionStatus.FALSE, PRUNE_HELD, f"{text}, {len(held)} held: {first_of(held)}"
         )
     if untold := sum(one.state is State.UNTOLD for one in outlook.verdicts):
         if outlook.patience.is_new(outlook.now):
@@ -169,7 +173,7 @@ def _counts(outlook: ClusterOutlook) -> Counts:
     verdicts = outlook.verdicts
     return Counts(
         assigned=len(verdicts),
-        in_step=sum(one.state is State.READY and not _is_prune_held(one) for one in verdicts),
+        in_step=sum(one.state is State.READY for one in verdicts),
         failed=sum(one.state is State.FAILED for one in verdicts),
         held=sum(one.target.bundle is None or _is_prune_held(one) for one in verdicts),
         released=len(outlook.cluster.status.released),
@@ -194,11 +198,8 @@ def _row(one: Verdict, now: str) -> DeliveryRow:
     home, reason, message = one.target.home, one.reason, one.message
     state = str(one.state)
     if _is_prune_held(one) and one.report is not None:
-        state, reason = "PruneHeld", PRUNE_HELD
-        message = (
-            f"{len(one.report.prune_held)} objects would be deleted by build {one.report.bundle}; "
-            f"hub approve prune {home.name} --cluster {one.name}"
-        )
+        state, reason = str(State.HELD), PRUNE_HELD
+        message = held_message(one.target, one.report, build=one.report.bundle)
     return DeliveryRow(
         kind=home.kind,
         namespace=home.namespace,

@@ -25,6 +25,7 @@ from hub.model.conditions import (
 from hub.model.durations import Duration, instant
 from hub.model.kustomization import (
     HEALTHY,
+    PRUNE_HELD,
     HistoryEntry,
     Inventory,
     InventoryEntry,
@@ -36,7 +37,6 @@ from hub.model.standing import Standing
 from hub.status.summary import Summary, summarize
 from hub.status.verdict import IN_PROGRESS, State, Verdict, is_current
 
-PRUNE_HELD = "PruneHeld"
 CONTESTED = "DriftContested"
 HEALTH_FAILED = "HealthCheckFailed"
 MAX_HISTORY = 5
@@ -58,7 +58,7 @@ def status_of(outlook: Outlook) -> KustomizationStatus:
     before, standing = outlook.delivery.status, outlook.standing
     summary = _summary(outlook)
     is_done = summary is not None and summary.is_ready
-    is_stalled = standing.problem is not None and standing.problem.is_stalled
+    is_stalled = summary is not None and summary.is_stalled
     settled = is_done or is_stalled
     return msgspec.structs.replace(
         before,
@@ -80,7 +80,12 @@ def _applied(outlook: Outlook) -> str:
 def _summary(outlook: Outlook) -> Summary | None:
     problem = outlook.standing.problem
     if problem is not None:
-        return Summary(status=ConditionStatus.FALSE, reason=problem.reason, message=problem.message)
+        return Summary(
+            status=ConditionStatus.FALSE,
+            reason=problem.reason,
+            message=problem.message,
+            is_stalled=problem.is_stalled,
+        )
     return summarize(outlook.verdicts, outlook.now) if outlook.verdicts else None
 
 
@@ -100,9 +105,8 @@ def _conditions(outlook: Outlook, summary: Summary | None) -> Conditions:
     if outlook.standing.problem is None:
         found = _set(found, HEALTHY, _health(outlook.verdicts), now)
     found = found.set(_condition(READY, summary.status, summary.reason, summary.message), now=now)
-    problem = outlook.standing.problem
-    if problem is not None and problem.is_stalled:
-        return found.mark_stalled(problem.reason, problem.message, now=now)
+    if summary.is_stalled:
+        return found.mark_stalled(summary.reason, summary.message, now=now)
     if summary.is_ready or (outlook.verdicts and not any(one.is_connected for one in outlook.verdicts)):
         return found.delete(RECONCILING, STALLED)
     reason = PROGRESSING if summary.status is ConditionStatus.UNKNOWN else PROGRESSING_WITH_RETRY
@@ -136,19 +140,21 @@ def _health(verdicts: Sequence[Verdict]) -> Condition | None:
 
 def _prune_held(verdicts: Sequence[Verdict]) -> Condition | None:
     """Return the condition that lists what is not deleted without a person's word, with the Bundle that an approval is for."""
-    lines = []
-    for one in verdicts:
-        if one.report is None or not one.report.prune_held:
-            continue
-        ids = one.report.prune_held
-        more = f" and {len(ids) - MAX_IDS} more" if len(ids) > MAX_IDS else ""
-        lines.append(
-            f"{one.name}: {len(ids)} objects would be deleted by build {one.report.bundle}: {', '.join(ids[:MAX_IDS])}{more}"
-        )
+    lines = [line for one in verdicts if (line := held_line(one))]
     if not lines:
         return None
     text = "\n".join((*lines, "Nothing is deleted until it is approved: hub approve prune"))
     return _condition(PRUNE_HELD, ConditionStatus.TRUE, PRUNE_HELD, text)
+
+
+def held_line(verdict: Verdict) -> str:
+    """Return what condition PruneHeld says of one cluster, empty when nothing is held there."""
+    report = verdict.report
+    if report is None or not report.prune_held:
+        return ""
+    ids = report.prune_held
+    more = f" and {len(ids) - MAX_IDS} more" if len(ids) > MAX_IDS else ""
+    return f"{verdict.name}: {len(ids)} objects would be deleted by build {report.bundle}: {', '.join(ids[:MAX_IDS])}{more}"
 
 
 def _contested(verdicts: Sequence[Verdict]) -> Condition | None:
@@ -207,7 +213,9 @@ def _history(outlook: Outlook, summary: Summary | None) -> tuple[HistoryEntry, .
     """Note how the present Bundle ended, once per verdict and request."""
     before = outlook.delivery.status.history
     ended = [
-        one for one in outlook.verdicts if one.state in {State.READY, State.FAILED} and one.report is not None
+        one
+        for one in outlook.verdicts
+        if one.state in {State.READY, State.HELD, State.FAILED} and one.report is not None
     ]
     if (
         summary is None

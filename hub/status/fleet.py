@@ -12,6 +12,7 @@ from hub.model.conditions import READY, STALLED, Condition, Conditions, Conditio
 from hub.model.fields import unsupported
 from hub.model.fleet import Fleet, FleetClusters, FleetStatus
 from hub.model.kinds import Kind
+from hub.model.kustomization import PRUNE_HELD
 from hub.status.verdict import State, Verdict
 
 
@@ -46,7 +47,8 @@ def fleet_status_of(outlook: FleetOutlook) -> FleetStatus:
         last_handled_reconcile_at=requested or fleet.status.last_handled_reconcile_at,
     )
     counts = _counts(outlook)
-    conditions = _conditions(fleet, counts, outlook.now).items
+    held = sum(any(verdict.state is State.HELD for verdict in one) for one in outlook.verdicts.values())
+    conditions = _conditions(fleet, counts, held, outlook.now).items
     if counts is None:
         return msgspec.structs.replace(status, conditions=conditions)
     return msgspec.structs.replace(status, conditions=conditions, clusters=counts)
@@ -66,17 +68,17 @@ def _counts(outlook: FleetOutlook) -> FleetClusters | None:
     )
 
 
-def _conditions(fleet: Fleet, counts: FleetClusters | None, now: datetime) -> Conditions:
+def _conditions(fleet: Fleet, counts: FleetClusters | None, held: int, now: datetime) -> Conditions:
     found = fleet.conditions
     refusal = unsupported(Kind.FLEET, fleet.raw_spec)
     if refusal is not None:
         stalled = found.mark_false(READY, refusal.reason, refusal.message, now=now)
         return stalled.mark_stalled(refusal.reason, refusal.message, now=now)
     found = found.delete(STALLED)
-    return found if counts is None else found.set(_ready(counts), now=now)
+    return found if counts is None else found.set(_ready(counts, held), now=now)
 
 
-def _ready(counts: FleetClusters) -> Condition:
+def _ready(counts: FleetClusters, held: int) -> Condition:
     text = f"{counts.ready}/{counts.matched} clusters ready"
     if not counts.matched:
         return _condition(
@@ -84,6 +86,9 @@ def _ready(counts: FleetClusters) -> Condition:
         )
     if counts.failed:
         return _condition(ConditionStatus.FALSE, "ClustersFailed", f"{text}, {counts.failed} failed")
+    if held:
+        text += f", {held} hold a prune that waits for approval; `hub status` shows what to type"
+        return _condition(ConditionStatus.FALSE, PRUNE_HELD, text)
     if counts.unknown == counts.matched:
         return _condition(ConditionStatus.UNKNOWN, "Disconnected", f"{text}, {counts.unknown} disconnected")
     if counts.ready + counts.unknown == counts.matched:

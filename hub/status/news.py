@@ -8,12 +8,15 @@ from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import (
     DEPENDENCY_NOT_PLACED,
     DEPENDENCY_NOT_READY,
+    PRUNE_HELD,
     Kustomization,
     KustomizationStatus,
 )
 from hub.model.metadata import Metadata
 from hub.model.standing import Problem, Standing
-from hub.status.verdict import SUCCEEDED, Verdict
+from hub.model.wording import first_of
+from hub.status.delivery import held_line
+from hub.status.verdict import SUCCEEDED, Verdict, held_message
 
 # Flux's words, whatever is really waited for; the condition names it.
 DEPENDENCIES_WAIT = "Dependencies do not meet ready condition, retrying in 30s"
@@ -23,11 +26,12 @@ _DEPENDENCIES = frozenset({DEPENDENCY_NOT_READY, DEPENDENCY_NOT_PLACED})
 def news(
     before: Kustomization, status: KustomizationStatus, standing: Standing, verdicts: Sequence[Verdict]
 ) -> Iterable[Event]:
-    """Yield the events of a write: problems that are new, a wait that began, the work that ended well."""
+    """Yield the events of a write: problems that are new, prunes that are held, a wait that began, the work that ended well."""
     for problem, message in _problems(standing, verdicts):
         if _says(status, message) and not _says(before.status, message):
             facts = _revision(standing.revision)
             yield _event(before, Severity.ERROR, problem.reason, message, facts)
+    yield from _held(before, status, standing, verdicts)
     if (reason := _waits_for(status)) and reason != _waits_for(before.status):
         yield _event(before, Severity.INFO, reason, DEPENDENCIES_WAIT, _revision(standing.revision))
     if status.history != before.status.history and status.last_applied_revision:
@@ -62,6 +66,23 @@ def _problems(standing: Standing, verdicts: Sequence[Verdict]) -> Iterable[tuple
         problem = one.target.problem
         if problem is not None and not problem.is_quiet:
             yield problem, problem.message if len(verdicts) == 1 else f"{one.name}: {problem.message}"
+
+
+def _held(
+    before: Kustomization, status: KustomizationStatus, standing: Standing, verdicts: Sequence[Verdict]
+) -> Iterable[Event]:
+    """Yield the event of prunes that are held since this write, one for all clusters where they are."""
+    new = [
+        one
+        for one in verdicts
+        if (line := held_line(one)) and _says(status, line) and not _says(before.status, line)
+    ]
+    if not new or new[0].report is None:
+        return
+    message = held_message(new[0].target, new[0].report)
+    if len(verdicts) > 1:
+        message = f"{first_of([one.name for one in new])}: {message}"
+    yield _event(before, Severity.ERROR, PRUNE_HELD, message, _revision(standing.revision))
 
 
 def _says(status: KustomizationStatus, message: str) -> bool:

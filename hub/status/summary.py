@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.model.conditions import ConditionStatus
+from hub.model.kustomization import PRUNE_HELD
 from hub.model.wording import MAX_NAMED
 from hub.status.verdict import DISCONNECTED, PROGRESSING, SUCCEEDED, State, Verdict
 
 _STEPS_S = (60, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600)
 _WORDS = {
     State.FAILED: "failed",
+    State.HELD: "held",
     State.PROGRESSING: "in progress",
     State.WAITING: "waiting",
     State.SUSPENDED: "suspended",
@@ -23,11 +25,15 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Ready as it follows from the verdicts; None when nothing can be said yet and what was said stays."""
+    """Ready as it follows from the verdicts; None when nothing can be said yet and what was said stays.
+
+    Stalled is what goes on nowhere until a person says a word.
+    """
 
     status: ConditionStatus
     reason: str
     message: str
+    is_stalled: bool = False
 
     @property
     def is_ready(self) -> bool:
@@ -48,6 +54,11 @@ def summarize(verdicts: Sequence[Verdict], now: datetime) -> Summary | None:
         return Summary(status=ConditionStatus.FALSE, reason=reason, message=message)
     if not any(one.is_connected for one in verdicts):
         return Summary(status=ConditionStatus.UNKNOWN, reason=DISCONNECTED, message=message)
+    if State.HELD in states:
+        goes_on = {State.PROGRESSING, State.WAITING} & set(states)
+        return Summary(
+            status=ConditionStatus.FALSE, reason=PRUNE_HELD, message=message, is_stalled=not goes_on
+        )
     if State.WAITING in states:
         reason = next(one.reason for one in verdicts if one.state is State.WAITING)
         return Summary(status=ConditionStatus.FALSE, reason=reason, message=message)
@@ -62,6 +73,10 @@ def _alone(one: Verdict) -> Summary | None:
     match one.state:
         case State.READY:
             return Summary(status=ConditionStatus.TRUE, reason=one.reason, message=one.message)
+        case State.HELD:
+            return Summary(
+                status=ConditionStatus.FALSE, reason=one.reason, message=one.message, is_stalled=True
+            )
         case State.FAILED | State.WAITING:
             return Summary(status=ConditionStatus.FALSE, reason=one.reason, message=one.message)
         case State.PROGRESSING | State.DISCONNECTED:
@@ -71,7 +86,7 @@ def _alone(one: Verdict) -> Summary | None:
 
 
 def _counted(verdicts: Sequence[Verdict], now: datetime) -> str:
-    """Word the counts: `7/9 ready, 1 failed (eu-2), 1 disconnected (us-1, 4m)`; failures say why at the end."""
+    """Word the counts: `7/9 ready, 1 failed (eu-2), 1 disconnected (us-1, 4m)`; what failed or is held says why at the end."""
     ready = sum(one.state is State.READY for one in verdicts)
     parts = [f"{ready}/{len(verdicts)} ready"]
     for state, word in _WORDS.items():
@@ -79,8 +94,8 @@ def _counted(verdicts: Sequence[Verdict], now: datetime) -> str:
         if found:
             parts.append(f"{len(found)} {word} ({_named(found, now)})")
     text = ", ".join(parts)
-    failed = [one for one in verdicts if one.state is State.FAILED][:MAX_NAMED]
-    return "\n".join((text, *(f"{one.name}: {one.message}" for one in failed)))
+    bad = [one for state in (State.FAILED, State.HELD) for one in verdicts if one.state is state][:MAX_NAMED]
+    return "\n".join((text, *(f"{one.name}: {one.message}" for one in bad)))
 
 
 def _named(found: Sequence[Verdict], now: datetime) -> str:

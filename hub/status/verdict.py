@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from agent.model.report import Report, Stage
+from hub.model.installation import CLUSTERS_NAMESPACE
+from hub.model.kustomization import PRUNE_HELD
 from hub.model.standing import Problem, Target
 from hub.model.wish import Presence
+from hub.model.wording import first_of
 
 DISCONNECTED = "Disconnected"
 PROGRESSING = "Progressing"
@@ -23,6 +26,7 @@ class State(StrEnum):
     READY = "Ready"
     PROGRESSING = "Progressing"
     WAITING = "Waiting"
+    HELD = "PruneHeld"  # applied, and what is to go waits for a person
     FAILED = "Failed"
     SUSPENDED = "Suspended"
     DISCONNECTED = "Disconnected"
@@ -127,6 +131,8 @@ def _said(target: Target, report: Report | None) -> tuple[State, str, str]:
     if report is None or target.bundle is None or not is_current(target, report):
         return State.PROGRESSING, PROGRESSING, IN_PROGRESS
     match report.stage:
+        case Stage.READY if report.prune_held:
+            return State.HELD, PRUNE_HELD, held_message(target, report)
         case Stage.READY:
             return State.READY, SUCCEEDED, f"Applied revision: {target.revision}"
         case Stage.FAILED:
@@ -137,6 +143,18 @@ def _said(target: Target, report: Report | None) -> tuple[State, str, str]:
             return State.SUSPENDED, report.reason, report.message
         case Stage.APPLYING | Stage.CHECKING | Stage.GONE:
             return State.PROGRESSING, report.reason or PROGRESSING, report.message or IN_PROGRESS
+
+
+def held_message(target: Target, report: Report, *, build: str = "") -> str:
+    """Say what is not deleted, and what a person types to have it deleted; the ids come last, since they may be long."""
+    name, of, ids = target.cluster, target.hub_namespace, report.prune_held
+    place = "" if of == CLUSTERS_NAMESPACE else f" -n {of}"
+    # A Cluster of another namespace is its delivery's only one, and is not found by its name from there.
+    cluster = f" --cluster {name.name}" if name.namespace == of else ""
+    objects = "1 object" if len(ids) == 1 else f"{len(ids)} objects"
+    command = f"hub approve prune {target.home.name}{place}{cluster}"
+    by = f" by build {build}" if build else ""
+    return f"{objects} would be deleted{by} and stay until that is approved with `{command}`: {first_of(ids)}"
 
 
 def _hindered(problem: Problem) -> State:

@@ -12,8 +12,8 @@ from hub.cli.views import condition
 from hub.model.annotations import APPROVE_PRUNE
 from hub.model.cluster import Cluster
 from hub.model.kinds import Kind
+from hub.model.kustomization import PRUNE_HELD
 
-PRUNE_HELD = "PruneHeld"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 

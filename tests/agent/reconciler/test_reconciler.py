@@ -153,6 +153,38 @@ async def test_a_dependent_follows_when_both_have_come_to_the_same_revision() ->
 
 
 @in_virtual_time
+async def test_a_dependent_waits_for_one_that_has_not_deleted_what_it_should() -> None:
+    rig = Rig()
+    spec = replace(SPEC, depends_on=(WEB,))
+    async with rig.running():
+        await rig.assign([config_map("a")])
+        await asyncio.sleep(1)
+        held = await rig.assign([])
+        await asyncio.sleep(1)
+        await rig.assign([config_map("b", owner=OTHER)], home=OTHER, spec=spec)
+        await asyncio.sleep(1)
+        assert (rig.report(OTHER).stage, rig.report(OTHER).reason) == (Stage.WAITING, "DependencyNotReady")
+        await rig.assign([], tokens={"approve-prune": held.assignment.bundle.digest})
+        await asyncio.sleep(1)
+        assert rig.report(OTHER).stage is Stage.READY
+
+
+@in_virtual_time
+async def test_what_waits_says_what_its_own_build_would_delete() -> None:
+    rig = Rig()
+    async with rig.running():
+        await rig.assign([config_map("a")])
+        await asyncio.sleep(1)
+        await rig.assign([])
+        await asyncio.sleep(1)
+        assert rig.report().prune_held == ("apps_a__ConfigMap",)
+        absent = replace(SPEC, depends_on=(OTHER,))
+        await rig.assign([config_map("a"), config_map("b")], spec=absent)
+        await asyncio.sleep(1)
+        assert (rig.report().stage, rig.report().prune_held) == (Stage.WAITING, ())
+
+
+@in_virtual_time
 async def test_what_runs_is_guarded_while_its_dependency_is_ahead() -> None:
     rig = Rig()
     async with rig.running():

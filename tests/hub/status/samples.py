@@ -34,6 +34,7 @@ def target(name: str = "eu-1", **more: Any) -> Target:
         "id": ClusterId(f"id-of-{name}"),
         "home": HOME,
         "cluster": ClusterName(namespace="apps", name=name),
+        "hub_namespace": "apps",
         "bundle": BUNDLE,
         "revision": "main@sha1:1",
     }
@@ -69,6 +70,10 @@ def ready(name: str = "eu-1") -> Verdict:
 
 def failed(name: str = "eu-1", reason: str = "HealthCheckFailed", message: str = "it broke") -> Verdict:
     return verdict(name, report(name, Stage.FAILED, reason=reason, message=message), connected())
+
+
+def held(name: str = "eu-1", *ids: str) -> Verdict:
+    return verdict(name, report(name, prune_held=ids or ("apps_x__ConfigMap",)), connected())
 
 
 def lost(name: str = "us-1", for_s: float = 240) -> Verdict:

@@ -13,12 +13,14 @@ from hub.model.wish import Presence
 from hub.status.cluster import ClusterOutlook, cluster_status_of
 from hub.status.verdict import Patience, Verdict
 from tests.hub.status.samples import (
+    BUNDLE,
     HOME,
     NOW,
     PATIENCE,
     away,
     connected,
     failed,
+    held,
     ready,
     report,
     told,
@@ -123,14 +125,13 @@ def test_what_is_behind_has_a_row_with_the_time_it_began() -> None:
 
 
 def test_a_held_prune_is_a_row_that_names_the_build() -> None:
-    held = verdict("eu-1", report("eu-1", prune_held=("x",)), connected())
-    found = status(held, presence=connected())
+    found = status(held(), presence=connected())
     (row,) = found.not_in_step
-    assert held.report is not None
-    assert row.reason == "PruneHeld"
-    assert row.message.endswith("hub approve prune webapp --cluster eu-1")
-    assert held.report.bundle in row.message
+    assert (row.state, row.reason) == ("PruneHeld", "PruneHeld")
+    assert f"build {BUNDLE.digest}" in row.message
+    assert "hub approve prune webapp -n apps --cluster eu-1" in row.message
     assert (found.counts.held, found.counts.in_step) == (1, 0)
+    assert conditions(found)["Ready"] == ("False", "PruneHeld")
 
 
 def test_last_seen_moves_only_with_what_is_written_anyway() -> None:

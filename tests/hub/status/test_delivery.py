@@ -19,11 +19,11 @@ from tests.hub.status.samples import (
     connected,
     delivery,
     failed,
+    held,
     lost,
     ready,
     report,
     standing,
-    target,
     verdict,
 )
 
@@ -156,12 +156,24 @@ def test_several_clusters_share_the_bases_entries() -> None:
 
 
 def test_a_held_prune_lists_what_would_go_and_the_build_to_approve() -> None:
-    found = status(verdict("eu-1", report("eu-1", prune_held=("apps_x__ConfigMap",)), connected()))
-    held = Conditions(items=found.conditions).get("PruneHeld")
-    assert held is not None
-    assert "apps_x__ConfigMap" in held.message
-    assert target().bundle is not None
-    assert bundle("a", "b").digest in held.message
+    found = Conditions(items=status(held()).conditions).get("PruneHeld")
+    assert found is not None
+    assert "apps_x__ConfigMap" in found.message
+    assert bundle("a", "b").digest in found.message
+
+
+def test_what_is_held_is_not_ready_and_whoever_waits_is_told_that_it_ends_there() -> None:
+    before = {"lastAppliedRevision": "main@sha1:0", "observedGeneration": 1, "conditions": [OK]}
+    found = status(held(), before=before)
+    assert conditions(found) == {
+        "Ready": ("False", "PruneHeld"),
+        "Stalled": ("True", "PruneHeld"),
+        "PruneHeld": ("True", "PruneHeld"),
+    }
+    assert (found.observed_generation, found.last_applied_revision) == (2, "main@sha1:0")
+    approved = status(ready(), before=raw(found))
+    assert conditions(approved) == {"Ready": ("True", "ReconciliationSucceeded")}
+    assert approved.last_applied_revision == "main@sha1:1"
 
 
 def test_who_takes_fields_back_is_told() -> None:

@@ -10,7 +10,7 @@ from hub.model.kinds import Kind
 from hub.status.fleet import FleetOutlook, fleet_status_of, selected
 from hub.status.verdict import Verdict
 from tests.hub.model.samples import fleet, resource
-from tests.hub.status.samples import NOW, connected, failed, lost, ready, verdict
+from tests.hub.status.samples import NOW, connected, failed, held, lost, ready, verdict
 
 
 def cluster(name: str, **labels: str) -> Cluster:
@@ -35,10 +35,11 @@ def test_only_clusters_with_the_labels_are_selected() -> None:
         ([ready("a"), ready("b")], "True", "Succeeded"),
         ([ready("a"), lost("b")], "True", "Succeeded"),
         ([ready("a"), failed("b")], "False", "ClustersFailed"),
+        ([ready("a"), held("b")], "False", "PruneHeld"),
         ([lost("a")], "Unknown", "Disconnected"),
         ([], "False", "NoClusters"),
     ],
-    ids=["all ready", "one away", "one failed", "all away", "none"],
+    ids=["all ready", "one away", "one failed", "one held", "all away", "none"],
 )
 def test_ready_counts_clusters(verdicts: list[Verdict], ready_: str, reason: str) -> None:
     (found,) = status(*verdicts).conditions

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from agent.model.report import Stage
+from hub.model.cluster import ClusterName
 from hub.model.standing import Problem
 from hub.model.wish import Presence
 from hub.status.summary import coarse_age, next_change_s, summarize
@@ -15,6 +16,7 @@ from tests.hub.status.samples import (
     bundle,
     connected,
     failed,
+    held,
     lost,
     ready,
     report,
@@ -72,6 +74,9 @@ def test_several_are_counted_and_the_bad_ones_named() -> None:
             "DependencyNotReady",
         ),
         ([failed("a", reason="One"), failed("b", reason="Two")], "False", "ReconciliationFailed"),
+        ([ready("a"), held("b")], "False", "PruneHeld"),
+        ([failed("a"), held("b")], "False", "HealthCheckFailed"),
+        ([held("a"), verdict("b", report("b", Stage.APPLYING), connected())], "False", "PruneHeld"),
     ],
     ids=[
         "all ready",
@@ -83,12 +88,57 @@ def test_several_are_counted_and_the_bad_ones_named() -> None:
         "a report about another bundle proves nothing",
         "one waits",
         "different failures",
+        "one is held",
+        "a failure is worse than what is held",
+        "what is held is not hidden by what goes on",
     ],
 )
 def test_several_give(verdicts: list[Verdict], status: str, reason: str) -> None:
     found = summarize(verdicts, NOW)
     assert found is not None
     assert (found.status, found.reason) == (status, reason)
+
+
+def test_a_held_prune_names_the_objects_and_what_to_type() -> None:
+    ids = tuple(f"apps_{number}__ConfigMap" for number in range(7))
+    found = summarize([held("eu-1", *ids)], NOW)
+    assert found is not None
+    assert (found.status, found.reason, found.is_stalled) == ("False", "PruneHeld", True)
+    assert found.message == (
+        "7 objects would be deleted and stay until that is approved with `hub approve prune webapp -n apps --cluster eu-1`: "
+        f"{', '.join(ids[:5])} and 2 more"
+    )
+
+
+def test_what_is_held_somewhere_is_counted_and_says_what_to_type_there() -> None:
+    found = summarize([ready("eu-1"), held("eu-2")], NOW)
+    assert found is not None
+    assert found.message.splitlines() == [
+        "1/2 ready, 1 held (eu-2)",
+        "eu-2: 1 object would be deleted and stay until that is approved with `hub approve prune webapp -n apps --cluster eu-2`: "
+        "apps_x__ConfigMap",
+    ]
+    assert found.is_stalled
+
+
+def test_nothing_is_stalled_while_another_cluster_is_on_its_way() -> None:
+    found = summarize([held("a"), verdict("b", report("b", Stage.APPLYING), connected())], NOW)
+    assert found is not None
+    assert not found.is_stalled
+
+
+@pytest.mark.parametrize(
+    ("of", "in_", "command"),
+    [
+        ("flux-system", "flux-system", "hub approve prune webapp --cluster eu-1`"),
+        ("flux-system", "edge", "hub approve prune webapp`"),
+        ("apps", "edge", "hub approve prune webapp -n apps`"),
+    ],
+    ids=["where commands look by themselves", "its cluster is elsewhere", "both are elsewhere"],
+)
+def test_what_is_to_be_typed_finds_the_delivery(of: str, in_: str, command: str) -> None:
+    where = {"cluster": ClusterName(namespace=in_, name="eu-1"), "hub_namespace": of}
+    assert command in verdict("eu-1", report(prune_held=("x",)), connected(), **where).message
 
 
 def test_an_agent_that_is_away_is_believed_for_a_while() -> None:

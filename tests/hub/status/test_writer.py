@@ -19,7 +19,7 @@ from hub.store import Store
 from tests.hub.hand import Hand, Middle, settle
 from tests.hub.management import Management
 from tests.hub.model.samples import fleet, kustomization
-from tests.hub.status.samples import HOME, report, standing, target
+from tests.hub.status.samples import HOME, bundle, report, standing, target
 
 ID = target().id
 
@@ -186,6 +186,31 @@ async def test_a_failure_is_told_at_once() -> None:
         rig.say(Stage.FAILED, reason="ReconciliationFailed", message="no")
         await rig.clock.pass_(0.1)
         assert rig.ready() == ("False", "ReconciliationFailed")
+
+
+async def test_a_prune_that_is_held_is_told_once_for_each_build() -> None:
+    def told(rig: Rig) -> list[tuple[str, int]]:
+        found = [one for one in rig.api.all("events") if one["reason"] == "PruneHeld"]
+        return [(one["type"], one["count"]) for one in found]
+
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY, prune_held=("apps_x__ConfigMap",))
+        await rig.clock.pass_(2)
+        assert rig.ready() == ("False", "PruneHeld")
+        assert told(rig) == [("Warning", 1)]
+        rig.say(Stage.READY, prune_held=("apps_x__ConfigMap",), as_of="2026-01-01T00:10:00Z")
+        rig.say(Stage.CHECKING, prune_held=("apps_x__ConfigMap",))
+        await rig.clock.pass_(2)
+        rig.say(Stage.READY, prune_held=("apps_x__ConfigMap",))
+        await rig.clock.pass_(2)
+        assert told(rig) == [("Warning", 1)]
+        other = bundle("c")
+        rig.stand(standing(target(bundle=other, revision="main@sha1:2"), revision="main@sha1:2"))
+        rig.say(Stage.READY, prune_held=("apps_x__ConfigMap",), bundle=other.digest)
+        await rig.clock.pass_(2)
+        assert sum(count for _, count in told(rig)) == 2
 
 
 async def test_silence_makes_ready_unknown_within_the_time() -> None:
