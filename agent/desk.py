@@ -125,6 +125,11 @@ class Desk:
             if not (saved.head.leaving or saved.head.released or home in self._damaged)
         )
 
+    @property
+    def arriving(self) -> frozenset[HomeName]:
+        """Return the deliveries that are saved for the first time; they may be on the desk or not."""
+        return frozenset(self._coming.keys() - self._saved.keys())
+
     def names(self, ref: ObjectRef) -> bool:
         """Tell whether any assignment that stays may name an object, or one that is being saved."""
         return self.surely_names(ref) or any(ref in refs for refs in self._coming.values())

@@ -103,6 +103,7 @@ class Agent:
                 catch_up_s=settings.catch_up_s,
                 fight_window_s=settings.fight_window_s,
                 in_use_wait_s=settings.in_use_wait_s,
+                move_wait_s=settings.move_wait_s,
                 workers=settings.workers,
                 backoff=settings.backoff,
                 scale=settings.scale,

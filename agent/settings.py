@@ -31,6 +31,7 @@ class AgentSettings:
     lease_request_s: float
     dependency_retry_s: float
     in_use_wait_s: float
+    move_wait_s: float
     health_poll_s: float
     catch_up_s: float
     fight_window_s: float
@@ -71,6 +72,7 @@ def read_settings(environment: Environment | None = None) -> AgentSettings:
         lease_request_s=env.seconds("LEASE_REQUEST", 4.0),
         dependency_retry_s=env.seconds("DEPENDENCY_RETRY", 30.0),
         in_use_wait_s=env.seconds("IN_USE_WAIT", 60.0),
+        move_wait_s=env.seconds("MOVE_WAIT", 30.0),
         health_poll_s=env.seconds("HEALTH_POLL", 5.0),
         catch_up_s=env.seconds("CATCH_UP", 5.0),
         fight_window_s=env.seconds("FIGHT_WINDOW", 300.0),

@@ -1,7 +1,7 @@
 """What is asked of a convergence and what came of it. Pure values."""
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,6 +16,10 @@ RECONCILIATION_FAILED = "ReconciliationFailed"
 PRUNE_FAILED = "PruneFailed"
 SUPERSEDED = "Superseded"
 SERVICE_UNAVAILABLE = "ServiceUnavailable"
+
+
+def _at_once() -> bool:
+    return False
 
 
 class Action(StrEnum):
@@ -63,8 +67,9 @@ class Convergence:
     """What is wished: every manifest of a complete Bundle, `is_applied` if it was applied in full before.
 
     `inventory` is what is there because of this delivery, `ahead` what may be, `ended` the Jobs that are no more by the manifest they ran
-    by. `kept_elsewhere` other assignments name, asked at each deletion: one may have come meanwhile. `confidential` are the ids of those
-    that hold values of Secrets, `resting` applied objects that are not looked at now.
+    by. `kept_elsewhere` other assignments name, asked at each deletion: one may have come meanwhile. `must_wait` is asked before each, too:
+    whether what leaves may be about to come to another assignment. `confidential` are the ids of those that hold values of Secrets,
+    `resting` applied objects that are not looked at now.
     """
 
     owner: HomeName
@@ -77,6 +82,7 @@ class Convergence:
     prune_held: bool = False
     force: bool = False
     kept_elsewhere: Refs = frozenset()
+    must_wait: Callable[[], bool] = _at_once
     known: Mapping[ObjectRef, Known] = field(default_factory=dict)
     resting: Container[ObjectRef] = frozenset()
     confidential: frozenset[str] = frozenset()
@@ -95,12 +101,13 @@ class Convergence:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSet:
     """What came of it: a verdict per object, the ids (with versions) that exist now because of the delivery, the Jobs that ended and are
-    no more, and the failure, if any."""
+    no more, the objects whose deletion waits, and the failure, if any."""
 
     changes: tuple[Change, ...]
     inventory: Mapping[str, str]
     ended: Mapping[str, Digest]
     known: Mapping[ObjectRef, Known]
+    deferred: tuple[ObjectRef, ...] = ()
     reason: str = ""
     problem: str = ""
 

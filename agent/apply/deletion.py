@@ -22,7 +22,8 @@ from agent.model.names import ObjectRef
 
 
 class Deletion:
-    """The deletions of one convergence: `changes` are the verdicts, `staying` the ids that remain held, `problem` what went wrong."""
+    """The deletions of one convergence: `changes` are the verdicts, `staying` the ids that remain held, `deferred` the objects among them
+    that are to be deleted later, `problem` what went wrong."""
 
     def __init__(self, server: Server, task: Convergence, journal: Journal) -> None:
         self._server = server
@@ -32,6 +33,7 @@ class Deletion:
         self._errors: list[str] = []
         self.changes: list[Change] = []
         self.staying: dict[str, str] = {}
+        self.deferred: list[ObjectRef] = []
 
     @property
     def problem(self) -> str:
@@ -66,7 +68,9 @@ class Deletion:
                     self.changes.append(Change(ref=ref, action=Action.DELETED))
                 case prune.Fate.SKIP | prune.Fate.KEEP:
                     self.changes.append(Change(ref=ref, action=Action.SKIPPED))
-            if fate is prune.Fate.KEEP:
+                case prune.Fate.DEFER:
+                    self.deferred.append(ref)
+            if fate in (prune.Fate.KEEP, prune.Fate.DEFER):
                 self.staying[id_] = stale[id_]
 
     def _fail(self, ref: ObjectRef, problem: CartwheelError) -> None:
@@ -101,6 +105,8 @@ class Deletion:
             elsewhere=self._task.kept_elsewhere,
             is_namespaced=resource.namespaced,
         )
+        if fate is prune.Fate.DELETE and self._task.must_wait():
+            return prune.Fate.DEFER
         if live is not None and fate is prune.Fate.DELETE:
             uid, version = live["metadata"]["uid"], version_of(live)
             with contextlib.suppress(NotFound):

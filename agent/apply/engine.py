@@ -70,6 +70,7 @@ class _Run:
         self._changes: list[Change] = []
         self._known: dict[ObjectRef, Known] = {}
         self._ended = still_ended(task)
+        self._deferred: tuple[ObjectRef, ...] = ()
         self._problems: list[str] = []
 
     async def converge(self) -> ChangeSet:
@@ -146,6 +147,7 @@ class _Run:
         deletion = Deletion(self._server, self._task, self._journal)
         await deletion.carry_out(stale)
         self._changes += deletion.changes
+        self._deferred = tuple(deletion.deferred)
         if deletion.problem:
             self._problems.append(deletion.problem)
         return deletion.staying
@@ -180,6 +182,7 @@ class _Run:
             inventory=in_order(held),
             ended=self._ended,
             known=self._known,
+            deferred=self._deferred,
             reason=reason if problem else "",
             problem=problem,
         )

@@ -24,6 +24,8 @@ class Fate(StrEnum):
     KEEP = "keep"
     SKIP = "skip"
     DELETE = "delete"
+    DEFER = "defer"
+    """It would be deleted now, but has to wait."""
 
 
 def decide(

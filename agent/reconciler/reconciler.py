@@ -20,6 +20,7 @@ from agent.model.report import Report, Stage
 from agent.notices import Notices
 from agent.reconciler.dependencies import Dependents
 from agent.reconciler.health import Live
+from agent.reconciler.moves import Moves
 from agent.reconciler.removal import Removal
 from agent.reconciler.reporter import Reporter
 from agent.reconciler.settings import ReconcilerSettings
@@ -50,6 +51,7 @@ class Reconciler:
         self._clock = clock
         self._states = States(settings.fight_window_s)
         self._dependents = Dependents()
+        self._moves = Moves(desk, self._states, clock=clock, wait_s=settings.move_wait_s)
         self._reporter = Reporter(
             desk=desk,
             states=self._states,
@@ -64,6 +66,7 @@ class Reconciler:
             engine=engine,
             live=live,
             states=self._states,
+            moves=self._moves,
             reporter=self._reporter,
             clock=clock,
             randomness=randomness,
@@ -96,8 +99,9 @@ class Reconciler:
         await self._loop.run()
 
     def wake(self, home: HomeName) -> None:
-        """Look at a delivery now."""
+        """Look at a delivery now, since its head changed."""
         self._loop.mark(home)
+        self._wake_waiting()
 
     def touched(self, home: HomeName, ref: ObjectRef) -> None:
         """Something that a delivery owns was changed; what is fought over waits for the interval."""
@@ -129,6 +133,7 @@ class Reconciler:
         if head is not None:
             state.revision, state.revision_of = revision, head.raw_assignment
         self._wake_dependents(home)
+        self._wake_waiting()
 
     def is_healthy(self, home: HomeName) -> bool:
         """Tell whether the Bundle on the desk was seen applied and healthy."""
@@ -138,6 +143,8 @@ class Reconciler:
     async def _reconcile(self, home: HomeName) -> Outcome:
         head = self._desk.get(home)
         self._dependents.note(home, head.assignment.spec.depends_on if head else ())
+        if head is None or head.leaving or head.released:
+            self._moves.settle(home)
         if head is None:
             self._states.forget(home)
             return Done()
@@ -167,4 +174,8 @@ class Reconciler:
 
     def _wake_dependents(self, home: HomeName) -> None:
         for other in self._dependents.of(home):
-            self.wake(other)
+            self._loop.mark(other)
+
+    def _wake_waiting(self) -> None:
+        for other in self._moves.waiting:
+            self._loop.mark(other)

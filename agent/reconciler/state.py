@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from agent.apply.convergence import Known
 from agent.apply.fights import Fights
 from agent.kit.tracing import NO_TRACE, Traceparent
+from agent.model.head import Head
 from agent.model.names import HomeName, ObjectRef
 
 
@@ -41,6 +42,11 @@ class States:
         if found is None:
             found = self._states[home] = DeliveryState(fights=Fights(self._fight_window_s))
         return found
+
+    def revision(self, head: Head) -> str:
+        """Return the revision of its source that a delivery is at: that of its assignment, or of a mark that came since."""
+        state = self.of(head.home)
+        return state.revision if state.revision_of == head.raw_assignment else head.revision
 
     def forget(self, home: HomeName) -> None:
         self._states.pop(home, None)

@@ -20,6 +20,7 @@ from agent.model.report import NoticeKind, Stage
 from agent.reconciler.dependencies import Dependency
 from agent.reconciler.health import HealthCheck, Live
 from agent.reconciler.journal import DeskJournal, Named, keeps_in_doubt
+from agent.reconciler.moves import Moves
 from agent.reconciler.reporter import Reporter
 from agent.reconciler.settings import ReconcilerSettings
 from agent.reconciler.state import States
@@ -45,6 +46,7 @@ class Upkeep:
         engine: Engine,
         live: Live,
         states: States,
+        moves: Moves,
         reporter: Reporter,
         clock: Clock,
         randomness: Randomness,
@@ -55,6 +57,7 @@ class Upkeep:
         self._engine = engine
         self._live = live
         self._states = states
+        self._moves = moves
         self._reporter = reporter
         self._health = HealthCheck(live, clock=clock, scale=settings.scale)
         self._steps = Steps(tracer, states)
@@ -65,8 +68,7 @@ class Upkeep:
         """Bring a delivery to what its head says. Raises Waiting, and what the desk and the API server raise."""
         assignment = head.assignment
         state = self._states.of(assignment.home)
-        if state.revision_of != head.raw_assignment:
-            state.revision, state.revision_of = head.revision, head.raw_assignment
+        state.revision, state.revision_of = self._states.revision(head), head.raw_assignment
         if assignment.spec.suspend:
             return await self._suspend(head)
         is_new = head.applied != assignment.bundle.digest
@@ -98,6 +100,10 @@ class Upkeep:
                 stage=Stage.FAILED, reason=changes.reason, message=changes.problem, changes=changes.changes
             )
             return self._fail(settled, word, is_away=changes.is_away)
+        if changes.deferred:
+            return self._await_move(settled, len(changes.deferred))
+        keeps = not state.prune_held and not settled.inventory.keys() <= settled.wanted.keys()
+        self._moves.settle(head.home, keeps=keeps)
         wait = await self._health.judge(settled, changes, wish.passing_jobs)
         return self._conclude(settled, wait)
 
@@ -126,7 +132,14 @@ class Upkeep:
         blobs = await self._desk.blobs(head, {entry.digest for entry in head.entries})
         head = await self._with_left_behind(head)
         state.prune_held = held_ids(head)
-        return wish_of(head, blobs, state.known, self._resting(head), Named(self._desk))
+        return wish_of(
+            head,
+            blobs,
+            state.known,
+            self._resting(head),
+            kept_elsewhere=Named(self._desk),
+            must_wait=lambda: self._moves.must_wait(head),
+        )
 
     async def _with_left_behind(self, head: Head) -> Head:
         """Count as held what an apply that was cut short made and is not wished any more: its deletion is weighed like any other."""
@@ -179,6 +192,19 @@ class Upkeep:
         """Return what is fought over and has to wait for the interval, by which a pass may come a little early."""
         interval_s = head.assignment.spec.interval_s * self._settings.scale * (1 - 2 * _JITTER)
         return self._states.of(head.home).fights.resting(interval_s, self._clock.monotonic_s())
+
+    def _await_move(self, head: Head, count: int) -> Outcome:
+        """Say for whom deletions wait; whoever moves has this looked at again."""
+        behind, left_s = self._moves.behind(head), self._moves.left_s(head)
+        if not behind or left_s <= 0:
+            return Again(after_s=0.0)
+        more = f" and {len(behind) - 1} more" if len(behind) > 1 else ""
+        message = (
+            f"waiting for {behind[0]}{more} to come to revision {self._states.revision(head)} "
+            f"before deleting {count} objects, which may have moved there"
+        )
+        self._reporter.say(head, Word(stage=Stage.APPLYING, reason="Progressing", message=message))
+        return Again(after_s=left_s)
 
     def _conclude(self, head: Head, wait: Wait | None) -> Outcome:
         """Say what the health of the objects comes to; a pass over healthy ones costs nothing."""
@@ -245,11 +271,12 @@ class Upkeep:
         """Raise Waiting unless all deliveries that this one depends on are ready."""
         revision = self._states.of(assignment.home).revision
         for home in assignment.spec.depends_on:
+            head = self._desk.get(home)
             dependency = Dependency(
                 home=home,
-                head=self._desk.get(home),
+                head=head,
                 report=self._reporter.last(home),
-                revision=self._states.of(home).revision,
+                revision=self._states.revision(head) if head is not None else "",
             )
             if problem := dependency.obstacle_to(assignment, revision):
                 raise Waiting(

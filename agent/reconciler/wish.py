@@ -1,6 +1,6 @@
 """What a head on the desk asks of the apply: the convergence, and whether its deletions need a person's word. Pure."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from agent.apply.convergence import Convergence, Known
 from agent.apply.prune import Refs
@@ -15,7 +15,9 @@ def wish_of(
     blobs: Mapping[Digest, bytes],
     known: Mapping[ObjectRef, Known],
     resting: Container[ObjectRef],
+    *,
     kept_elsewhere: Refs,
+    must_wait: Callable[[], bool],
 ) -> Convergence:
     """Return the convergence to the Bundle of a head, whose manifests `blobs` holds."""
     assignment = head.assignment
@@ -33,6 +35,7 @@ def wish_of(
         prune_held=bool(held_ids(head)),
         force=assignment.spec.force,
         kept_elsewhere=kept_elsewhere,
+        must_wait=must_wait,
         known=known,
         confidential=frozenset(assignment.confidential),
         resting=resting,

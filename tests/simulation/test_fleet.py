@@ -86,6 +86,8 @@ async def _disturb(world: World, hub: Process, agents: list[Process]) -> None:
             "wish",
             "waver",
             "waver",
+            "move",
+            "move",
             "cut",
             "freeze",
             "kill",
@@ -102,6 +104,8 @@ async def _disturb(world: World, hub: Process, agents: list[Process]) -> None:
             for _ in range(chance.randint(2, 4)):
                 world.wish(place, home)
                 await asyncio.sleep(chance.uniform(0.0, 1.0))
+        case "move":
+            world.move(place, *chance.sample((WEB, OTHER), 2))
         case "cut" if place.line is not None:
             place.line.cut()
         case "freeze" if place.line is not None and not place.line.is_broken:

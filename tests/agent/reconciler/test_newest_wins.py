@@ -7,7 +7,7 @@ import pytest
 
 from agent.model.content import Manifest
 from agent.model.names import ObjectRef
-from agent.model.report import Stage
+from agent.model.report import NoticeKind, Stage
 from tests.agent.apply.cluster import CONFIG_MAPS
 from tests.agent.rig import LABELS, Rig, workload
 from tests.agent.wishes import SPEC, WEB, config_map
@@ -112,6 +112,22 @@ def test_what_is_written_is_of_the_newest_assignment_from_the_moment_it_comes(nu
             assert rig.text("old2") == "two"
             assert rig.report().stage is Stage.READY
             assert interference.late <= {"new", "old2"}
+
+    run()
+
+
+@pytest.mark.parametrize("is_leaving", [False, True], ids=["a newer assignment", "a tombstone"])
+def test_a_pass_that_was_overtaken_has_no_word_on_what_overtook_it(is_leaving: bool) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        rig = Rig()
+        rig.cluster.interference = _Leaves(rig) if is_leaving else _Assigns(rig, 1, [config_map("new")])
+        async with rig.running():
+            await rig.assign([config_map("old1"), config_map("old2")])
+            await asyncio.sleep(30)
+            assert rig.report().stage is (Stage.GONE if is_leaving else Stage.READY)
+            # What was cut short did not fail, and nobody is told so.
+            assert NoticeKind.FAILED not in await rig.told()
 
     run()
 
