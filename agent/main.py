@@ -30,6 +30,7 @@ from agent.kube.resources import NAMESPACES
 from agent.link.channel import Channel
 from agent.link.dial import Dial, DialSettings
 from agent.link.identity import IdentityStore
+from agent.link.release import release_all
 from agent.link.session import Identity, Session
 from agent.model.names import ClusterId, HomeName
 from agent.model.report import Report
@@ -79,7 +80,14 @@ class Agent:
         self._reports: Board[HomeName, Report] = Board()
         self._notices = Notices()
         identities = IdentityStore(client, settings.namespace)
-        self._dial = Dial(dial, identities, self._session, clock=clock, randomness=randomness)
+        self._dial = Dial(
+            dial,
+            identities,
+            self._session,
+            removed=self._stop_guarding,
+            clock=clock,
+            randomness=randomness,
+        )
         self._observer = Observer(
             client,
             self._discovery,
@@ -124,7 +132,8 @@ class Agent:
     @property
     def problem(self) -> str:
         """Return why the agent is not ready, empty when it is."""
-        return self._problem or ("" if self._leadership.holds else "another agent may be acting")
+        fenced = "" if self._leadership.holds else "another agent may be acting"
+        return self._problem or fenced or self._dial.problem
 
     async def run(self) -> None:
         """Wait to be the acting agent, then work until the lease is lost (raises Transient) or this is cancelled."""
@@ -149,6 +158,7 @@ class Agent:
             tasks.start(self._observer.run(), name="observer")
             tasks.start(self._reconciler.run(), name="reconciler")
             tasks.start(self._link(), name="link")
+            self._problem = ""
             try:
                 await tasks.run_until(leading)
             except asyncio.CancelledError:
@@ -167,10 +177,10 @@ class Agent:
         return str(value["metadata"]["uid"])
 
     async def _link(self) -> None:
-        self._problem = "not enrolled"
-        credentials = await self._dial.identify()
-        self._problem = ""
-        await self._dial.run(credentials)
+        await self._dial.run(await self._dial.identify())
+
+    async def _stop_guarding(self, why: str) -> None:
+        await release_all(self._desk, self._reconciler, why)
 
     def _session(self, cluster: ClusterId, channel: Channel) -> Session:
         me = Identity(

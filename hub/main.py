@@ -35,6 +35,7 @@ from hub.delivery.controller import Controller
 from hub.delivery.settings import DeliverySettings
 from hub.gateway.ca import Authority
 from hub.gateway.enroll import Enrolment
+from hub.gateway.recover import Recovery
 from hub.gateway.registry import ClusterRegistry
 from hub.gateway.router import Router
 from hub.gateway.server import Gateway, ListenSettings
@@ -224,6 +225,14 @@ class Hub:
             lifetime=settings.certificate_lifetime,
         )
 
+        recovery = Recovery(
+            authority,
+            registry,
+            names=_names(settings),
+            clock=self._clock,
+            lifetime=settings.certificate_lifetime,
+        )
+
         def session(peer: Peer) -> Session:
             return Session(
                 peer,
@@ -250,6 +259,7 @@ class Hub:
             listen,
             authority=authority,
             enrolment=enrolment,
+            recovery=recovery,
             admission=registry,
             router=router,
             content=self._blobs,

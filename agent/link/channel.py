@@ -1,7 +1,8 @@
-"""gRPC as a Stream, and the calls beside it: content by digest, enrolment, renewal. The only file of the link that knows grpc."""
+"""gRPC as a Stream, and the calls beside it: content by digest, enrolment, renewal, recovery. The only file of the link that knows grpc."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 import grpc
 import grpc.aio
@@ -12,6 +13,7 @@ from agent.link.identity import Credentials
 from agent.model.content import digest_of
 from agent.model.link import Down, Up
 from agent.model.names import Digest
+from agent.model.recovery import server_name, statement
 from protos.v1 import content_pb2, link_pb2, link_pb2_grpc
 
 MAX_MESSAGE_BYTES = 16 << 20
@@ -154,11 +156,52 @@ async def enroll(
         try:
             reply = await stub.Enroll(link_pb2.EnrollRequest(token=token, csr=request), timeout=timeout_s)
         except grpc.aio.AioRpcError as problem:
-            if problem.code() is grpc.StatusCode.PERMISSION_DENIED:
-                reason, _, message = (problem.details() or "").partition(": ")
-                raise EnrolmentRefused(f"the hub at {address} refused: {message}", reason=reason) from problem
-            raise _broken(problem, f"enrol at {address}") from problem
+            raise _unanswered(problem, f"enrol at {address}") from problem
     return reply.certificate, reply.ca
+
+
+async def recover(address: str, mine: Credentials, *, timeout_s: float) -> tuple[bytes, bytes] | None:
+    """Prove the key, and return another certificate over it and the CA; None when the one there is good by the hub's clock.
+
+    Raises EnrolmentRefused, and Broken when there is no answer.
+    """
+    tls = grpc.ssl_channel_credentials(root_certificates=mine.ca)
+    async with grpc.aio.secure_channel(address, tls, options=_options(30.0)) as channel:
+        call = link_pb2_grpc.EnrolmentStub(channel).Recover(timeout=timeout_s)
+        try:
+            challenge = (await _said(call)).challenge
+            if mine.is_good_at(datetime.fromtimestamp(challenge.time_s, UTC)):
+                await call.done_writing()
+                return None
+            server = server_name(address)
+            signature = mine.sign(statement(challenge.nonce, mine.certificate, server))
+            await call.write(link_pb2.Proof(certificate=mine.certificate, server=server, signature=signature))
+            await call.done_writing()
+            renewed = (await _said(call)).renewed
+        except grpc.aio.AioRpcError as problem:
+            raise _unanswered(problem, f"recover at {address}") from problem
+        except (RuntimeError, asyncio.InvalidStateError) as problem:  # written after the end
+            raise Broken(f"recover at {address}: the call has ended", reason="Ended") from problem
+        except (ValueError, OverflowError) as problem:
+            raise Broken(f"recover at {address}: the hub tells no time", reason="Malformed") from problem
+    return renewed.certificate, renewed.ca
+
+
+async def _said(
+    call: "grpc.aio.StreamStreamCall[link_pb2.Proof, link_pb2.RecoverReply]",
+) -> link_pb2.RecoverReply:
+    said = await call.read()
+    if not isinstance(said, link_pb2.RecoverReply):
+        raise Broken("recover: the hub said nothing more", reason="Ended")
+    return said
+
+
+def _unanswered(problem: grpc.aio.AioRpcError, doing: str) -> Stalled | Transient:
+    """Return what a call without a certificate failed with: refused by the hub, or not answered."""
+    if problem.code() is not grpc.StatusCode.PERMISSION_DENIED:
+        return _broken(problem, doing)
+    reason, _, message = (problem.details() or "").partition(": ")
+    return EnrolmentRefused(f"{doing}: the hub refused: {message}", reason=reason)
 
 
 def _broken(problem: grpc.aio.AioRpcError, doing: str) -> Transient:

@@ -51,13 +51,27 @@ class Credentials:
         certificate = _certificate(self)
         return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
+    def is_good_at(self, now: datetime) -> bool:
+        """Tell whether there is a certificate that is good then."""
+        if not self.is_enrolled:
+            return False
+        begin, end = self.lifetime
+        return begin <= now < end
+
     def request(self) -> bytes:
         """Return a certificate signing request over the key."""
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cartwheel-agent")])
+        builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+        return builder.sign(self._private_key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def sign(self, data: bytes) -> bytes:
+        """Return a signature by the key."""
+        return self._private_key().sign(data, ec.ECDSA(hashes.SHA256()))
+
+    def _private_key(self) -> ec.EllipticCurvePrivateKey:
         key = serialization.load_pem_private_key(self.key, None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cartwheel-agent")])
-        signed = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-        return signed.public_bytes(serialization.Encoding.PEM)
+        return key
 
 
 class IdentityStore:
@@ -124,7 +138,7 @@ class IdentityStore:
     async def enrolled(
         self, credentials: Credentials, certificate: bytes, ca: bytes, *, token_id: str = ""
     ) -> Credentials:
-        """Save a certificate that the hub issued, for a join token or as a renewal, and return the credentials with it."""
+        """Save a certificate that the hub issued, for a join token, as a renewal or for a proof, and return the credentials with it."""
         credentials = replace(
             credentials,
             certificate=certificate,

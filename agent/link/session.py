@@ -17,6 +17,7 @@ from agent.kit.logs import bound
 from agent.kit.reconcile import Backoff, Done, Loop, Outcome
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
+from agent.link.release import release
 from agent.model.assignment import Assignment, HoldReason, Tombstone
 from agent.model.content import EMPTY, BundleRef, Index, digest_of
 from agent.model.head import Head
@@ -126,12 +127,14 @@ class Session:
         )
         self._loops = telemetry.loops
         self._stream: Stream[Up, Down] | None = None
+        self.is_welcome = False
 
     async def run(self, stream: Stream[Up, Down]) -> None:
         """Serve until the hub ends the session. Raises Transient when it breaks, SessionRefused when it was refused."""
         self._stream = stream
         with bound(cluster_id=self._me.cluster):
             welcome = await self._greet(stream)
+            self.is_welcome = True
             _LOG.info("session", extra={"term": welcome.term, "hub": welcome.hub_version})
             with self._served.track_inprogress():
                 await self._serve(stream, welcome)
@@ -335,10 +338,8 @@ class Session:
         if head is None:
             return
         # Only an assignment ends a release: a hub that has just started holds everything.
-        if wish.hold.reason is HoldReason.RELEASED and not head.released:
-            await self._desk.save(replace(head, released=True))
-            _LOG.info("delivery released", extra={"reason": wish.hold.message})
-            self._worker.wake(wish.home)
+        if wish.hold.reason is HoldReason.RELEASED:
+            await release(self._desk, self._worker, head, wish.hold.message)
 
     async def _send(self, message: Up) -> None:
         if self._stream is not None:

@@ -11,6 +11,8 @@ from agent.model.report import Notice, Report
 
 PROTOCOL = 1
 OLDEST_PROTOCOL = 1
+CLUSTER_REMOVED = "ClusterRemoved"
+"""The reason of a refusal that says to an agent that its cluster is in the fleet no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ class Departure:
         return self._settings.return_within_s - away_s
 
     def _end_of_certificate(self, cluster: Cluster) -> datetime:
-        """Return when the agent can come back no more: its last certificate was issued before it was last seen."""
+        """Return when the agent hears no more than that its cluster is gone: its last certificate was issued before it was last seen."""
         status, presence = cluster.status, self._presence(cluster)
         seen = [instant(status.last_seen)] if status.last_seen else []
         seen += [presence.last_seen] if presence is not None else []
@@ -94,8 +94,9 @@ class Departure:
     async def _tell_unreachable(self, key: Key, cluster: Cluster) -> None:
         """Say once that the agent is away, and what happens when it comes back."""
         message = (
-            f"removed while its agent was away, which is revoked: {_farewell(cluster)} when it comes back. Its certificate ends at "
-            f"{timestamp(self._end_of_certificate(cluster))}; `hub cluster remove {key[1]} --forget` does not wait for that"
+            f"removed while its agent was away, which is revoked: {_farewell(cluster)} when it comes back. It is waited for until its "
+            f"certificate ends at {timestamp(self._end_of_certificate(cluster))}{_later(cluster)}; "
+            f"`hub cluster remove {key[1]} --forget` does not wait for that"
         )
 
         told = cluster.conditions.get(REMOVED_UNREACHABLE)
@@ -124,6 +125,11 @@ class Departure:
                 message=message,
             )
         )
+
+
+def _later(cluster: Cluster) -> str:
+    """Say what becomes different when nobody waits any more: that it was removed is all that it hears then."""
+    return ", after which it would delete nothing" if cluster.removal is Removal.PRUNE else ""
 
 
 def _farewell(cluster: Cluster) -> str:

@@ -36,6 +36,27 @@ class Issued:
     key: bytes = field(default=b"", repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Whom a certificate of this authority names, by which key, and until when."""
+
+    cluster: ClusterId
+    key: ec.EllipticCurvePublicKey
+    not_after: datetime
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.key)
+
+    def has_signed(self, signature: bytes, data: bytes) -> bool:
+        """Tell whether the certificate's key signed this."""
+        try:
+            self.key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+
 class Authority:
     """A CA certificate with its key, PEM."""
 
@@ -45,17 +66,40 @@ class Authority:
             raise Stalled("the CA's key is not an elliptic curve key", reason="InvalidCA")
         self.certificate = certificate
         self._key = loaded
-        self._name = x509.load_pem_x509_certificate(certificate).subject
+        self._own = x509.load_pem_x509_certificate(certificate)
 
     def issue_agent(
         self, request: bytes, cluster: ClusterId, *, now: datetime, lifetime: timedelta
     ) -> Issued:
         """Certify the key of a request for a cluster. Nothing else of the request counts. Raises RequestRefused."""
-        key = request_key(request)
-        uri = x509.UniformResourceIdentifier(CLUSTER_URI + cluster)
-        builder = self._builder(key, f"cluster {cluster}", [uri], now, lifetime)
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-        return self._sign(builder.add_extension(usage, critical=False), key)
+        return self._certify(request_key(request), cluster, now, lifetime)
+
+    def issue_again(self, holder: Holder, *, now: datetime, lifetime: timedelta) -> Issued:
+        """Certify the same key for the same cluster."""
+        return self._certify(holder.key, holder.cluster, now, lifetime)
+
+    def holder(self, certificate: bytes) -> Holder:
+        """Return whom a certificate names that this authority issued, even if it has ended. Raises RequestRefused for any other."""
+        try:
+            parsed = x509.load_pem_x509_certificate(certificate)
+            # First: until then it is whatever somebody wrote.
+            parsed.verify_directly_issued_by(self._own)
+            cluster, _, not_after = read_certificate(certificate)
+            key = parsed.public_key()
+        except (
+            ValueError,
+            TypeError,
+            InvalidSignature,
+            UnsupportedAlgorithm,
+            x509.ExtensionNotFound,
+        ) as problem:
+            raise RequestRefused(
+                "the certificate is none of this fleet; enrol again with `hub cluster add NAME --context CONTEXT`",
+                reason="CertificateUnknown",
+            ) from problem
+        if cluster is None or not isinstance(key, ec.EllipticCurvePublicKey):
+            raise RequestRefused("the certificate names no cluster", reason="NoIdentity")
+        return Holder(cluster=cluster, key=key, not_after=not_after)
 
     def issue_server(self, hosts: tuple[str, ...], *, now: datetime, lifetime: timedelta) -> Issued:
         """Make a key and certify it for the hub's listeners under some names or addresses."""
@@ -72,6 +116,14 @@ class Authority:
             key=_pem(key),
         )
 
+    def _certify(
+        self, key: CertificatePublicKeyTypes, cluster: ClusterId, now: datetime, lifetime: timedelta
+    ) -> Issued:
+        uri = x509.UniformResourceIdentifier(CLUSTER_URI + cluster)
+        builder = self._builder(key, f"cluster {cluster}", [uri], now, lifetime)
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        return self._sign(builder.add_extension(usage, critical=False), key)
+
     def _builder(
         self,
         key: CertificatePublicKeyTypes,
@@ -83,7 +135,7 @@ class Authority:
         return (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(self._name)
+            .issuer_name(self._own.subject)
             .public_key(key)
             .serial_number(x509.random_serial_number())
             # Clocks differ a little; a lifetime shorter than the allowance is for tests and starts now.

@@ -8,7 +8,7 @@ import msgspec
 from agent.kit.clock import Clock
 from agent.kit.errors import Stalled
 from agent.kube.watch import Key
-from agent.model.link import Hello
+from agent.model.link import CLUSTER_REMOVED, Hello
 from agent.model.names import ClusterId, timestamp
 from hub.gateway.ca import Issued
 from hub.gateway.session import Peer, Refusal
@@ -28,31 +28,33 @@ class ClusterRegistry:
 
     def check(self, peer: Peer) -> None:
         """Raise Refusal unless the certificate is the registered one of a Cluster that is there, and has not ended."""
-        cluster = self._find(peer.cluster)
-        if cluster is None:
-            raise self._unknown(peer.cluster)
+        cluster = self._registered(peer)
         certificate = cluster.status.certificate
-        if certificate.key_fingerprint != peer.fingerprint:
-            raise Refusal(
-                f"the certificate of cluster {_name(cluster)} was revoked; enrol again with `hub cluster add`",
-                reason="Revoked",
-            )
         # A session goes on under the certificate with which it began while a renewed one is good.
         renewed = instant(certificate.not_after) if certificate.not_after else peer.not_after
         if self._clock.now() >= max(peer.not_after, renewed):
             raise Refusal(
-                f"the certificate of cluster {_name(cluster)} has ended; enrol again with `hub cluster add`",
+                f"the certificate of cluster {_name(cluster)} has ended; its agent recovers it where it enrolled",
                 reason="CertificateExpired",
             )
 
     def check_open(self, peer: Peer) -> None:
         """Raise Refusal as `check` does, and for a cluster that is being removed: nothing is open to that but the word to let go."""
         self.check(peer)
+        _refuse_leaving(self._registered(peer))
+
+    def check_recoverable(self, peer: Peer) -> None:
+        """Raise Refusal unless the key is the registered one of a Cluster that stays, whether its certificate has ended or not."""
+        _refuse_leaving(self._registered(peer))
+
+    def _registered(self, peer: Peer) -> Cluster:
+        """Return the Cluster whose registered key this is. Raises Refusal."""
         cluster = self._find(peer.cluster)
-        if cluster is not None and cluster.metadata.is_being_deleted:
-            raise Refusal(
-                f"cluster {_name(cluster)} is being removed from the fleet", reason="ClusterRemoved"
-            )
+        if cluster is None:
+            raise self._unknown(peer.cluster)
+        if cluster.status.certificate.key_fingerprint != peer.fingerprint:
+            raise _revoked(cluster)
+        return cluster
 
     def _unknown(self, cluster_id: ClusterId) -> Refusal:
         """Say why a cluster is not known: it is gone only when every Cluster could be read and none has its id."""
@@ -66,8 +68,8 @@ class ClusterRegistry:
                 f"the Cluster may be one that cannot be read: {unread}", reason="ClusterUnreadable"
             )
         return Refusal(
-            "this cluster was removed from the fleet, or its Cluster is gone; `hub cluster add` takes it in again",
-            reason="ClusterRemoved",
+            "this cluster was removed from the fleet, or its Cluster is gone; `hub cluster add NAME --context CONTEXT` takes it in again",
+            reason=CLUSTER_REMOVED,
         )
 
     async def begin_session(self, peer: Peer, hello: Hello) -> int:
@@ -86,7 +88,7 @@ class ClusterRegistry:
 
         await self._store.update_status(self._store.clusters, _key(cluster), open_term)
         if not opened:
-            raise Refusal("this cluster was removed from the hub", reason="ClusterRemoved")
+            raise Refusal("this cluster was removed from the hub", reason=CLUSTER_REMOVED)
         return opened
 
     async def register(self, token: JoinToken, key_fingerprint: str, not_after: str) -> ClusterId:
@@ -109,13 +111,7 @@ class ClusterRegistry:
         def enrol(newest: Cluster) -> ClusterStatus:
             if newest.metadata.uid != token.cluster_uid:
                 return newest.status
-            conditions = newest.conditions.mark_true(
-                ENROLLED, "Enrolled", "the agent holds a certificate", now=self._clock.now()
-            )
-            certificate = Certificate(key_fingerprint=key_fingerprint, not_after=not_after)
-            return msgspec.structs.replace(
-                newest.status, conditions=conditions.items, certificate=certificate
-            )
+            return self._enrolled(newest, Certificate(key_fingerprint=key_fingerprint, not_after=not_after))
 
         await self._store.update_status(self._store.clusters, key, enrol)
         return cluster.spec.id
@@ -133,6 +129,30 @@ class ClusterRegistry:
             return msgspec.structs.replace(newest.status, certificate=certificate)
 
         await self._store.update_status(self._store.clusters, _key(cluster), lasts)
+
+    async def recovered(self, peer: Peer, issued: Issued) -> None:
+        """Store that the key has a certificate again. Raises Refusal when it is not the registered one any more."""
+        is_stored = False
+
+        def recover(newest: Cluster) -> ClusterStatus:
+            nonlocal is_stored
+            certificate = newest.status.certificate
+            if certificate.key_fingerprint != peer.fingerprint:
+                raise _revoked(newest)
+            is_stored = True
+            lasting = msgspec.structs.replace(certificate, not_after=timestamp(issued.not_after))
+            return self._enrolled(newest, lasting)
+
+        await self._store.update_status(self._store.clusters, _key(self._registered(peer)), recover)
+        if not is_stored:
+            raise Refusal("this cluster was removed from the hub", reason=CLUSTER_REMOVED)
+
+    def _enrolled(self, cluster: Cluster, certificate: Certificate) -> ClusterStatus:
+        """Return the status of a Cluster whose agent was given this certificate."""
+        conditions = cluster.conditions.mark_true(
+            ENROLLED, "Enrolled", "the agent holds a certificate", now=self._clock.now()
+        )
+        return msgspec.structs.replace(cluster.status, conditions=conditions.items, certificate=certificate)
 
     def _find(self, cluster_id: ClusterId) -> Cluster | None:
         found = [one for one in self._store.clusters if one.spec.id == cluster_id]
@@ -157,6 +177,20 @@ def _lived_in(cluster: Cluster, hello: Hello) -> Certificate:
             reason="OtherCluster",
         )
     return msgspec.structs.replace(certificate, namespace_uid=hello.namespace_uid)
+
+
+def _revoked(cluster: Cluster) -> Refusal:
+    metadata = cluster.metadata
+    return Refusal(
+        f"the certificate of cluster {_name(cluster)} was revoked; enrol again with "
+        f"`hub cluster add {metadata.name} -n {metadata.namespace} --context CONTEXT`",
+        reason="Revoked",
+    )
+
+
+def _refuse_leaving(cluster: Cluster) -> None:
+    if cluster.metadata.is_being_deleted:
+        raise Refusal(f"cluster {_name(cluster)} is being removed from the fleet", reason=CLUSTER_REMOVED)
 
 
 def _key(cluster: Cluster) -> Key:

@@ -1,16 +1,17 @@
 """The two listeners: enrolment under the hub's certificate alone, sessions for registered certificates only.
 
-Python's gRPC cannot ask for an optional client certificate, hence two. The only file of the gateway that knows grpc.
+Python's gRPC cannot ask for an optional client certificate, hence two. What the session listener answers is here, beside it only `door` and
+`refusing` know grpc.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol
 
 import grpc
 import grpc.aio
@@ -22,8 +23,11 @@ from agent.kit.telemetry import Telemetry
 from agent.model.link import Down, Up
 from agent.model.names import ClusterId, Digest
 from hub.gateway.ca import Authority, read_certificate
+from hub.gateway.door import Door, DoorSettings
 from hub.gateway.enroll import Enrolment
 from hub.gateway.pace import FETCH_BYTES, MESSAGE_BYTES, WRITE_BYTES, Pace, Paces, PaceSettings
+from hub.gateway.recover import Recovery
+from hub.gateway.refusing import Context, or_refuse, refuse
 from hub.gateway.router import Router
 from hub.gateway.session import Content, Peer, Refusal, Session
 from hub.gateway.traffic import Traffic
@@ -41,9 +45,6 @@ _BROKEN = (
 CHUNK_BYTES = 256 << 10
 MAX_DIGESTS = 256
 MAX_MESSAGE_BYTES = 4 << 20
-MAX_ENROL_BYTES = 16 << 10
-Context: TypeAlias = grpc.aio.ServicerContext
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +60,9 @@ class ListenSettings:
     max_sessions: int = 10_000
     max_calls_each: int = 64
     """So many calls at once are one cluster's: one that is in foreign hands must not use up what is for all."""
-    max_enrolments: int = 32
-    enrol_idle_s: float = 10.0
     handshake_s: float = 10.0
-    """Connections cost memory, and anybody may open some: those that say nothing end soon."""
     pace: PaceSettings = field(default_factory=PaceSettings)
-    refusal_s: float = 0.25
-    """A refused enrolment is answered after that long: anybody may ask, and each question is one to the API server."""
+    door: DoorSettings = field(default_factory=DoorSettings)
 
 
 class Admission(Protocol):
@@ -85,6 +82,7 @@ class Gateway:
         *,
         authority: Authority,
         enrolment: Enrolment,
+        recovery: Recovery,
         admission: Admission,
         router: Router,
         content: Content,
@@ -97,6 +95,9 @@ class Gateway:
         self._settings = settings
         self._authority = authority
         self._enrolment = enrolment
+        self._door = Door(
+            settings.door, enrolment=enrolment, recovery=recovery, may_serve=may_serve, clock=clock
+        )
         self._admission = admission
         self._router = router
         self._content = content
@@ -130,15 +131,11 @@ class Gateway:
             calls=settings.max_sessions * 2,
         )
         self.enrol_port = await self._listen(
-            self._enroll_only(),
+            self._door.handler(),
             grpc.ssl_server_credentials(pair),
             settings.enrol_port,
-            options=[
-                ("grpc.max_receive_message_length", MAX_ENROL_BYTES),
-                ("grpc.max_connection_idle_ms", int(settings.enrol_idle_s * 1000)),
-                ("grpc.max_connection_age_ms", int(settings.enrol_idle_s * 6000)),
-            ],
-            calls=settings.max_enrolments,
+            options=self._door.options,
+            calls=settings.door.max_calls,
         )
 
     async def stop(self) -> None:
@@ -197,18 +194,6 @@ class Gateway:
             },
         )
 
-    def _enroll_only(self) -> grpc.GenericRpcHandler:
-        return grpc.method_handlers_generic_handler(
-            "cartwheel.v1.Enrolment",
-            {
-                "Enroll": grpc.unary_unary_rpc_method_handler(
-                    self._serve_enroll,
-                    request_deserializer=link_pb2.EnrollRequest.FromString,
-                    response_serializer=link_pb2.EnrollReply.SerializeToString,
-                )
-            },
-        )
-
     async def _serve_session(self, _: AsyncIterator[bytes], context: Context) -> None:
         async with self._caller(context, WRITE_BYTES) as peer:
             stream = _ServerStream(context, self._may_serve, self._traffic, self._paces.of(peer.cluster))
@@ -220,7 +205,7 @@ class Gateway:
                     "session broken",
                     extra={"cluster_id": peer.cluster, "reason": problem.reason, "error": str(problem)},
                 )
-                await _refuse(context, grpc.StatusCode.UNAVAILABLE, problem)
+                await refuse(context, grpc.StatusCode.UNAVAILABLE, problem)
 
     async def _serve_fetch(self, request: content_pb2.FetchRequest, context: Context) -> None:
         digests = [Digest(digest) for digest in request.digests[: MAX_DIGESTS + 1]]
@@ -253,21 +238,8 @@ class Gateway:
     async def _serve_renew(self, request: link_pb2.RenewRequest, context: Context) -> link_pb2.RenewReply:
         async with self._caller(context, WRITE_BYTES) as peer:
             await self._check(context, peer)
-            issued = await _or_refuse(context, self._enrolment.renew(peer, request.csr))
+            issued = await or_refuse(context, self._enrolment.renew(peer, request.csr))
         return link_pb2.RenewReply(certificate=issued.certificate, ca=self._enrolment.ca)
-
-    async def _serve_enroll(self, request: link_pb2.EnrollRequest, context: Context) -> link_pb2.EnrollReply:
-        issued, cluster = await _or_refuse(
-            context, self._slowly_refused(self._enrolment.enroll(request.token, request.csr))
-        )
-        return link_pb2.EnrollReply(certificate=issued.certificate, ca=self._enrolment.ca, cluster_id=cluster)
-
-    async def _slowly_refused(self, asked: Awaitable[T]) -> T:
-        try:
-            return await asked
-        except CartwheelError:
-            await self._clock.sleep(self._settings.refusal_s)
-            raise
 
     @asynccontextmanager
     async def _caller(self, context: Context, cost_bytes: int) -> AsyncIterator[Peer]:
@@ -291,7 +263,7 @@ class Gateway:
         try:
             self._admission.check_open(peer)
         except Refusal as refusal:
-            await _refuse(context, grpc.StatusCode.PERMISSION_DENIED, refusal)
+            await refuse(context, grpc.StatusCode.PERMISSION_DENIED, refusal)
 
     async def _peer(self, context: Context) -> Peer:
         """Return who the client's certificate says is calling; TLS has checked that the CA issued it."""
@@ -340,21 +312,3 @@ class _ServerStream:
         # Before it is read: reading is what costs.
         await self._pace.spend(max(len(data), MESSAGE_BYTES))
         return wire.decode_up(data)
-
-
-async def _or_refuse(context: Context, asked: Awaitable[T]) -> T:
-    """Return what was asked for, or end the call with the reason."""
-    try:
-        return await asked
-    except Stalled as problem:
-        _LOG.warning("refused", extra={"reason": problem.reason, "error": str(problem)})
-        await _refuse(context, grpc.StatusCode.PERMISSION_DENIED, problem)
-        raise
-    except CartwheelError as problem:
-        _LOG.warning("failed", extra={"reason": problem.reason, "error": str(problem)})
-        await _refuse(context, grpc.StatusCode.UNAVAILABLE, problem)
-        raise
-
-
-async def _refuse(context: Context, code: grpc.StatusCode, problem: CartwheelError) -> None:
-    await context.abort(code, f"{problem.reason}: {problem}")

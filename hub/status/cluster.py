@@ -88,7 +88,9 @@ def _conditions(outlook: ClusterOutlook) -> Conditions:
         )
     ended = outlook.cluster.status.certificate.not_after
     if ended and instant(ended) <= now and outlook.has_lapsed:
-        message = f"the agent's certificate ended at {ended}; hub cluster add enrols it anew"
+        message = (
+            f"the agent's certificate ended at {ended}; it recovers by itself when it comes back with its key"
+        )
         found = found.mark_false(ENROLLED, "CertificateExpired", message, now=now)
     connected = _connected(outlook)
     if connected is not None:

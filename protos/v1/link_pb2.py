@@ -27,7 +27,7 @@ from protos.v1 import content_pb2 as protos_dot_v1_dot_content__pb2
 from protos.v1 import report_pb2 as protos_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/v1/link.proto\x12\x0c\x63\x61rtwheel.v1\x1a\x1aprotos/v1/assignment.proto\x1a\x17protos/v1/content.proto\x1a\x16protos/v1/report.proto\"+\n\rEnrollRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"B\n\x0b\x45nrollReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\x12\x12\n\ncluster_id\x18\x03 \x01(\t\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"-\n\nRenewReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\"\xb0\x01\n\x04Held\x12$\n\x04home\x18\x01 \x01(\x0b\x32\x16.cartwheel.v1.HomeName\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12\x11\n\tcandidate\x18\x03 \x01(\t\x12\x13\n\x0b\x62undle_base\x18\x04 \x01(\t\x12\x16\n\x0e\x62undle_overlay\x18\x05 \x01(\t\x12\x11\n\tsubstance\x18\x06 \x01(\t\x12\"\n\x05order\x18\x07 \x01(\x0b\x32\x13.cartwheel.v1.Order\"9\n\x04Kept\x12$\n\x04home\x18\x01 \x01(\x0b\x32\x16.cartwheel.v1.HomeName\x12\x0b\n\x03uid\x18\x02 \x01(\t\"\xd9\x01\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x15\n\ragent_version\x18\x03 \x01(\t\x12\x1a\n\x12kubernetes_version\x18\x04 \x01(\t\x12\x0c\n\x04term\x18\x05 \x01(\x04\x12 \n\x04held\x18\x06 \x03(\x0b\x32\x12.cartwheel.v1.Held\x12\x10\n\x08instance\x18\x07 \x01(\t\x12 \n\x04kept\x18\x08 \x03(\x0b\x32\x12.cartwheel.v1.Kept\x12\x15\n\rnamespace_uid\x18\t \x01(\t\"X\n\x07Welcome\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x13\n\x0bhub_version\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\x04\x12\x18\n\x10\x61live_interval_s\x18\x04 \x01(\x01\"\x18\n\tNoticeAck\x12\x0b\n\x03seq\x18\x01 \x01(\x04\"*\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x08\n\x06Resync\"\xf1\x01\n\x02Up\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.cartwheel.v1.HelloH\x00\x12 \n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x11.cartwheel.v1.AckH\x00\x12\"\n\x04nack\x18\x03 \x01(\x0b\x32\x12.cartwheel.v1.NackH\x00\x12&\n\x06report\x18\x04 \x01(\x0b\x32\x14.cartwheel.v1.ReportH\x00\x12&\n\x06notice\x18\x05 \x01(\x0b\x32\x14.cartwheel.v1.NoticeH\x00\x12$\n\x05\x61live\x18\x06 \x01(\x0b\x32\x13.cartwheel.v1.AliveH\x00\x42\t\n\x07message\"\xd0\x02\n\x04\x44own\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.cartwheel.v1.WelcomeH\x00\x12&\n\x06\x61ssign\x18\x02 \x01(\x0b\x32\x14.cartwheel.v1.AssignH\x00\x12\"\n\x04gone\x18\x03 \x01(\x0b\x32\x12.cartwheel.v1.GoneH\x00\x12\"\n\x04hold\x18\x04 \x01(\x0b\x32\x12.cartwheel.v1.HoldH\x00\x12\"\n\x04mark\x18\x05 \x01(\x0b\x32\x12.cartwheel.v1.MarkH\x00\x12-\n\nnotice_ack\x18\x06 \x01(\x0b\x32\x17.cartwheel.v1.NoticeAckH\x00\x12(\n\x07refused\x18\x07 \x01(\x0b\x32\x15.cartwheel.v1.RefusedH\x00\x12&\n\x06resync\x18\x08 \x01(\x0b\x32\x14.cartwheel.v1.ResyncH\x00\x42\t\n\x07message2M\n\tEnrolment\x12@\n\x06\x45nroll\x12\x1b.cartwheel.v1.EnrollRequest\x1a\x19.cartwheel.v1.EnrollReply2\xbb\x01\n\x04Link\x12\x33\n\x07Session\x12\x10.cartwheel.v1.Up\x1a\x12.cartwheel.v1.Down(\x01\x30\x01\x12?\n\x05\x46\x65tch\x12\x1a.cartwheel.v1.FetchRequest\x1a\x18.cartwheel.v1.FetchChunk0\x01\x12=\n\x05Renew\x12\x1a.cartwheel.v1.RenewRequest\x1a\x18.cartwheel.v1.RenewReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/v1/link.proto\x12\x0c\x63\x61rtwheel.v1\x1a\x1aprotos/v1/assignment.proto\x1a\x17protos/v1/content.proto\x1a\x16protos/v1/report.proto\"+\n\rEnrollRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"B\n\x0b\x45nrollReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\x12\x12\n\ncluster_id\x18\x03 \x01(\t\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\"-\n\nRenewReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\n\n\x02\x63\x61\x18\x02 \x01(\x0c\"*\n\tChallenge\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x0e\n\x06time_s\x18\x02 \x01(\x01\"?\n\x05Proof\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x0e\n\x06server\x18\x02 \x01(\t\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"t\n\x0cRecoverReply\x12,\n\tchallenge\x18\x01 \x01(\x0b\x32\x17.cartwheel.v1.ChallengeH\x00\x12+\n\x07renewed\x18\x02 \x01(\x0b\x32\x18.cartwheel.v1.RenewReplyH\x00\x42\t\n\x07message\"\xb0\x01\n\x04Held\x12$\n\x04home\x18\x01 \x01(\x0b\x32\x16.cartwheel.v1.HomeName\x12\x0b\n\x03uid\x18\x02 \x01(\t\x12\x11\n\tcandidate\x18\x03 \x01(\t\x12\x13\n\x0b\x62undle_base\x18\x04 \x01(\t\x12\x16\n\x0e\x62undle_overlay\x18\x05 \x01(\t\x12\x11\n\tsubstance\x18\x06 \x01(\t\x12\"\n\x05order\x18\x07 \x01(\x0b\x32\x13.cartwheel.v1.Order\"9\n\x04Kept\x12$\n\x04home\x18\x01 \x01(\x0b\x32\x16.cartwheel.v1.HomeName\x12\x0b\n\x03uid\x18\x02 \x01(\t\"\xd9\x01\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x15\n\ragent_version\x18\x03 \x01(\t\x12\x1a\n\x12kubernetes_version\x18\x04 \x01(\t\x12\x0c\n\x04term\x18\x05 \x01(\x04\x12 \n\x04held\x18\x06 \x03(\x0b\x32\x12.cartwheel.v1.Held\x12\x10\n\x08instance\x18\x07 \x01(\t\x12 \n\x04kept\x18\x08 \x03(\x0b\x32\x12.cartwheel.v1.Kept\x12\x15\n\rnamespace_uid\x18\t \x01(\t\"X\n\x07Welcome\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x13\n\x0bhub_version\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\x04\x12\x18\n\x10\x61live_interval_s\x18\x04 \x01(\x01\"\x18\n\tNoticeAck\x12\x0b\n\x03seq\x18\x01 \x01(\x04\"*\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x08\n\x06Resync\"\xf1\x01\n\x02Up\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.cartwheel.v1.HelloH\x00\x12 \n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x11.cartwheel.v1.AckH\x00\x12\"\n\x04nack\x18\x03 \x01(\x0b\x32\x12.cartwheel.v1.NackH\x00\x12&\n\x06report\x18\x04 \x01(\x0b\x32\x14.cartwheel.v1.ReportH\x00\x12&\n\x06notice\x18\x05 \x01(\x0b\x32\x14.cartwheel.v1.NoticeH\x00\x12$\n\x05\x61live\x18\x06 \x01(\x0b\x32\x13.cartwheel.v1.AliveH\x00\x42\t\n\x07message\"\xd0\x02\n\x04\x44own\x12(\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.cartwheel.v1.WelcomeH\x00\x12&\n\x06\x61ssign\x18\x02 \x01(\x0b\x32\x14.cartwheel.v1.AssignH\x00\x12\"\n\x04gone\x18\x03 \x01(\x0b\x32\x12.cartwheel.v1.GoneH\x00\x12\"\n\x04hold\x18\x04 \x01(\x0b\x32\x12.cartwheel.v1.HoldH\x00\x12\"\n\x04mark\x18\x05 \x01(\x0b\x32\x12.cartwheel.v1.MarkH\x00\x12-\n\nnotice_ack\x18\x06 \x01(\x0b\x32\x17.cartwheel.v1.NoticeAckH\x00\x12(\n\x07refused\x18\x07 \x01(\x0b\x32\x15.cartwheel.v1.RefusedH\x00\x12&\n\x06resync\x18\x08 \x01(\x0b\x32\x14.cartwheel.v1.ResyncH\x00\x42\t\n\x07message2\x8d\x01\n\tEnrolment\x12@\n\x06\x45nroll\x12\x1b.cartwheel.v1.EnrollRequest\x1a\x19.cartwheel.v1.EnrollReply\x12>\n\x07Recover\x12\x13.cartwheel.v1.Proof\x1a\x1a.cartwheel.v1.RecoverReply(\x01\x30\x01\x32\xbb\x01\n\x04Link\x12\x33\n\x07Session\x12\x10.cartwheel.v1.Up\x1a\x12.cartwheel.v1.Down(\x01\x30\x01\x12?\n\x05\x46\x65tch\x12\x1a.cartwheel.v1.FetchRequest\x1a\x18.cartwheel.v1.FetchChunk0\x01\x12=\n\x05Renew\x12\x1a.cartwheel.v1.RenewRequest\x1a\x18.cartwheel.v1.RenewReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,26 +42,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENEWREQUEST']._serialized_end=255
   _globals['_RENEWREPLY']._serialized_start=257
   _globals['_RENEWREPLY']._serialized_end=302
-  _globals['_HELD']._serialized_start=305
-  _globals['_HELD']._serialized_end=481
-  _globals['_KEPT']._serialized_start=483
-  _globals['_KEPT']._serialized_end=540
-  _globals['_HELLO']._serialized_start=543
-  _globals['_HELLO']._serialized_end=760
-  _globals['_WELCOME']._serialized_start=762
-  _globals['_WELCOME']._serialized_end=850
-  _globals['_NOTICEACK']._serialized_start=852
-  _globals['_NOTICEACK']._serialized_end=876
-  _globals['_REFUSED']._serialized_start=878
-  _globals['_REFUSED']._serialized_end=920
-  _globals['_RESYNC']._serialized_start=922
-  _globals['_RESYNC']._serialized_end=930
-  _globals['_UP']._serialized_start=933
-  _globals['_UP']._serialized_end=1174
-  _globals['_DOWN']._serialized_start=1177
-  _globals['_DOWN']._serialized_end=1513
-  _globals['_ENROLMENT']._serialized_start=1515
-  _globals['_ENROLMENT']._serialized_end=1592
-  _globals['_LINK']._serialized_start=1595
-  _globals['_LINK']._serialized_end=1782
+  _globals['_CHALLENGE']._serialized_start=304
+  _globals['_CHALLENGE']._serialized_end=346
+  _globals['_PROOF']._serialized_start=348
+  _globals['_PROOF']._serialized_end=411
+  _globals['_RECOVERREPLY']._serialized_start=413
+  _globals['_RECOVERREPLY']._serialized_end=529
+  _globals['_HELD']._serialized_start=532
+  _globals['_HELD']._serialized_end=708
+  _globals['_KEPT']._serialized_start=710
+  _globals['_KEPT']._serialized_end=767
+  _globals['_HELLO']._serialized_start=770
+  _globals['_HELLO']._serialized_end=987
+  _globals['_WELCOME']._serialized_start=989
+  _globals['_WELCOME']._serialized_end=1077
+  _globals['_NOTICEACK']._serialized_start=1079
+  _globals['_NOTICEACK']._serialized_end=1103
+  _globals['_REFUSED']._serialized_start=1105
+  _globals['_REFUSED']._serialized_end=1147
+  _globals['_RESYNC']._serialized_start=1149
+  _globals['_RESYNC']._serialized_end=1157
+  _globals['_UP']._serialized_start=1160
+  _globals['_UP']._serialized_end=1401
+  _globals['_DOWN']._serialized_start=1404
+  _globals['_DOWN']._serialized_end=1740
+  _globals['_ENROLMENT']._serialized_start=1743
+  _globals['_ENROLMENT']._serialized_end=1884
+  _globals['_LINK']._serialized_start=1887
+  _globals['_LINK']._serialized_end=2074
 # @@protoc_insertion_point(module_scope)

@@ -41,6 +41,11 @@ class EnrolmentStub:
                 request_serializer=protos_dot_v1_dot_link__pb2.EnrollRequest.SerializeToString,
                 response_deserializer=protos_dot_v1_dot_link__pb2.EnrollReply.FromString,
                 _registered_method=True)
+        self.Recover = channel.stream_stream(
+                '/cartwheel.v1.Enrolment/Recover',
+                request_serializer=protos_dot_v1_dot_link__pb2.Proof.SerializeToString,
+                response_deserializer=protos_dot_v1_dot_link__pb2.RecoverReply.FromString,
+                _registered_method=True)
 
 
 class EnrolmentServicer:
@@ -53,6 +58,13 @@ class EnrolmentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Recover(self, request_iterator, context):
+        """For an agent whose certificate ended while it was away. The hub speaks first; its challenge is good for this call alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EnrolmentServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_EnrolmentServicer_to_server(servicer, server):
                     servicer.Enroll,
                     request_deserializer=protos_dot_v1_dot_link__pb2.EnrollRequest.FromString,
                     response_serializer=protos_dot_v1_dot_link__pb2.EnrollReply.SerializeToString,
+            ),
+            'Recover': grpc.stream_stream_rpc_method_handler(
+                    servicer.Recover,
+                    request_deserializer=protos_dot_v1_dot_link__pb2.Proof.FromString,
+                    response_serializer=protos_dot_v1_dot_link__pb2.RecoverReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class Enrolment:
             '/cartwheel.v1.Enrolment/Enroll',
             protos_dot_v1_dot_link__pb2.EnrollRequest.SerializeToString,
             protos_dot_v1_dot_link__pb2.EnrollReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Recover(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/cartwheel.v1.Enrolment/Recover',
+            protos_dot_v1_dot_link__pb2.Proof.SerializeToString,
+            protos_dot_v1_dot_link__pb2.RecoverReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -235,7 +235,8 @@ async def token(caller: Caller, *, name: str, valid_for: timedelta) -> None:
     """Print a new join token for a cluster.
 
     It opens the door once, to one agent. It belongs in Secret cartwheel-agent-bootstrap of that cluster, under the key "token";
-    `hub cluster add` puts it there by itself.
+    `hub cluster add` puts it there by itself. The agent renews its certificate by itself afterwards, and recovers one that ended while it
+    was away; a token is needed again only for another key, which revokes the one before.
     """
     async with caller.management() as api:
         found = await _cluster(api, caller.namespace, name)
@@ -277,7 +278,8 @@ async def remove(
     Workloads stay and go on running, unless --prune. The agent lets go of everything, and its certificate opens nothing any more; with
     --context it is deleted too, with its rights and its desk. An agent that is not connected is revoked at once; the Cluster is listed as
     RemovedUnreachable until it comes back and stops guarding (with --prune it deletes first), for as long as its certificate lasts.
-    --forget ends that. The same command again finishes what was interrupted.
+    --forget ends that; an agent that comes back later hears that its cluster was removed and stops guarding, too, and deletes nothing.
+    The same command again finishes what was interrupted.
     """
     if prune and forget:
         raise Failed("--prune waits for the agent and --forget does not; choose one")
@@ -321,8 +323,8 @@ def _say_what_stays(name: str, removal: Removal, *, is_gone: bool) -> None:
         )
     elif removal is Removal.FORGET:
         output.warning(
-            f"if the agent of cluster {name} comes back it is refused, and goes on guarding what it holds; `hub cluster remove {name}"
-            " --context CTX` deletes it"
+            f"if the agent of cluster {name} comes back it is refused, leaves what runs there and guards it no more; `hub cluster remove"
+            f" {name} --context CTX` deletes it"
         )
     else:
         output.warning(

@@ -198,6 +198,21 @@ async def test_one_that_is_away_goes_when_its_certificate_has_ended() -> None:
         assert rig.found() is None
 
 
+async def test_one_that_is_away_says_until_when_it_would_still_delete() -> None:
+    rig = Rig()
+    rig.cluster(finalizers=["finalizers.fluxcd.io"], status=ENROLLED)
+    async with running(rig):
+        rig.connect(is_there=False)
+        rig.annotate({"fleet.cartwheel.dev/remove": "prune"})
+        rig.delete()
+        await rig.clock.pass_(61)
+        said = rig.condition("RemovedUnreachable")
+        assert "it deletes what its deliveries brought there when it comes back" in said
+        assert (
+            "until its certificate ends at 2026-01-02T00:00:00Z, after which it would delete nothing" in said
+        )
+
+
 async def test_one_that_is_away_goes_when_nobody_waits_for_it() -> None:
     rig = Rig()
     rig.cluster(finalizers=["finalizers.fluxcd.io"], status=ENROLLED)

@@ -81,6 +81,12 @@ def refused(rig: Rig, one: Peer) -> str:
     return refusal.value.reason
 
 
+def not_recoverable(rig: Rig) -> str:
+    with pytest.raises(Refusal, match="removed from the fleet") as refusal:
+        rig.registry.check_recoverable(peer())
+    return refusal.value.reason
+
+
 async def test_terms_rise_above_all_that_hub_and_agent_have_seen() -> None:
     async with registry() as rig:
         assert await rig.registry.begin_session(peer(), hello()) == 1
@@ -114,6 +120,66 @@ async def test_a_renewal_of_a_key_that_was_revoked_meanwhile_changes_nothing() -
         before = rig.status
         await rig.registry.renewed(peer(), Issued(certificate=b"", fingerprint="SHA256:1", not_after=ENDS))
         assert rig.status == before
+
+
+async def test_a_certificate_that_has_ended_is_recovered_and_the_cluster_is_enrolled_again() -> None:
+    async with registry() as rig:
+        await rig.clock.pass_(48 * 3600)
+        assert refused(rig, peer()) == "CertificateExpired"
+        rig.registry.check_recoverable(peer())
+        again = Issued(
+            certificate=b"", fingerprint="SHA256:1", not_after=rig.clock.now() + timedelta(hours=24)
+        )
+        for _ in range(2):  # An answer may be lost.
+            await rig.registry.recovered(peer(), again)
+        assert rig.status["certificate"]["notAfter"] == "2026-01-04T00:00:00Z"
+        enrolled = next(one for one in rig.status["conditions"] if one["type"] == "Enrolled")
+        assert (enrolled["status"], enrolled["reason"]) == ("True", "Enrolled")
+        rig.registry.check(peer())
+
+
+async def test_the_namespace_of_the_key_outlives_its_recovery() -> None:
+    async with registry() as rig:
+        await rig.registry.begin_session(peer(), hello("uid-of-home"))
+        await rig.registry.recovered(peer(), Issued(certificate=b"", fingerprint="SHA256:1", not_after=ENDS))
+        with pytest.raises(Refusal, match="another cluster"):
+            await rig.registry.begin_session(peer(), hello("uid-of-elsewhere"))
+
+
+async def test_a_revoked_key_is_not_recovered_and_its_agent_hears_what_to_type() -> None:
+    async with registry() as rig:
+        await rig.registry.register(token(), "SHA256:2", "2026-01-02T00:00:00Z")
+        before = rig.status
+        with pytest.raises(Refusal, match="`hub cluster add eu-1 -n apps --context CONTEXT`") as refusal:
+            rig.registry.check_recoverable(peer())
+        assert refusal.value.reason == "Revoked"
+        with pytest.raises(Refusal):
+            await rig.registry.recovered(peer(), Issued(certificate=b"", fingerprint="", not_after=ENDS))
+        assert rig.status == before
+
+
+async def test_a_key_that_is_replaced_while_it_recovers_gets_nothing() -> None:
+    async with registry() as rig:
+        value = rig.api.get_now("clusters", "eu-1")
+        status = {**value["status"], "certificate": {"keyFingerprint": "SHA256:2"}}
+        rig.api.interfere.append(lambda: rig.api.put("clusters", {**value, "status": status}))
+        later = Issued(certificate=b"", fingerprint="SHA256:1", not_after=ENDS + timedelta(hours=1))
+        with pytest.raises(Refusal) as refusal:
+            await rig.registry.recovered(peer(), later)
+        assert refusal.value.reason == "Revoked"
+        assert rig.status["certificate"] == {"keyFingerprint": "SHA256:2"}
+
+
+async def test_the_agent_of_a_cluster_that_goes_or_is_gone_hears_that_it_was_removed() -> None:
+    async with registry() as rig:
+        value = rig.api.get_now("clusters", "eu-1")
+        metadata = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["f"]}
+        rig.api.put("clusters", {**value, "metadata": value["metadata"] | metadata})
+        await settle()
+        assert not_recoverable(rig) == "ClusterRemoved"
+        rig.api.remove("clusters", "apps", "eu-1")
+        await settle()
+        assert not_recoverable(rig) == "ClusterRemoved"
 
 
 async def test_the_key_is_used_from_the_namespace_of_its_first_session_only() -> None:

@@ -21,7 +21,7 @@ from agent.kit.clock import SystemClock, SystemRandomness
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
 from agent.kube.resources import SECRETS
-from agent.link.channel import Broken, Channel, EnrolmentRefused, enroll
+from agent.link.channel import Broken, Channel, EnrolmentRefused, enroll, recover
 from agent.link.dial import Dial, DialSettings
 from agent.link.identity import Credentials, IdentityStore
 from agent.link.session import Identity
@@ -29,11 +29,14 @@ from agent.link.session import Session as AgentSession
 from agent.model.assignment import Order
 from agent.model.link import Hello
 from agent.model.names import ClusterId, Digest, HomeName, timestamp
+from agent.model.recovery import statement
 from agent.model.report import Report
 from agent.notices import Notices
 from hub.gateway.ca import Authority, Issued, make_authority
+from hub.gateway.door import DoorSettings
 from hub.gateway.enroll import Enrolment
 from hub.gateway.pace import WRITE_BYTES, PaceSettings
+from hub.gateway.recover import Recovery
 from hub.gateway.router import Router
 from hub.gateway.server import Gateway, ListenSettings
 from hub.gateway.session import Peer, Refusal, Session
@@ -41,7 +44,7 @@ from hub.model import jointoken
 from hub.model.jointoken import JoinToken
 from hub.model.metadata import Metadata, Uid
 from hub.model.wish import Assigned, Boards
-from protos.v1 import content_pb2, link_pb2_grpc
+from protos.v1 import content_pb2, link_pb2, link_pb2_grpc
 from tests.agent.wishes import WEB, Contents, assignment, blobs, bundle, config_map
 from tests.fakes.interference import Network
 from tests.fakes.kube import FakeCluster
@@ -58,7 +61,9 @@ class Clusters:
     keys: dict[ClusterId, str] = field(default_factory=dict)
     ends: dict[str, datetime] = field(default_factory=dict)
     renewals: list[datetime] = field(default_factory=list)
+    recoveries: list[datetime] = field(default_factory=list)
     term: int = 0
+    removed: bool = False
 
     async def register(self, token: JoinToken, key_fingerprint: str, not_after: str) -> ClusterId:
         id_ = ClusterId(f"id-of-{token.cluster_name}")
@@ -70,6 +75,8 @@ class Clusters:
         self.renewals.append(issued.not_after)
 
     def check(self, peer: Peer) -> None:
+        if self.removed:
+            raise Refusal("this cluster was removed from the fleet", reason="ClusterRemoved")
         if self.keys.get(peer.cluster) != peer.fingerprint:
             raise Refusal("the certificate was revoked", reason="Revoked")
         if datetime.now(UTC) >= max(peer.not_after, self.ends.get(peer.fingerprint, peer.not_after)):
@@ -77,6 +84,15 @@ class Clusters:
 
     def check_open(self, peer: Peer) -> None:
         self.check(peer)
+
+    def check_recoverable(self, peer: Peer) -> None:
+        if peer.cluster not in self.keys:
+            raise Refusal("this cluster was removed from the fleet", reason="ClusterRemoved")
+        if self.keys[peer.cluster] != peer.fingerprint:
+            raise Refusal("the certificate was revoked", reason="Revoked")
+
+    async def recovered(self, peer: Peer, issued: Issued) -> None:
+        self.recoveries.append(issued.not_after)
 
     async def begin_session(self, peer: Peer, hello: Hello) -> int:
         self.check(peer)
@@ -103,6 +119,9 @@ class Place:
             authority=self.authority,
             enrolment=Enrolment(
                 api, NAMESPACE, self.authority, self.clusters, clock=self.clock, lifetime=lifetime
+            ),
+            recovery=Recovery(
+                self.authority, self.clusters, names=("127.0.0.1",), clock=self.clock, lifetime=lifetime
             ),
             admission=self.clusters,
             router=self.router,
@@ -375,7 +394,7 @@ def gone(cluster: ClusterId) -> Report:
 
 
 async def test_the_open_door_takes_only_small_requests_and_few_at_once() -> None:
-    async with listening(max_enrolments=2, refusal_s=0.5) as place:
+    async with listening(door=DoorSettings(max_calls=2, refusal_s=0.5)) as place:
         one = await place.enrolled("one")
 
         async def ask(request: bytes) -> str:
@@ -416,7 +435,7 @@ def _is_ended(port: int, *, shakes_hands: bool) -> bool:
 
 @pytest.mark.parametrize("shakes_hands", [True, False], ids=["says nothing", "does not even shake hands"])
 async def test_a_connection_to_the_open_door_that_says_nothing_ends_soon(shakes_hands: bool) -> None:
-    async with listening(enrol_idle_s=0.3, handshake_s=0.3) as place:
+    async with listening(door=DoorSettings(idle_s=0.3), handshake_s=0.3) as place:
         port = place.gateway.enrol_port
         assert await asyncio.to_thread(_is_ended, port, shakes_hands=shakes_hands)
 
@@ -427,10 +446,24 @@ class Dialled:
 
     dial: Dial
     desk: Desk
+    store: IdentityStore
     sessions: list[AgentSession] = field(default_factory=list)
+    removals: list[str] = field(default_factory=list)
 
 
-async def dialled(place: Place, folder: Path, name: str, *, renew_at: float = 0.66) -> Dialled:
+class WrongClock(SystemClock):
+    """A clock that is not the hub's."""
+
+    def __init__(self, fast: timedelta) -> None:
+        self._fast = fast
+
+    def now(self) -> datetime:
+        return super().now() + self._fast
+
+
+async def dialled(
+    place: Place, folder: Path, name: str, *, renew_at: float = 0.66, fast: timedelta = timedelta()
+) -> Dialled:
     (folder / "token").write_text(place.token(name))
     (folder / "ca.crt").write_bytes(place.authority.certificate)
     store = place.store(name)
@@ -438,6 +471,11 @@ async def dialled(place: Place, folder: Path, name: str, *, renew_at: float = 0.
     await desk.load()
     reports: Board[HomeName, Report] = Board()
     made: list[AgentSession] = []
+    removals: list[str] = []
+    clock = WrongClock(fast)
+
+    async def removed(why: str) -> None:
+        removals.append(why)
 
     def session(cluster: ClusterId, channel: Channel) -> AgentSession:
         me = Identity(cluster=cluster, instance="pod", version="0.1.0", kubernetes_version="v1.36.3")
@@ -449,7 +487,7 @@ async def dialled(place: Place, folder: Path, name: str, *, renew_at: float = 0.
                 worker=Notebook(),
                 reports=reports,
                 notices=Notices(),
-                clock=place.clock,
+                clock=clock,
                 randomness=SystemRandomness(),
             )
         )
@@ -463,8 +501,8 @@ async def dialled(place: Place, folder: Path, name: str, *, renew_at: float = 0.
         backoff=Backoff(first_s=0.1, last_s=0.5),
         renew_at=renew_at,
     )
-    dial = Dial(settings, store, session, clock=place.clock, randomness=SystemRandomness())
-    return Dialled(dial=dial, desk=desk, sessions=made)
+    dial = Dial(settings, store, session, removed=removed, clock=clock, randomness=SystemRandomness())
+    return Dialled(dial=dial, desk=desk, store=store, sessions=made, removals=removals)
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> dict[str, str]:
@@ -538,24 +576,203 @@ async def test_another_join_token_that_opens_nothing_costs_an_enrolled_agent_not
         assert await agent.dial.identify() == credentials
 
 
-async def test_an_ended_certificate_is_told_and_another_join_token_brings_a_new_one(
+async def ended(place: Place, agent: Dialled, *, since: timedelta = timedelta(hours=1)) -> Credentials:
+    """Enrol an agent, and leave it with a certificate that ended so long ago and a token that opens nothing any more."""
+    credentials = await agent.dial.identify()
+    then = place.clock.now() - since - timedelta(hours=1)
+    issued = place.authority.issue_agent(credentials.request(), ONE, now=then, lifetime=timedelta(hours=1))
+    place.age("one", timedelta(hours=2))
+    return await agent.store.enrolled(credentials, issued.certificate, b"")
+
+
+async def test_an_agent_whose_certificate_ended_recovers_by_itself(tmp_path: Path) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one")
+        before = await ended(place, agent)
+        tasks.start(agent.dial.run(before), name="dial")
+        await until(lambda: _connected(place), 5.0)
+        now = await place.kept("one")
+        assert (now.key, now.cluster, now.is_good_at(place.clock.now())) == (before.key, ONE, True)
+        assert (len(place.clusters.recoveries), len(agent.sessions)) == (1, 1)
+
+
+async def test_a_hub_that_is_away_is_asked_again_until_it_answers(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with listening() as place, Tasks() as tasks:
         agent = await dialled(place, tmp_path, "one")
-        credentials = await agent.dial.identify()
-        then = place.clock.now() - timedelta(hours=2)
-        ended = place.authority.issue_agent(credentials.request(), ONE, now=then, lifetime=timedelta(hours=1))
-        place.age("one", timedelta(hours=2))
-        store = IdentityStore(place.cluster.api("agent"), "one")
-        await store.enrolled(await store.load(), ended.certificate, b"")
-        dialling = tasks.start(agent.dial.run(await store.load()), name="dial")
-        await until(lambda: "CertificateExpired" in errors(caplog), 5.0)
-        assert "the join token for cluster apps/one was used already" in errors(caplog)["CertificateExpired"]
-        assert agent.sessions == []
+        before = await ended(place, agent)
+        place.may_serve = False
+        dialling = tasks.start(agent.dial.run(before), name="dial")
+        await until(lambda: "another hub may lead now" in errors(caplog).get("UNAVAILABLE", ""), 5.0)
+        assert (place.clusters.recoveries, agent.removals, dialling.done()) == ([], [], False)
+        place.may_serve = True
+        await until(lambda: _connected(place), 5.0)
+
+
+async def test_a_certificate_that_was_not_saved_is_recovered_again(tmp_path: Path) -> None:
+    async with listening() as place, Tasks() as tasks:
+        network = Network()
+        place.cluster.interference = network
+        agent = await dialled(place, tmp_path, "one")
+        before = await ended(place, agent)
+        network.cuts = lambda call: call.user == "agent" and call.writes
+        tasks.start(agent.dial.run(before), name="dial")
+        await until(lambda: len(place.clusters.recoveries) >= 2, 5.0)
+        assert (await place.kept("one")).certificate == before.certificate
+        network.cuts = lambda call: False
+        await until(lambda: _connected(place), 5.0)
+
+
+async def test_a_revoked_agent_whose_certificate_ended_says_so_until_another_join_token_comes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one")
+        before = await ended(place, agent)
+        place.clusters.keys[ONE] = "SHA256:another"
+        dialling = tasks.start(agent.dial.run(before), name="dial")
+        await until(lambda: "the certificate was revoked" in errors(caplog).get("Revoked", ""), 5.0)
+        assert "the certificate ended at" in errors(caplog)["Revoked"]
+        assert (agent.sessions, agent.removals, place.clusters.recoveries) == ([], [], [])
         (tmp_path / "token").write_text(place.token("one", id_="another"))
         await until(lambda: _connected(place), 10.0)
         assert not dialling.done()
+
+
+async def test_an_agent_whose_cluster_was_removed_hears_it_though_its_certificate_ended(
+    tmp_path: Path,
+) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one")
+        before = await ended(place, agent, since=timedelta(days=300))
+        keys, place.clusters.keys = place.clusters.keys, {}
+        tasks.start(agent.dial.run(before), name="dial")
+        await until(lambda: bool(agent.removals), 5.0)
+        assert "this cluster was removed from the fleet" in agent.removals[0]
+        assert "this cluster was removed from the fleet" in agent.dial.problem
+        # It goes on asking: a Cluster that is brought back from a backup has its agent again.
+        place.clusters.keys = keys
+        await until(lambda: _connected(place) and not agent.dial.problem, 10.0)
+
+
+async def test_an_agent_whose_session_is_refused_because_its_cluster_was_removed_hears_it(
+    tmp_path: Path,
+) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one")
+        tasks.start(agent.dial.run(await agent.dial.identify()), name="dial")
+        await until(lambda: _connected(place) and not agent.dial.problem, 5.0)
+        place.clusters.removed = True
+        await until(lambda: "was removed" in agent.dial.problem and bool(agent.removals), 5.0)
+
+
+@pytest.mark.parametrize("days", [2, -2], ids=["fast", "slow"])
+async def test_a_clock_that_is_wrong_in_the_cluster_costs_neither_the_session_nor_writes(
+    tmp_path: Path, days: int
+) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one", fast=timedelta(days=days))
+        credentials = await agent.dial.identify()
+        tasks.start(agent.dial.run(credentials), name="dial")
+        await until(lambda: _connected(place), 5.0)
+        await asyncio.sleep(1.0)
+        assert _connected(place)
+        assert place.clusters.recoveries == []
+        assert len(place.clusters.renewals) <= 1
+        assert (await place.kept("one")).key == credentials.key
+
+
+async def test_a_certificate_that_ended_by_the_hubs_clock_alone_is_recovered(tmp_path: Path) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one", fast=-timedelta(hours=1, minutes=30))
+        before = await ended(place, agent)
+        assert before.is_good_at(place.clock.now() - timedelta(hours=1, minutes=30))
+        tasks.start(agent.dial.run(before), name="dial")
+        await until(lambda: _connected(place), 10.0)
+        assert len(place.clusters.recoveries) == 1
+
+
+async def test_a_hub_that_does_not_answer_is_not_taken_for_one_that_refuses_the_certificate(
+    tmp_path: Path,
+) -> None:
+    async with listening() as place, Tasks() as tasks:
+        agent = await dialled(place, tmp_path, "one")
+        credentials = await agent.dial.identify()
+        await place.gateway.stop()
+        dialling = tasks.start(agent.dial.run(credentials), name="dial")
+        await until(lambda: len(agent.sessions) > 4, 10.0)
+        assert not dialling.done()
+        assert (await place.kept("one")) == credentials
+
+
+async def test_a_proof_serves_the_call_that_asked_for_it_alone() -> None:
+    async with listening() as place:
+        one = await place.enrolled("one")
+        async with challenged(place) as (call, nonce), challenged(place) as (other, _):
+            proof = _proof(one, nonce)
+            await other.write(proof)
+            with pytest.raises(grpc.aio.AioRpcError, match="NotProven"):
+                await other.read()
+            await call.write(proof)
+            assert (await call.read()).renewed.certificate
+        assert len(place.clusters.recoveries) == 1
+
+
+def _proof(mine: Credentials, nonce: bytes) -> link_pb2.Proof:
+    signature = mine.sign(statement(nonce, mine.certificate, "127.0.0.1"))
+    return link_pb2.Proof(certificate=mine.certificate, server="127.0.0.1", signature=signature)
+
+
+@asynccontextmanager
+async def challenged(place: Place) -> AsyncIterator[tuple[Any, bytes]]:
+    """Ask for a challenge, and leave it unanswered."""
+    tls = grpc.ssl_channel_credentials(place.authority.certificate)
+    async with grpc.aio.secure_channel(place.enrol_address, tls) as channel:
+        call = link_pb2_grpc.EnrolmentStub(channel).Recover()
+        yield call, (await call.read()).challenge.nonce
+
+
+async def test_a_challenge_is_answered_soon_or_never() -> None:
+    async with listening(door=DoorSettings(proof_s=0.2, refusal_s=0.0)) as place:
+        one = await place.enrolled("one")
+        async with challenged(place) as (call, nonce):
+            with pytest.raises(grpc.aio.AioRpcError, match="TooLate"):
+                await call.read()
+            with pytest.raises(asyncio.InvalidStateError):
+                await call.write(_proof(one, nonce))
+        assert place.clusters.recoveries == []
+
+
+async def test_unanswered_challenges_leave_room_for_join_tokens() -> None:
+    async with listening(door=DoorSettings(max_calls=4, max_recoveries=2)) as place:
+        one = await place.enrolled("one")
+        async with challenged(place), challenged(place):
+            with pytest.raises(Broken, match="ask again") as busy:
+                await recover(
+                    place.enrol_address, replace(one, certificate=_long_ended(place, one)), timeout_s=5.0
+                )
+            assert busy.value.reason == "RESOURCE_EXHAUSTED"
+            await place.enrolled("other")
+        assert await recover(
+            place.enrol_address, replace(one, certificate=_long_ended(place, one)), timeout_s=5.0
+        )
+
+
+def _long_ended(place: Place, mine: Credentials) -> bytes:
+    then = place.clock.now() - timedelta(days=9)
+    return place.authority.issue_agent(mine.request(), ONE, now=then, lifetime=timedelta(hours=1)).certificate
+
+
+async def test_a_call_to_the_open_door_that_never_says_what_it_wants_ends() -> None:
+    async with listening(door=DoorSettings(idle_s=0.2)) as place:
+        tls = grpc.ssl_channel_credentials(place.authority.certificate)
+        async with grpc.aio.secure_channel(place.enrol_address, tls) as channel:
+            call = channel.stream_unary("/cartwheel.v1.Enrolment/Enroll")()
+            await call.wait_for_connection()
+            with pytest.raises(grpc.aio.AioRpcError):
+                async with asyncio.timeout(8.0):
+                    await call
 
 
 async def test_an_api_server_that_fails_for_a_while_stops_neither_enrolment_nor_sessions(

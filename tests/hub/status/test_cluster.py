@@ -84,6 +84,7 @@ def test_an_agent_that_was_away_until_its_certificate_ended_is_enrolled_no_more(
     assert conditions(found)["Enrolled"] == ("True", "KeyRegistered")
     found = status(presence=away(120), one=one, later_s=3600)
     assert conditions(found)["Enrolled"] == ("False", "CertificateExpired")
+    assert any("recovers by itself when it comes back" in one.message for one in found.conditions)
 
 
 def test_a_short_absence_changes_nothing() -> None:
