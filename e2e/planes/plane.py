@@ -300,9 +300,17 @@ class Plane:
         file.write_text(json.dumps(value))
         file.chmod(0o600)
 
-    def _call(self, path: str, body: dict[str, Any] | None = None) -> bytes:
+    def read(self, path: str, accept: str = "application/json") -> bytes:
+        """Return what the API server answers root at a path. Raises OSError."""
+        return self._call(path, accept=accept)
+
+    def _call(self, path: str, body: dict[str, Any] | None = None, accept: str = "application/json") -> bytes:
         """Ask the API server as root; kubectl would need a second for each of the first calls."""
-        headers = {"Authorization": f"Bearer {self._tokens['root']}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self._tokens['root']}",
+            "Content-Type": "application/json",
+            "Accept": accept,
+        }
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.server + path, data=data, headers=headers)
         context = ssl.create_default_context(cafile=str(self.ca))

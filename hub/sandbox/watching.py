@@ -1,0 +1,129 @@
+"""Watches: the changes of a collection as events, with initial events and bookmarks where they are asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+
+from agent.kit.clock import Clock
+from agent.kube.api import Object, Resource
+from hub.sandbox.listing import refused_option, selector_of, too_new, version_asked
+from hub.sandbox.refusals import expired
+from hub.sandbox.selectors import Selector
+from hub.sandbox.storage import Change, Storage, TooOld
+from hub.sandbox.wire import Request
+
+BOOKMARK_S = 60.0
+DEFAULT_TIMEOUT_S = 1800.0
+_INITIAL_END = "k8s.io/initial-events-end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What is watched, and how an object is shown."""
+
+    resource: Resource
+    namespace: str
+    selects: Selector
+    name: str
+    version: int
+    has_initial_events: bool
+    tells_end_of_initial: bool
+    has_bookmarks: bool
+    timeout_s: float
+    shows: Callable[[Object], Object]
+
+    def concerns(self, namespace: str, name: str) -> bool:
+        return self.namespace in ("", namespace) and self.name in ("", name)
+
+
+def watch_of(
+    request: Request,
+    resource: Resource,
+    namespace: str,
+    *,
+    storage: Storage,
+    shows: Callable[[Object], Object],
+    name: str = "",
+) -> Watch:
+    """Read what a request wants to watch. Raises Refused."""
+    version = version_asked(request)
+    if version > storage.version:
+        raise too_new(version, storage.version)
+    wanted = request.asked("sendInitialEvents")
+    if wanted and request.asked("resourceVersionMatch") != "NotOlderThan":
+        raise refused_option(
+            "resourceVersionMatch",
+            "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        )
+    has_bookmarks = request.is_asked("allowWatchBookmarks")
+    sends = request.is_asked("sendInitialEvents")
+    timeout = request.asked("timeoutSeconds")
+    return Watch(
+        resource=resource,
+        namespace=namespace,
+        selects=selector_of(request, resource),
+        name=name,
+        version=version or storage.version,
+        has_initial_events=sends if wanted else not version,
+        tells_end_of_initial=sends and has_bookmarks,
+        has_bookmarks=has_bookmarks,
+        timeout_s=float(timeout) if timeout.isdecimal() and int(timeout) else DEFAULT_TIMEOUT_S,
+        shows=shows,
+    )
+
+
+async def events(watch: Watch, storage: Storage, clock: Clock) -> AsyncIterator[Object]:
+    """Yield the events of a watch until its time is over, or its kind is served no more."""
+    kind = (watch.resource.group, watch.resource.plural)
+    version = watch.version
+    if watch.has_initial_events:
+        version = storage.version
+        for (namespace, name), value in storage.all(kind, watch.namespace):
+            if watch.concerns(namespace, name) and watch.selects(value):
+                yield {"type": "ADDED", "object": watch.shows(value)}
+        if watch.tells_end_of_initial:
+            yield _bookmark(watch, version, {_INITIAL_END: "true"})
+    end_s = clock.monotonic_s() + watch.timeout_s
+    while (left_s := end_s - clock.monotonic_s()) > 0:
+        news = storage.news(kind)
+        try:
+            changes = storage.since(kind, version)
+        except TooOld as problem:
+            yield {"type": "ERROR", "object": expired(str(problem)).status}
+            return
+        for change in changes:
+            version = change.version
+            if (event := _event(watch, change)) is not None:
+                yield event
+        if changes:
+            continue
+        try:
+            async with asyncio.timeout(min(left_s, BOOKMARK_S)):
+                await news.wait()
+        except TimeoutError:
+            # Nothing of this kind is newer than what every version up to now has.
+            version = storage.version
+            if watch.has_bookmarks:
+                yield _bookmark(watch, version)
+
+
+def _event(watch: Watch, change: Change) -> Object | None:
+    """Return what a watch says of a change; an object that stops being selected is deleted to it."""
+    if not watch.concerns(*change.place):
+        return None
+    before, after = change.before, change.after
+    was = before is not None and watch.selects(before)
+    if after is not None and watch.selects(after):
+        return {"type": "MODIFIED" if was else "ADDED", "object": watch.shows(after)}
+    if not was or before is None:
+        return None
+    last = {**before, "metadata": {**before["metadata"], "resourceVersion": str(change.version)}}
+    return {"type": "DELETED", "object": watch.shows(last)}
+
+
+def _bookmark(watch: Watch, version: int, annotations: Mapping[str, str] | None = None) -> Object:
+    metadata: Object = {"resourceVersion": str(version)}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    shown = {"kind": watch.resource.kind, "apiVersion": watch.resource.api_version, "metadata": metadata}
+    return {"type": "BOOKMARK", "object": shown}
