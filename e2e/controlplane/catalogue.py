@@ -19,7 +19,7 @@ def catalogue_of(plane: Plane) -> list[dict[str, Any]]:
         {
             "group": group["metadata"].get("name", ""),
             "version": version["version"],
-            "resources": [_resource(one) for one in version["resources"]],
+            "resources": _resources(plane, group["metadata"].get("name", ""), version),
         }
         for document in documents
         for group in document["items"]
@@ -33,7 +33,15 @@ def written(catalogue: list[dict[str, Any]]) -> str:
     return json.dumps(catalogue, indent=1) + "\n"
 
 
-def _resource(raw: dict[str, Any]) -> dict[str, Any]:
+def _resources(plane: Plane, group: str, version: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the resources of a version; in which version each is stored only the old form of discovery tells, by a hash."""
+    path = f"/apis/{group}/{version['version']}" if group else f"/api/{version['version']}"
+    old = json.loads(plane.read(path))["resources"]
+    hashes = {one["name"]: one.get("storageVersionHash", "") for one in old}
+    return [_resource(one, hashes[one["resource"]]) for one in version["resources"]]
+
+
+def _resource(raw: dict[str, Any], storage_hash: str) -> dict[str, Any]:
     return {
         "plural": raw["resource"],
         "singular": raw["singularResource"],
@@ -42,6 +50,7 @@ def _resource(raw: dict[str, Any]) -> dict[str, Any]:
         "verbs": raw["verbs"],
         "short_names": raw.get("shortNames", []),
         "categories": raw.get("categories", []),
+        "storage_hash": storage_hash,
         "subresources": [_subresource(one) for one in raw.get("subresources", ())],
     }
 

@@ -29,13 +29,14 @@ def built_in() -> tuple["Served", ...]:
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """One resource in one version, with all that discovery tells of it."""
+    """One resource in one version, with all that discovery tells of it. `storage_hash` names the version in which it is stored."""
 
     resource: Resource
     singular: str
     verbs: tuple[str, ...]
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    storage_hash: str = ""
     subresources: tuple[Subresource, ...] = ()
     is_custom: bool = False
 
@@ -52,6 +53,7 @@ class _Entry(msgspec.Struct, frozen=True):
     verbs: tuple[str, ...]
     short_names: tuple[str, ...]
     categories: tuple[str, ...]
+    storage_hash: str
     subresources: tuple[Subresource, ...]
 
 
@@ -74,5 +76,6 @@ class _Group(msgspec.Struct, frozen=True):
                 verbs=one.verbs,
                 short_names=one.short_names,
                 categories=one.categories,
+                storage_hash=one.storage_hash,
                 subresources=one.subresources,
             )
