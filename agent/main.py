@@ -27,6 +27,7 @@ from agent.kube.discovery import Discovery
 from agent.kube.errors import Forbidden
 from agent.kube.lease import Leadership, LeaseSettings
 from agent.kube.resources import NAMESPACES
+from agent.kube.transport import HttpTransport
 from agent.link.channel import Channel
 from agent.link.dial import Dial, DialSettings
 from agent.link.identity import IdentityStore
@@ -224,10 +225,10 @@ async def run(settings: AgentSettings) -> None:
 async def _run(settings: AgentSettings, telemetry: Telemetry, clock: Clock) -> None:
     access = _access(settings, clock)
     # A client of its own: the lease is renewed whatever the other requests wait for, and taken before anything may be written.
-    leasing = Client(access, clock=clock, user_agent=_USER_AGENT, telemetry=telemetry)
+    leasing = Client(HttpTransport(access), clock=clock, user_agent=_USER_AGENT, telemetry=telemetry)
     leadership = _leadership(settings, leasing, clock)
     client = Client(
-        access,
+        HttpTransport(access),
         clock=clock,
         timeout_s=settings.api_timeout_s,
         watch_timeout_s=settings.watch_timeout_s,
@@ -298,7 +299,7 @@ def enroll_command() -> None:
 
     async def enroll() -> None:
         clock, randomness = SystemClock(), SystemRandomness()
-        async with Client(_access(settings, clock), clock=clock) as client:
+        async with Client(HttpTransport(_access(settings, clock)), clock=clock) as client:
             leadership = _leadership(settings, client, clock)
             await Agent(settings, client, leadership, clock=clock, randomness=randomness).enroll()
 

@@ -22,6 +22,7 @@ from agent.kube.client import Client
 from agent.kube.errors import NotFound
 from agent.kube.lease import Leadership, LeaseSettings
 from agent.kube.resources import SECRETS
+from agent.kube.transport import HttpTransport
 from agent.version import VERSION
 from hub.artifacts.blobs import Blobs
 from hub.artifacts.contents import Contents
@@ -306,7 +307,7 @@ async def serve(settings: Settings) -> None:
 async def _serve(settings: Settings, telemetry: Telemetry, clock: Clock) -> None:
     access = from_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster(clock)
     # A client of its own: the lease is renewed whatever the other requests wait for, and taken before anything may be written.
-    leasing = Client(access, clock=clock, user_agent=_USER_AGENT, telemetry=telemetry)
+    leasing = Client(HttpTransport(access), clock=clock, user_agent=_USER_AGENT, telemetry=telemetry)
     lease = LeaseSettings(
         duration_s=settings.lease_duration_s,
         deadline_s=settings.lease_deadline_s,
@@ -315,7 +316,7 @@ async def _serve(settings: Settings, telemetry: Telemetry, clock: Clock) -> None
     )
     leadership = Leadership(leasing, settings.namespace, LEASE, settings.instance, lease, clock=clock)
     client = Client(
-        access,
+        HttpTransport(access),
         clock=clock,
         timeout_s=settings.api_timeout_s,
         watch_timeout_s=settings.watch_timeout_s,

@@ -1,7 +1,6 @@
-"""The thin client: `Api` over HTTP. Sends manifests' bytes as they are, reads JSON once, maps every refusal to `agent.kube.errors`.
+"""The thin client: `Api` over a transport. Sends manifests' bytes as they are, reads JSON once, maps every refusal to `agent.kube.errors`.
 
-State: a pool of connections for requests, and one connection per watch beside it, so that watches never keep requests waiting.
-Requests that may have taken effect are never sent twice; reads are, once, when a kept-alive connection turns out to be dead.
+State: none but the transport's. A busy server's refusal is waited for; nothing that may have taken effect is sent again.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -9,13 +8,11 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
-import aiohttp
 import msgspec
 
 from agent.kit.clock import Clock
 from agent.kit.loops import still_moving
 from agent.kit.telemetry import Telemetry
-from agent.kube.access import Access
 from agent.kube.api import (
     Applied,
     Change,
@@ -41,6 +38,7 @@ from agent.kube.errors import (
     Unauthorized,
     Unreachable,
 )
+from agent.kube.transport import Outgoing, Reply, Transport
 
 PAGE = 500
 BUSY_ATTEMPTS = 4
@@ -48,7 +46,6 @@ BOOKMARK_S = 60.0
 NO_ANSWER = "<error>"
 """The code of a request that was not answered, as client-go words it."""
 WATCH_GRACE_S = 5.0
-MAX_LINE_BYTES = 64 << 20
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: BadRequest,
     401: Unauthorized,
@@ -98,12 +95,11 @@ class Client:
 
     def __init__(
         self,
-        access: Access,
+        transport: Transport,
         *,
         clock: Clock,
         timeout_s: float = 30.0,
         watch_timeout_s: float = 300.0,
-        connections: int = 64,
         user_agent: str = "cartwheel",
         may_write: Callable[[], bool] = _always,
         telemetry: Telemetry | None = None,
@@ -111,19 +107,14 @@ class Client:
         self._requests = (telemetry or Telemetry()).counter(
             "rest_client_requests", "Requests to the API server.", verb=(), method=(), code=()
         )
-        self._access = access
+        self._transport = transport
         self._clock = clock
         self._may_write = may_write
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._timeout_s = timeout_s
         self._watch_timeout_s = watch_timeout_s
         # Bookmarks come about once a minute, and the server ends the watch in time; only a frozen one is silent for longer.
-        self._watch_timeout = aiohttp.ClientTimeout(
-            total=None, sock_read=min(watch_timeout_s + WATCH_GRACE_S, BOOKMARK_S * 2)
-        )
-        self._connections = connections
+        self._silence_s = min(watch_timeout_s + WATCH_GRACE_S, BOOKMARK_S * 2)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json"}
-        self._session: aiohttp.ClientSession | None = None
-        self._watching: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,10 +126,7 @@ class Client:
 
     async def close(self) -> None:
         """Close all connections."""
-        for session in (self._session, self._watching):
-            if session is not None:
-                await session.close()
-        self._session = self._watching = None
+        await self._transport.close()
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object:
         return _object(await self._send(Verb.GET, resource.path(namespace, name)))
@@ -186,20 +174,18 @@ class Client:
             "timeoutSeconds": str(max(int(self._watch_timeout_s), 1)),
         }
         path = resource.path(namespace)
+        request = Outgoing(method="GET", path=path, query=query, headers=self._headers)
         try:
-            if self._watching is None:
-                self._watching = self._connected(limit=0)
-            async with self._request(
-                self._watching, "GET", path, query, timeout=self._watch_timeout
-            ) as answer:
+            async with self._transport.stream(request, silence_s=self._silence_s) as answer:
                 self._count(Verb.WATCH, answer.status)
                 if answer.status >= 400:
-                    raise _refusal("watch", path, answer, await answer.read())
-                async for line in _lines(answer.content):
+                    refusal = Reply(status=answer.status, headers=answer.headers, body=await answer.read())
+                    raise _refusal("watch", path, refusal)
+                async for line in answer:
                     yield _watch_event(path, line)
-        except (TimeoutError, aiohttp.ClientError, OSError) as problem:
+        except Unreachable:
             self._count(Verb.WATCH, NO_ANSWER)
-            raise Unreachable(f"watch {path}: {_text(problem)}") from problem
+            raise
 
     async def create(
         self, resource: Resource, namespace: str, value: Mapping[str, Any], *, field_manager: str
@@ -302,67 +288,24 @@ class Client:
     async def _once(
         self, verb: Verb, path: str, query: Mapping[str, str], body: bytes | None, content_type: str
     ) -> tuple[int, bytes]:
-        method = verb.method
-        again = method == "GET"
         # Asked at the last moment: a process that was stopped goes on in the middle, long after another took its place.
-        if method != "GET" and not self._may_write():
-            raise NotActing(f"{method} {path}: not sent, since another process may be acting")
-        if self._session is None:
-            self._session = self._connected(limit=self._connections)
-        while True:
-            try:
-                async with self._request(
-                    self._session,
-                    method,
-                    path,
-                    query,
-                    body=body,
-                    content_type=content_type,
-                    timeout=self._timeout,
-                ) as answer:
-                    data = await answer.read()
-                    self._count(verb, answer.status)
-                    if answer.status >= 400:
-                        raise _refusal(method, path, answer, data)
-                    return answer.status, data
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
-                self._count(verb, NO_ANSWER)
-                # A kept-alive connection was closed under us; a read does no harm twice.
-                if not again or isinstance(problem, aiohttp.ClientConnectorError):
-                    raise Unreachable(f"{method} {path}: {_text(problem)}") from problem
-                again = False
-            except (TimeoutError, aiohttp.ClientError, OSError) as problem:
-                self._count(verb, NO_ANSWER)
-                raise Unreachable(f"{method} {path}: {_text(problem)}") from problem
+        if verb.method != "GET" and not self._may_write():
+            raise NotActing(f"{verb.method} {path}: not sent, since another process may be acting")
+        headers = self._headers | ({"Content-Type": content_type} if body is not None else {})
+        request = Outgoing(method=verb.method, path=path, query=query, headers=headers, body=body)
+        try:
+            reply = await self._transport.send(request, timeout_s=self._timeout_s)
+        except Unreachable:
+            self._count(verb, NO_ANSWER)
+            raise
+        self._count(verb, reply.status)
+        if reply.status >= 400:
+            raise _refusal(verb.method, path, reply)
+        return reply.status, reply.body
 
     def _count(self, verb: Verb, code: int | str) -> None:
         self._requests.labels(verb, verb.method, code).inc()
         still_moving()
-
-    def _connected(self, *, limit: int) -> aiohttp.ClientSession:
-        """Make a pool; only when it is needed, because it belongs to the running loop. Nothing of the environment is to come between."""
-        connector = aiohttp.TCPConnector(limit=limit, ssl=self._access.tls or True)
-        return aiohttp.ClientSession(connector=connector, trust_env=False)
-
-    def _request(
-        self,
-        session: aiohttp.ClientSession,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        *,
-        body: bytes | None = None,
-        content_type: str = "application/json",
-        timeout: aiohttp.ClientTimeout,
-    ) -> Any:
-        headers = dict(self._headers)
-        if authorization := self._access.authorization():
-            headers["Authorization"] = authorization
-        if body is not None:
-            headers["Content-Type"] = content_type
-        return session.request(
-            method, self._access.server + path, params=query, data=body, headers=headers, timeout=timeout
-        )
 
 
 def _selectors(label: str, field: str) -> dict[str, str]:
@@ -377,20 +320,6 @@ def _object(data: bytes) -> Object:
         raise ServerFailed(
             f"the API server's answer is no object: {problem}", status=200, reason="Malformed"
         ) from problem
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Cut a stream into lines of any length."""
-    rest = bytearray()
-    async for chunk in content.iter_any():
-        rest += chunk
-        *lines, tail = rest.split(b"\n")
-        for line in lines:
-            if line:
-                yield bytes(line)
-        rest = tail
-        if len(rest) > MAX_LINE_BYTES:
-            raise Unreachable(f"the API server sent a watch event of more than {MAX_LINE_BYTES} bytes")
 
 
 def _watch_event(path: str, line: bytes) -> WatchEvent:
@@ -409,16 +338,16 @@ def _watch_event(path: str, line: bytes) -> WatchEvent:
         ) from problem
 
 
-def _refusal(doing: str, path: str, answer: aiohttp.ClientResponse, data: bytes) -> ApiError:
+def _refusal(doing: str, path: str, reply: Reply) -> ApiError:
     try:
-        status = _object(data)
+        status = _object(reply.body)
     except ServerFailed:
-        status = {"message": data[:300].decode(errors="replace").strip()}
+        status = {"message": reply.body[:300].decode(errors="replace").strip()}
     if not isinstance(status.get("details"), dict):
         status["details"] = {}
-    if after := answer.headers.get("Retry-After", ""):
+    if after := reply.headers.get("retry-after", ""):
         status["details"].setdefault("retryAfterSeconds", float(after) if after.isdecimal() else 1.0)
-    return _error(f"{doing} {path}", answer.status, status)
+    return _error(f"{doing} {path}", reply.status, status)
 
 
 def _error(doing: str, code: int, status: Mapping[str, Any]) -> ApiError:
@@ -436,7 +365,3 @@ def _error(doing: str, code: int, status: Mapping[str, Any]) -> ApiError:
         # The server's words alone do not say what was asked of which object.
         message = f"{doing}: {message}"
     return kind(message, status=code, reason=reason, causes=causes)
-
-
-def _text(problem: Exception) -> str:
-    return str(problem) or type(problem).__name__

@@ -20,6 +20,7 @@ from agent.kube.api import PatchType, Resource
 from agent.kube.client import Client
 from agent.kube.errors import AlreadyExists
 from agent.kube.resources import CONFIG_MAPS, NAMESPACES
+from agent.kube.transport import HttpTransport
 from agent.kube.watch import Follower, Mirror
 from e2e.bench import load
 from e2e.bench.figure import say
@@ -77,7 +78,7 @@ class Ground:
         self.repository = git.repository(load.SOURCE)
         self.url = git.url(load.SOURCE)
         self.client = Client(
-            from_kubeconfig(str(plane.kubeconfig())), clock=SystemClock(), user_agent="bench"
+            HttpTransport(from_kubeconfig(str(plane.kubeconfig()))), clock=SystemClock(), user_agent="bench"
         )
         self.pids = {
             "hub": plane.pods.pid(SYSTEM, "app.kubernetes.io/name=cartwheel-hub"),

@@ -14,6 +14,7 @@ from agent.kube.client import Client
 from agent.kube.errors import Expired, Unreachable
 from agent.kube.lease import Leadership, LeaseSettings
 from agent.kube.resources import CONFIG_MAPS
+from agent.kube.transport import HttpTransport
 from agent.kube.watch import Follower, Mirror
 from e2e.planes.plane import Plane
 
@@ -31,7 +32,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
 @pytest.fixture
 async def client(plane: Plane) -> AsyncIterator[Client]:
     access = from_kubeconfig(str(plane.kubeconfig()))
-    async with Client(access, clock=SystemClock(), timeout_s=5.0) as client:
+    async with Client(HttpTransport(access), clock=SystemClock(), timeout_s=5.0) as client:
         yield client
 
 

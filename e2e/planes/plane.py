@@ -3,7 +3,7 @@
     with Plane("east", folder) as plane:                       # folder: best in memory, /dev/shm/...
         plane.kubectl("apply", "-f", "-", input=text)
         plane.get("deployment", "web", "-n", "shop")           # values, or None
-        Client(from_kubeconfig(str(plane.kubeconfig())), clock=SystemClock())
+        Client(HttpTransport(from_kubeconfig(str(plane.kubeconfig()))), clock=SystemClock())
         restricted = plane.restrict("reader", "shop")          # kubeconfig of a service account with rights in one namespace
         plane.kill_apiserver(); plane.restart_apiserver()      # the data stays
         plane.freeze(); plane.thaw()

@@ -16,6 +16,7 @@ from agent.desk import Desk
 from agent.kit.clock import SystemClock
 from agent.kube.access import from_kubeconfig
 from agent.kube.client import Client
+from agent.kube.transport import HttpTransport
 from agent.link.channel import Broken, Channel, EnrolmentRefused, enroll
 from agent.link.identity import Credentials
 from agent.model.names import ClusterId, Digest
@@ -343,7 +344,7 @@ def on_desk(plane: Plane, place: str) -> list[Digest]:
 
     async def read() -> list[Digest]:
         access = from_kubeconfig(str(plane.kubeconfig()))
-        async with Client(access, clock=SystemClock(), may_write=lambda: False) as client:
+        async with Client(HttpTransport(access), clock=SystemClock(), may_write=lambda: False) as client:
             desk = Desk(client, SYSTEM)
             await desk.load()
             return [

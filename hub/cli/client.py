@@ -147,8 +147,10 @@ async def connect(kubeconfig: str | None, context: str | None) -> AsyncIterator[
     # The kubernetes package reads kubeconfigs and is slow to load; commands that reach no cluster do without.
     from agent.kube.access import from_kubeconfig
     from agent.kube.client import Client
+    from agent.kube.transport import HttpTransport
 
-    async with Client(from_kubeconfig(kubeconfig, context), clock=SystemClock(), user_agent="hub-cli") as api:
+    transport = HttpTransport(from_kubeconfig(kubeconfig, context))
+    async with Client(transport, clock=SystemClock(), user_agent="hub-cli") as api:
         yield api
 
 

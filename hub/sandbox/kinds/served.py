@@ -50,7 +50,8 @@ class Kinds:
             if version not in known:
                 known.append(version)
         custom = [
-            Group(name=name, versions=tuple(sorted(found, key=rank))) for name, found in sorted(versions.items())
+            Group(name=name, versions=tuple(sorted(found, key=rank)))
+            for name, found in sorted(versions.items())
         ]
         return (*_built_in_groups(), *custom)
 
@@ -65,9 +66,7 @@ class Kinds:
 
     def remove(self, group: str, plural: str) -> None:
         """Serve a custom kind no more, in no version."""
-        self._custom = {
-            key: one for key, one in self._custom.items() if (key[0], key[2]) != (group, plural)
-        }
+        self._custom = {key: one for key, one in self._custom.items() if (key[0], key[2]) != (group, plural)}
 
 
 def rank(version: str) -> tuple[int, int, int, str]:

@@ -17,6 +17,7 @@ from agent.kube.access import Access
 from agent.kube.api import Change, PatchType, Propagation
 from agent.kube.client import Client
 from agent.kube.resources import CONFIG_MAPS, DEPLOYMENTS
+from agent.kube.transport import HttpTransport
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -54,7 +55,7 @@ class Server:
 
 
 @asynccontextmanager
-async def served(server: Server, **settings: Any) -> AsyncIterator[Client]:
+async def served(server: Server, *, connections: int = 64, **settings: Any) -> AsyncIterator[Client]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.answer)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -64,7 +65,8 @@ async def served(server: Server, **settings: Any) -> AsyncIterator[Client]:
     port = runner.addresses[0][1]
     access = Access(server=f"http://127.0.0.1:{port}", tls=None, authorization=lambda: "Bearer secret")
     try:
-        async with Client(access, clock=server.clock, **settings) as client:
+        transport = HttpTransport(access, connections=connections)
+        async with Client(transport, clock=server.clock, **settings) as client:
             yield client
     finally:
         await runner.cleanup()
@@ -276,7 +278,7 @@ async def test_a_silent_server_is_unreachable_after_the_timeout() -> None:
 
 async def test_nobody_listening_is_unreachable() -> None:
     access = Access(server="http://127.0.0.1:1", tls=None, authorization=lambda: "")
-    async with Client(access, clock=SystemClock()) as client:
+    async with Client(HttpTransport(access), clock=SystemClock()) as client:
         with pytest.raises(errors.Unreachable, match="GET /version"):
             await client.read("/version")
 
@@ -366,8 +368,6 @@ async def test_every_answer_is_counted_by_verb_and_code_and_no_answer_as_that() 
         says({"kind": "ConfigMap"}),
         says({"kind": "ConfigMap"}, 201),
         refuses(409, "Conflict"),
-        breaks,
-        breaks,
         says({"kind": "ConfigMap"}),
         page("a", token="more"),
         page("b"),
@@ -392,7 +392,6 @@ async def test_every_answer_is_counted_by_verb_and_code_and_no_answer_as_that() 
         ("dry-run", "PATCH", "200"): 1,
         ("apply", "PATCH", "201"): 1,
         ("delete", "DELETE", "409"): 1,
-        ("get", "GET", "<error>"): 1,
         ("get", "GET", "200"): 1,
         ("list", "GET", "200"): 2,
         ("create", "POST", "<error>"): 1,
