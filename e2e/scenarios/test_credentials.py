@@ -4,7 +4,8 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -17,12 +18,13 @@ from agent.kit.clock import SystemClock
 from agent.kube.access import from_kubeconfig
 from agent.kube.client import Client
 from agent.kube.transport import HttpTransport
-from agent.link.channel import Broken, Channel, EnrolmentRefused, enroll
+from agent.link.channel import Broken, Channel, EnrolmentRefused, enroll, recover
 from agent.link.identity import Credentials
-from agent.model.names import ClusterId, Digest
+from agent.model.names import Digest
 from e2e.planes.plane import Plane
-from e2e.scenarios.fleet import AGENT, SYSTEM, Fleet, namespace_manifest
+from e2e.scenarios.fleet import AGENT, SYSTEM, Fleet, config_map, namespace_manifest
 from e2e.servers.git_http import GitHttp
+from e2e.servers.repository import Repository
 from hub.gateway.ca import Authority
 
 IDENTITY = "cartwheel-agent-identity"
@@ -63,10 +65,7 @@ class Spare:
         """Give the agent another identity, none when there is nothing in it, and start it anew."""
         self.plane.kubectl("delete", "secret", IDENTITY, "-n", self.name, "--ignore-not-found")
         if identity:
-            data = {name: base64.b64encode(one).decode() for name, one in identity.items()}
-            metadata = {"name": IDENTITY, "namespace": self.name}
-            value = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
-            self.plane.kubectl("apply", "-f", "-", input=json.dumps(value))
+            put_identity(self.plane, self.name, identity)
         self.plane.pods.kill9(self.name, AGENT)
 
     def bring(self, token: str) -> None:
@@ -109,10 +108,23 @@ def logged(plane: Plane, namespace: str, pod: str, since: datetime, reason: str 
     return [one for one in lines if time_of(one) >= since and (not reason or one.get("reason") == reason)]
 
 
+def events(spare: Spare, since: datetime) -> set[str]:
+    """Return what the agent says that has happened since then."""
+    return {one["event"] for one in logged(spare.plane, spare.name, "cartwheel-agent", since)}
+
+
 def secret(plane: Plane, namespace: str, name: str) -> dict[str, bytes]:
     """Return what a Secret holds."""
     data = plane.get("secret", name, "-n", namespace)["data"]
     return {key: base64.b64decode(text) for key, text in data.items()}
+
+
+def put_identity(plane: Plane, namespace: str, identity: Mapping[str, bytes]) -> None:
+    """Have an agent's identity in a namespace."""
+    data = {name: base64.b64encode(one).decode() for name, one in identity.items()}
+    metadata = {"name": IDENTITY, "namespace": namespace}
+    value = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+    plane.kubectl("apply", "-f", "-", input=json.dumps(value))
 
 
 def credentials(identity: Mapping[str, bytes]) -> Credentials:
@@ -191,52 +203,186 @@ def test_another_clusters_certificate_is_refused_and_takes_nothing_from_it(spare
     assert fleet.condition("cluster", "east", "Connected")[0] == "True"
 
 
-def test_an_ended_certificate_is_refused_until_the_cluster_is_added_again(spare: Spare) -> None:
-    fleet, own = spare.fleet, spare.identity()
+def ended(spare: Spare, own: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return an identity as it is when its agent was away for longer than its certificate lasts, and its join token with it."""
+    fleet, then = spare.fleet, datetime.now(UTC) - timedelta(hours=2)
     ca = secret(fleet.management, SYSTEM, "cartwheel-ca")
-    then, cluster = datetime.now(UTC) - timedelta(hours=2), spare.cluster()
-    ended = Authority(ca["ca.crt"], ca["ca.key"]).issue_agent(
-        credentials(own).request(), ClusterId(cluster["spec"]["id"]), now=then, lifetime=timedelta(hours=1)
+    issued = Authority(ca["ca.crt"], ca["ca.key"]).issue_agent(
+        credentials(own).request(),
+        credentials(own).cluster,
+        now=then,
+        lifetime=timedelta(hours=1),
     )
-    # As it is when an agent was away for longer than its certificate lasts.
-    status = {"certificate": {"notAfter": f"{ended.not_after:%Y-%m-%dT%H:%M:%SZ}"}}
-    patch = json.dumps({"status": status})
-    fleet.management.kubectl(
-        "patch",
-        "cluster",
-        spare.name,
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        patch,
-        "-n",
-        "flux-system",
-    )
-    age_token(spare, own["token-id"].decode(), then)
-    since = datetime.now(UTC)
-    spare.become({**own, "tls.crt": ended.certificate})
-    spare.until_refused(since, "CertificateExpired", "TokenUsed", spare.name)
-    with pytest.raises(Broken):
-        called(
-            fleet,
-            credentials({**own, "tls.crt": ended.certificate}),
-            fetching(NOTHING),
+    used = json.dumps({"stringData": {"used-at": f"{then:%Y-%m-%dT%H:%M:%SZ}"}})
+    name = f"cartwheel-join-{own['token-id'].decode()}"
+    fleet.management.kubectl("patch", "secret", name, "-p", used, "-n", SYSTEM)
+    return {**own, "tls.crt": issued.certificate}
+
+
+@contextmanager
+def lifetime(fleet: Fleet, seconds: int) -> Iterator[None]:
+    """Have the hub issue certificates that last so long, by its setting."""
+
+    def change(setting: str) -> None:
+        fleet.management.kubectl("set", "env", "deployment/cartwheel-hub", setting, "-n", SYSTEM)
+        fleet.management.kubectl(
+            "rollout", "status", "deployment/cartwheel-hub", "-n", SYSTEM, "--timeout=60s"
         )
-    fleet.until(
-        lambda: fleet.condition("cluster", spare.name, "Enrolled")[:2] == ("False", "CertificateExpired"),
-        lambda: str(spare.cluster()["status"]),
-        timeout_s=60.0,
-    )
-    spare.add()
+
+    change(f"CARTWHEEL_CERTIFICATE_LIFETIME_S={seconds}")
+    try:
+        yield
+    finally:
+        change("CARTWHEEL_CERTIFICATE_LIFETIME_S-")
+
+
+RESOURCES = """\
+apiVersion: fleet.cartwheel.dev/v1alpha1
+kind: Fleet
+metadata: {{name: {fleet}, namespace: flux-system}}
+spec: {{clusterSelector: {{matchLabels: {{{label}}}}}}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {{name: {id}, namespace: flux-system}}
+spec: {{interval: 1m, url: "{url}", ref: {{branch: main}}}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: {id}, namespace: flux-system, labels: {{fleet.cartwheel.dev/fleet: {fleet}}}}}
+spec: {{interval: 10m, prune: true, sourceRef: {{kind: GitRepository, name: {id}}}}}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A ConfigMap that is delivered to the spare cluster, into its agent's namespace."""
+
+    spare: Spare
+    repository: Repository
+
+    def commit(self, text: str) -> str:
+        """Change it, and have that fetched."""
+        name = self.spare.name
+        commit = self.repository.commit({"a.yaml": config_map("a", name, text=text)}, "Change")
+        self.spare.fleet.hub("reconcile", "source", "git", name)
+        return commit
+
+    @property
+    def text(self) -> str:
+        found = self.spare.plane.get("configmap", "a", "-n", self.spare.name) or {"data": {"text": ""}}
+        return str(found["data"]["text"])
+
+    def delete(self) -> None:
+        """Delete it in the cluster."""
+        self.spare.plane.kubectl("delete", "configmap", "a", "-n", self.spare.name)
+
+
+@pytest.fixture
+def delivered(spare: Spare, git_server: GitHttp) -> Iterator[Delivered]:
+    fleet, name = spare.fleet, spare.name
+    repository = git_server.repository(name)
+    repository.commit({"a.yaml": config_map("a", name, text="one")}, "Begin")
+    fleet.management.kubectl("label", "cluster", name, f"place={name}", "-n", "flux-system")
+    fleet.apply(RESOURCES.format(id=name, fleet=name, label=f"place: {name}", url=git_server.url(name)))
+    found = Delivered(spare=spare, repository=repository)
+    fleet.until_ready(name)
+    assert found.text == "one"
+    yield found
+    kinds = "kustomization,gitrepository,fleet"
+    fleet.management.kubectl("delete", kinds, name, "-n", "flux-system", "--timeout=60s")
+
+
+def test_an_agent_that_is_cut_off_past_the_end_of_its_certificate_guards_and_comes_back_alone(
+    delivered: Delivered,
+) -> None:
+    spare, since = delivered.spare, datetime.now(UTC)
+    fleet, own = spare.fleet, spare.identity()
+    with lifetime(fleet, 20):
+        spare.bring(fleet.hub("cluster", "token", spare.name).strip())
+        fleet.until(
+            lambda: credentials(spare.identity()).lifetime[1] < datetime.now(UTC) + timedelta(minutes=1)
+        )
+        fleet.until(lambda: spare.is_connected, timeout_s=60.0)
+        fleet.management.pods.partition()
+        try:
+            fleet.until(
+                lambda: fleet.condition("cluster", spare.name, "Enrolled")[1] == "CertificateExpired",
+                lambda: str(spare.cluster()["status"]),
+                timeout_s=60.0,
+            )
+            assert "recovers by itself" in fleet.condition("cluster", spare.name, "Enrolled")[2]
+            assert not credentials(spare.identity()).is_good_at(datetime.now(UTC))
+            delivered.delete()
+            fleet.until(lambda: delivered.text == "one")
+            commit = delivered.commit("two")
+        finally:
+            fleet.management.pods.heal()
+        fleet.until(lambda: spare.is_connected, lambda: str(spare.cluster()["status"]), timeout_s=60.0)
+    fleet.until(lambda: delivered.text == "two")
+    fleet.until_ready(spare.name, revision=commit)
+    assert fleet.condition("cluster", spare.name, "Enrolled")[0] == "True"
     assert spare.identity()["tls.key"] == own["tls.key"]
-    assert spare.cluster()["status"]["certificate"]["notAfter"] > f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    assert "recovered" in events(spare, since)
+    fleet.until(lambda: fleet.condition("cluster", "east", "Connected")[0] == "True")
 
 
-def age_token(spare: Spare, token_id: str, then: datetime) -> None:
-    """Have the join token used so long ago that not even the same key may show it again."""
-    patch = json.dumps({"stringData": {"used-at": f"{then:%Y-%m-%dT%H:%M:%SZ}"}})
-    management = spare.fleet.management
-    management.kubectl("patch", "secret", f"cartwheel-join-{token_id}", "-p", patch, "-n", SYSTEM)
+def test_an_ended_certificate_opens_nothing_but_another_one_for_its_key(spare: Spare) -> None:
+    fleet, own = spare.fleet, spare.identity()
+    old = ended(spare, own)
+    with pytest.raises(Broken):
+        called(fleet, credentials(old), fetching(NOTHING))
+    with pytest.raises(EnrolmentRefused) as refused:
+        recovered(fleet, replace(credentials(old), key=new_key().key))
+    assert refused.value.reason == "NotProven"
+    spare.become(old)
+    fleet.until(lambda: spare.identity()["tls.crt"] != old["tls.crt"], timeout_s=60.0)
+    fleet.until(lambda: spare.is_connected, timeout_s=60.0)
+    assert spare.identity()["tls.key"] == own["tls.key"]
+
+
+def recovered(fleet: Fleet, mine: Credentials) -> tuple[bytes, bytes] | None:
+    """Recover a certificate as an agent does."""
+    return asyncio.run(recover(addresses(fleet)[1], mine, timeout_s=10.0))
+
+
+def test_a_revoked_key_recovers_nothing(spare: Spare) -> None:
+    fleet, own = spare.fleet, spare.identity()
+    old = ended(spare, own)
+    enrolled(fleet, fleet.hub("cluster", "token", spare.name).strip(), new_key())
+    since = datetime.now(UTC)
+    spare.become(old)
+    spare.until_refused(since, "Revoked", "Revoked", spare.name)
+    log = spare.plane.pods.logs(spare.name, "cartwheel-agent")
+    assert f"`hub cluster add {spare.name} -n flux-system --context CONTEXT`" in log
+    spare.add()
+
+
+def test_an_agent_that_comes_back_after_its_cluster_was_removed_and_forgotten_stops_guarding(
+    delivered: Delivered,
+) -> None:
+    spare = delivered.spare
+    fleet, plane, old = spare.fleet, spare.plane, ended(spare, spare.identity())
+    since = datetime.now(UTC)
+    where = ("deployment", "cartwheel-agent", "-n", spare.name)
+    plane.kubectl("scale", *where, "--replicas=0")
+    fleet.until(lambda: not spare.is_connected, timeout_s=60.0)
+    fleet.hub("cluster", "remove", spare.name, "--forget")
+    assert spare.cluster() is None
+    put_identity(plane, spare.name, old)
+    plane.kubectl("scale", *where, "--replicas=1")
+
+    fleet.until(lambda: "delivery released" in events(spare, since), timeout_s=60.0)
+    assert logged(plane, spare.name, "cartwheel-agent", since, "ClusterRemoved")
+    pods = plane.get("pods", "-n", spare.name, "-l", AGENT)["items"]
+    assert all(
+        ("Ready", "False") in {(it["type"], it["status"]) for it in one["status"]["conditions"]}
+        for one in pods
+    )
+    assert delivered.text == "one"
+    delivered.delete()
+    fleet.until_quiet()
+    assert delivered.text == ""
 
 
 def test_a_used_token_lets_in_the_key_that_used_it_and_no_other(spare: Spare) -> None:
@@ -291,22 +437,6 @@ def test_a_revoked_certificate_ends_its_session_and_opens_nothing(spare: Spare) 
     assert out.value.reason == "Revoked"
 
 
-RESOURCES = """\
-apiVersion: fleet.cartwheel.dev/v1alpha1
-kind: Fleet
-metadata: {{name: prod, namespace: flux-system}}
-spec: {{clusterSelector: {{matchLabels: {{tier: prod}}}}}}
----
-apiVersion: source.toolkit.fluxcd.io/v1
-kind: GitRepository
-metadata: {{name: {id}, namespace: flux-system}}
-spec: {{interval: 1m, url: "{url}", ref: {{branch: main}}}}
----
-apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata: {{name: {id}, namespace: flux-system, labels: {{fleet.cartwheel.dev/fleet: prod}}}}
-spec: {{interval: 10m, prune: true, sourceRef: {{kind: GitRepository, name: {id}}}}}
-"""
 PASSWORD = """\
 apiVersion: v1
 kind: Secret
@@ -321,7 +451,9 @@ def test_content_is_given_to_the_clusters_whose_assignments_name_it_only(
     fleet, place = spare.fleet, f"{namespace}-work"
     files = {"namespace.yaml": namespace_manifest(place), "password.yaml": PASSWORD.format(place=place)}
     git_server.repository(namespace).commit(files, "Begin")
-    fleet.apply(RESOURCES.format(id=namespace, url=git_server.url(namespace)))
+    fleet.apply(
+        RESOURCES.format(id=namespace, fleet="prod", label="tier: prod", url=git_server.url(namespace))
+    )
     try:
         fleet.until_ready(namespace)
         wanted = on_desk(fleet.workloads["east"], place)
