@@ -738,7 +738,7 @@ async def test_a_challenge_is_answered_soon_or_never() -> None:
         one = await place.enrolled("one")
         async with challenged(place) as (call, nonce):
             with pytest.raises(grpc.aio.AioRpcError, match="TooLate"):
-                await call.read()
+                await asyncio.wait_for(call.read(), 5.0)
             with pytest.raises(asyncio.InvalidStateError):
                 await call.write(_proof(one, nonce))
         assert place.clusters.recoveries == []
