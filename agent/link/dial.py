@@ -157,11 +157,11 @@ class Dial:
         """Guard nothing any more when the hub says that the cluster was removed; it is told again and again, so it may fail."""
         if problem is None or problem.reason != CLUSTER_REMOVED:
             return
-        self._problem = str(problem)
         try:
             await self._removed(str(problem))
         except CartwheelError as unsaved:
             _LOG.warning("still guarding", extra={"reason": unsaved.reason, "error": str(unsaved)})
+        self._problem = str(problem)
 
     async def _hold(self, credentials: Credentials) -> None:
         """Hold one session until it ends, renewing the certificate meanwhile."""

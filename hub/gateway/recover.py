@@ -87,6 +87,7 @@ class Recovery:
             issued = self._authority.issue_again(holder, now=self._clock.now(), lifetime=self._lifetime)
             await self._clusters.recovered(peer, issued)
         except Refusal as refusal:
+            _LOG.info("not recovered", extra={"cluster_id": peer.cluster, "reason": refusal.reason})
             raise RecoveryRefused(str(refusal), reason=refusal.reason) from refusal
         finally:
             self._answering.discard(peer.cluster)
