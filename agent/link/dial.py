@@ -135,7 +135,8 @@ class Dial:
         settings = self._settings
         found = await recover(settings.enrol_address, credentials, timeout_s=settings.call_timeout_s)
         if found is None:
-            _LOG.info("certificate good", extra={"ends": timestamp(credentials.lifetime[1])})
+            times = {"ends": timestamp(credentials.lifetime[1]), "clock": timestamp(self._clock.now())}
+            _LOG.warning("certificate good by the hub's clock", extra=times)
             return credentials
         _LOG.info("recovered", extra={"ended": timestamp(credentials.lifetime[1])})
         return await self._identities.enrolled(credentials, *found)
