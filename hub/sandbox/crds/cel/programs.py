@@ -1,0 +1,141 @@
+"""Compiles rules and evaluates them. A rule is compiled twice: with the types of its schema, which finds what its
+writer did wrong, and without, which is what runs: values are plain JSON.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+from cel_expr_python import cel
+
+from hub.sandbox.crds import schemas
+from hub.sandbox.crds.cel import library, types
+from hub.sandbox.crds.schemas import Schema
+
+_REMEMBERED = 4096
+_OLD = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?<![\w.])oldSelf\b""")
+_OPTIONAL_OLD = "(hasOldSelf__ ? optional.of(oldSelf) : optional.none())"
+_ACROSS = re.compile(
+    r"found no matching overload for '_(?:[<>]=?|[=!]=)_' applied to '\((?:int|uint|double), (?:int|uint|double)\)'"
+)
+_CODE = re.compile(r" \[[A-Z_]+\]$")
+
+
+class Failed(Exception):
+    """A rule that could not be evaluated, with the reason."""
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def program(rule: str, is_optional: bool) -> cel.Expression:
+    """Return a rule ready to run."""
+    source = _OLD.sub(lambda found: found[1] or _OPTIONAL_OLD, rule) if is_optional else rule
+    return _environment().compile(source)
+
+
+def uses_old(rule: str) -> bool:
+    """Tell whether a rule compares with the old value."""
+    return any(not found[1] for found in _OLD.finditer(rule))
+
+
+def activation(value: Any, old: Any, has_old: bool) -> cel.Activation:
+    """Return the values a rule sees."""
+    return _environment().Activation({"self": value, "oldSelf": old, "hasOldSelf__": has_old})
+
+
+def run(rule: str, seen: cel.Activation, is_optional: bool) -> Any:
+    """Return what a rule comes to. Raises Failed."""
+    result = program(rule, is_optional).eval(seen)
+    if result.type() == cel.Type.ERROR:
+        raise Failed(_runtime_text(str(result.value())))
+    return result.plain_value()
+
+
+def fault_of(rule: str, schema: Schema, is_optional: bool, wanted: str) -> str:
+    """Return why a rule is none for the values of a schema, empty when it is one. `wanted`: bool or string."""
+    if library.NOT_BUILT.search(rule):
+        return "compilation failed: it calls a function that does not exist in the sandbox; try it on a real cluster"
+    source = _OLD.sub(lambda found: found[1] or _OPTIONAL_OLD, rule) if is_optional else rule
+    try:
+        found = _typed(schema).compile(source).return_type()
+    except RuntimeError as error:
+        text = _compile_text(str(error))
+        if text:
+            return f"compilation failed: {text}"
+        found = _environment().compile(source).return_type()
+    if found == cel.Type.DYN or found.name().lower() == wanted:
+        return _untyped_fault(rule, is_optional)
+    return f"{'cel expression' if wanted == 'bool' else 'messageExpression'} must evaluate to a {wanted}"
+
+
+def _untyped_fault(rule: str, is_optional: bool) -> str:
+    try:
+        program(rule, is_optional)
+    except RuntimeError as error:
+        return f"compilation failed: {_compile_text(str(error))}"
+    return ""
+
+
+@cache
+def _environment() -> cel.Env:
+    kinds = {"self": cel.Type.DYN, "oldSelf": cel.Type.DYN, "hasOldSelf__": cel.Type.BOOL}
+    return library.environment(kinds)
+
+
+def _typed(schema: Schema) -> cel.Env:
+    kind = _self_type(schema)
+    variables = {"self": kind, "oldSelf": kind, "hasOldSelf__": cel.Type.BOOL}
+    return library.environment(variables, types.declare(schema))
+
+
+_SCALARS: Mapping[str, cel.Type] = {
+    "string": cel.Type.STRING,
+    "integer": cel.Type.INT,
+    "number": cel.Type.DOUBLE,
+    "boolean": cel.Type.BOOL,
+}
+_FORMATS: Mapping[str, cel.Type] = {
+    "date": cel.Type.TIMESTAMP,
+    "date-time": cel.Type.TIMESTAMP,
+    "duration": cel.Type.DURATION,
+    "byte": cel.Type.BYTES,
+}
+
+
+def _self_type(schema: Schema) -> cel.Type:
+    kind = schema.get("type")
+    if schemas.is_int_or_string(schema) or not kind:
+        return cel.Type.DYN
+    if kind == "array":
+        return cel.Type.List(_item_type(schemas.items(schema) or {}))
+    if kind == "object":
+        others = schemas.additional(schema)
+        if others is not None and not schemas.properties(schema):
+            return cel.Type.Map(cel.Type.STRING, _item_type(others))
+        return cel.Type("Self")
+    return _FORMATS.get(schema.get("format") or "", _SCALARS[kind]) if kind == "string" else _SCALARS[kind]
+
+
+def _item_type(schema: Schema) -> cel.Type:
+    return cel.Type.DYN if schema.get("type") == "object" else _self_type(schema)
+
+
+def _compile_text(text: str) -> str:
+    """Return the first problem that is one for the real compiler too, in its words; empty when none is."""
+    problems = re.split(r"\n(?=ERROR: )", _CODE.sub("", text).removeprefix("INVALID_ARGUMENT: "))
+    kept = [one for one in problems if not _ACROSS.search(one) and "'*error*'" not in one]
+    told = [re.sub(r"(undefined field '\w+') not found in struct '[\w.]*'", r"\1", one) for one in kept]
+    return "\n".join(told)
+
+
+def _runtime_text(text: str) -> str:
+    body = re.sub(r"^[A-Z_]+: ", "", text)
+    if found := re.fullmatch(r'Key not found in map : "?(.*?)"?', body):
+        return f"no such key: {found[1]}"
+    if found := re.fullmatch(r"Index error: index=(-?\d+) size=\d+", body):
+        return f"index out of bounds: {found[1]}"
+    if body == "divide by zero":
+        return "division by zero"
+    if body.startswith("No matching overloads found"):
+        return "no such overload"
+    return body
