@@ -21,18 +21,20 @@ def _id(case: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("case", _TOLD["cases"], ids=_id)
 def test_a_request_is_answered_as_the_real_server_did(case: dict[str, Any]) -> None:
+    answered = _answer(_KINDS[case["kind"]], case)
+    if len(case.get("causes", ())) > 1:
+        # The real server walks maps in no order: the message lists the causes as it came upon them.
+        answered["message"] = case["message"]
+    assert answered == {name: case[name] for name in ("code", "object", "message", "causes") if name in case}
+
+
+def _answer(kind: CustomKind, case: dict[str, Any]) -> dict[str, Any]:
     try:
-        answered = 201 if case["do"] == "create" else 200, _carried_out(_KINDS[case["kind"]], case)
+        return {"code": 201 if case["do"] == "create" else 200, "object": _carried_out(kind, case)}
     except Refused as refused:
-        causes = [
-            (one["field"], one["reason"], one["message"])
-            for one in (refused.status.get("details") or {}).get("causes", ())
-        ]
-        assert (refused.code, sorted(causes)) == (case["code"], [tuple(one) for one in case["causes"]])
-        if len(causes) < 2:
-            assert refused.message == case["message"]
-        return
-    assert answered == (case["code"], case.get("object")), case.get("message")
+        causes = (refused.status.get("details") or {}).get("causes", ())
+        told = sorted([one["field"], one["reason"], one["message"]] for one in causes)
+        return {"code": refused.code, "message": refused.message, "causes": told}
 
 
 def _carried_out(kind: CustomKind, case: dict[str, Any]) -> Any:
