@@ -79,11 +79,7 @@ class Deletion:
         self._errors.append(message)
 
     async def _leave(self, ref: ObjectRef, version: str) -> prune.Fate:
-        try:
-            resource = await self._server.resolver.resolve(ref.group, version, ref.kind)
-        except UnknownKind:
-            # The version may be served no more; the object is still there in another.
-            resource = await self._server.resolver.preferred(ref.group, ref.kind)
+        resource = await self._server.resource_of(ref, version)
         for _ in range(2):
             # It may be changed after it was looked at, maybe given to another: then it is looked at again.
             with contextlib.suppress(Conflict):

@@ -4,7 +4,7 @@ State: none between convergences. The order is safety: everything of a stage is 
 is in the journal before its first write; what leaves is deleted after everything else is applied.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from agent.apply import patch, readiness
 from agent.apply.convergence import (
@@ -26,6 +26,7 @@ from agent.apply.stages import DEFINITION, Stage, split
 from agent.apply.tally import Tally
 from agent.apply.trial import Trial
 from agent.apply.waiting import list_behind
+from agent.apply.weighing import Weighing
 from agent.kit.tasks import all_of
 from agent.kit.telemetry import Telemetry
 from agent.model.inventory import format_id
@@ -44,6 +45,10 @@ class Engine:
         found = await _Run(self._server, task, journal).converge()
         self._tally.count(task, found)
         return found
+
+    def weighing(self, task: Convergence, on_desk: Collection[str]) -> Weighing:
+        """Return what weighs the deletions of a convergence; `on_desk` are the ids that any delivery holds."""
+        return Weighing(self._server, task, on_desk)
 
     async def remove(
         self,

@@ -1,12 +1,13 @@
 """What an apply needs of the cluster it works in: seams and waiting times; no state of its own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from agent.kit.clock import Clock
 from agent.kube.api import Api, Object, Resource
+from agent.kube.errors import UnknownKind
 from agent.model.health import Health
 from agent.model.names import ObjectRef
 
@@ -35,6 +36,10 @@ class Resolver(Protocol):
 
     async def preferred(self, group: str, kind: str) -> Resource:
         """Return a kind in the version that the server prefers. Raises UnknownKind only when no version serves it, ApiError."""
+        ...
+
+    async def namespaced(self) -> Sequence[Resource]:
+        """Return all kinds in namespaces whose objects can be listed and deleted. Raises ApiError, also when it cannot tell all."""
         ...
 
     async def check(self, resource: Resource) -> None:
@@ -78,6 +83,13 @@ class Server:
     assess: Assess
     settings: EngineSettings
     clock: Clock
+
+    async def resource_of(self, ref: ObjectRef, version: str) -> Resource:
+        """Return an object's kind, in another version when the one it was applied in is served no more. Raises UnknownKind, ApiError."""
+        try:
+            return await self.resolver.resolve(ref.group, version, ref.kind)
+        except UnknownKind:
+            return await self.resolver.preferred(ref.group, ref.kind)
 
 
 def version_of(value: Object) -> str:

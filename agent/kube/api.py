@@ -117,6 +117,10 @@ class Api(Protocol):
         """Return a whole collection, read in pages."""
         ...
 
+    async def metadata(self, resource: Resource, namespace: str = "") -> Listing:
+        """Return a whole collection, of each object the metadata alone."""
+        ...
+
     def watch(
         self,
         resource: Resource,

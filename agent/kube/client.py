@@ -66,6 +66,7 @@ class Verb(StrEnum):
 
     GET = "get"
     LIST = "list"
+    LIST_METADATA = "list-metadata"
     WATCH = "watch"
     READ = "read"
     CREATE = "create"
@@ -80,6 +81,7 @@ class Verb(StrEnum):
         return _METHODS.get(self, "GET")
 
 
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METHODS: Mapping[Verb, str] = {
     Verb.CREATE: "POST",
     Verb.REPLACE: "PUT",
@@ -134,13 +136,21 @@ class Client:
     async def list(
         self, resource: Resource, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
     ) -> Listing:
-        query = _selectors(label_selector, field_selector) | {"limit": str(PAGE)}
+        return await self._pages(Verb.LIST, resource, namespace, _selectors(label_selector, field_selector))
+
+    async def metadata(self, resource: Resource, namespace: str = "") -> Listing:
+        return await self._pages(Verb.LIST_METADATA, resource, namespace, {})
+
+    async def _pages(
+        self, verb: Verb, resource: Resource, namespace: str, selectors: Mapping[str, str]
+    ) -> Listing:
+        query = {**selectors, "limit": str(PAGE)}
         path = resource.path(namespace)
         items: list[Object] = []
         restarted = False
         while True:
             try:
-                page = _object(await self._send(Verb.LIST, path, query))
+                page = _object(await self._send(verb, path, query))
             except Expired:
                 if restarted or "continue" not in query:
                     raise
@@ -292,6 +302,8 @@ class Client:
         if verb.method != "GET" and not self._may_write():
             raise NotActing(f"{verb.method} {path}: not sent, since another process may be acting")
         headers = self._headers | ({"Content-Type": content_type} if body is not None else {})
+        if verb is Verb.LIST_METADATA:
+            headers["Accept"] = _METADATA
         request = Outgoing(method=verb.method, path=path, query=query, headers=headers, body=body)
         try:
             reply = await self._transport.send(request, timeout_s=self._timeout_s)

@@ -13,6 +13,7 @@ import msgspec
 from agent.kit.clock import Clock
 from agent.kube.api import Api, Resource, is_segment
 from agent.kube.errors import ApiUnavailable, NotFound, ServerFailed, UnknownKind
+from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 
 
 class Discovery:
@@ -58,6 +59,37 @@ class Discovery:
             except UnknownKind:
                 continue
         raise UnknownKind(f'no matches for kind "{kind}" in group "{group}"')
+
+    async def namespaced(self) -> tuple[Resource, ...]:
+        """Return all kinds in namespaces whose objects can be listed and deleted, each in one version; asked anew each time.
+
+        Raises ApiUnavailable and other ApiErrors when the server of any group cannot say.
+        """
+        groups = _read(await self._api.read("/apis")).get("groups") or ()
+        versions = [("", "v1"), *((one["name"], one["preferredVersion"]["version"]) for one in groups)]
+        found: list[Resource] = []
+        for group, version in versions:
+            try:
+                said = _read(await self._read_version(group, version))
+            except NotFound:
+                # It went since the groups were told.
+                continue
+            removable = [one for one in said.get("resources") or () if {"list", "delete"} <= {*one["verbs"]}]
+            kinds = _kinds(group, version, {"resources": removable}).values()
+            found += (one for one in kinds if one.namespaced)
+        return tuple(found)
+
+    async def is_defined(self, group: str, kind: str) -> bool:
+        """Tell whether a CustomResourceDefinition defines a kind, served or not. Raises ApiError."""
+        listing = await self._api.metadata(CUSTOM_RESOURCE_DEFINITIONS)
+        names = [str(one["metadata"]["name"]) for one in listing.items]
+        for name in names:
+            if name.partition(".")[2] != group:
+                continue
+            spec = (await self._api.get(CUSTOM_RESOURCE_DEFINITIONS, "", name)).get("spec") or {}
+            if (spec.get("names") or {}).get("kind") == kind:
+                return True
+        return False
 
     async def check(self, resource: Resource) -> None:
         """Ask whether what serves a kind answers. Raises ApiUnavailable, ApiError."""

@@ -47,7 +47,7 @@ class Report:
     `as_of` is RFC 3339, the time at which it was true, `generation` the delivery's that was acted on. `reason` is a Flux condition reason.
     `inventory_extra` are ids (with version) held that the Bundle does not list, `inventory_missing` ids that it lists and that are not
     held; the rest of the inventory is the Bundle's.
-    `prune_held` are ids whose deletion waits for approval. `fights` names managers that take fields back. `handled` are tokens acted on.
+    `prune_held` are ids whose deletion waits for approval, `prune_words` say of some of them what would go along. `fights` names managers that take fields back. `handled` are tokens acted on.
     `exceptions` are at most MAX_EXCEPTIONS; `exception_count` counts all.
     """
 
@@ -70,6 +70,7 @@ class Report:
     exceptions: tuple[Verdict, ...] = ()
     exception_count: int = 0
     prune_held: tuple[str, ...] = ()
+    prune_words: tuple[str, ...] = ()
     fights: tuple[Verdict, ...] = ()
     handled: Mapping[str, str] = field(default_factory=dict)
     traceparent: Traceparent = NO_TRACE

@@ -25,6 +25,7 @@ class DeliveryState:
     revision: str = ""
     revision_of: bytes = b""
     prune_held: tuple[str, ...] = ()
+    prune_words: tuple[str, ...] = ()
     in_use_since_s: float | None = None
     traceparent: Traceparent = NO_TRACE
     failed_step: tuple[bytes, str] = (b"", "")

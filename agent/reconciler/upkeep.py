@@ -6,6 +6,7 @@ from agent.apply.convergence import ChangeSet, Convergence
 from agent.apply.engine import Engine
 from agent.apply.policy import is_owned
 from agent.apply.waiting import Verdict, Wait
+from agent.apply.weight import NO_WEIGHTS, Weights
 from agent.desk import Desk
 from agent.kit.clock import Clock, Randomness
 from agent.kit.errors import Waiting
@@ -26,7 +27,7 @@ from agent.reconciler.settings import ReconcilerSettings
 from agent.reconciler.state import States
 from agent.reconciler.steps import Steps
 from agent.reconciler.verdict import Word
-from agent.reconciler.wish import doubtful_ids, held_ids, wish_of
+from agent.reconciler.wish import doubtful_ids, held_ids, leaving_ids, staying_like, weighty, wish_of
 
 HEALTH_CHECK_FAILED = "HealthCheckFailed"
 _JITTER = 0.05
@@ -74,7 +75,7 @@ class Upkeep:
         is_new = head.applied != assignment.bundle.digest
         if is_new:
             # What was held was held for another Bundle.
-            state.prune_held = held_ids(head)
+            state.prune_held, state.prune_words = held_ids(head), ()
             # What runs is guarded whatever becomes of its dependencies; only what is new waits for them.
             self._check_dependencies(assignment)
             self._reporter.say(head, _APPLYING)
@@ -131,8 +132,7 @@ class Upkeep:
         await self._desk.look_again()
         blobs = await self._desk.blobs(head, {entry.digest for entry in head.entries})
         head = await self._with_left_behind(head)
-        state.prune_held = held_ids(head)
-        return wish_of(
+        wish = wish_of(
             head,
             blobs,
             state.known,
@@ -140,6 +140,21 @@ class Upkeep:
             kept_elsewhere=Named(self._desk),
             must_wait=lambda: self._moves.must_wait(head),
         )
+        weights = await self._weigh(head, wish)
+        state.prune_held = held_ids(head, weights)
+        state.prune_words = weights.words if state.prune_held else ()
+        return replace(wish, prune_held=bool(state.prune_held))
+
+    async def _weigh(self, head: Head, wish: Convergence) -> Weights:
+        """Weigh what leaves where more than the object goes with it; what stays like it only when the answer hangs on that."""
+        if not (heavy := weighty(leaving_ids(head))):
+            return NO_WEIGHTS
+        held = {id_ for one in self._desk.heads.values() for id_ in one.held}
+        weighing = self._engine.weighing(wish, held)
+        weights = Weights(leaving=await weighing.leaving(heavy))
+        if not weights.are_known or not held_ids(head, weights):
+            return weights
+        return replace(weights, staying=await weighing.staying(staying_like(head, heavy)))
 
     async def _with_left_behind(self, head: Head) -> Head:
         """Count as held what an apply that was cut short made and is not wished any more: its deletion is weighed like any other."""

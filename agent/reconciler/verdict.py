@@ -13,6 +13,8 @@ from agent.model.names import ObjectRef, timestamp
 from agent.model.report import MAX_EXCEPTIONS, Report, Stage, Verdict
 from agent.reconciler.state import DeliveryState
 
+MAX_WORDS = 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
@@ -62,6 +64,7 @@ def report_of(
         exceptions=tuple(failed[:MAX_EXCEPTIONS]),
         exception_count=len(failed),
         prune_held=state.prune_held,
+        prune_words=state.prune_words[:MAX_WORDS],
         fights=tuple(
             Verdict(id=format_id(fight.ref), reason=fight.manager, message=str(fight)) for fight in fights
         ),

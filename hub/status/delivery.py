@@ -35,7 +35,7 @@ from hub.model.kustomization import (
 from hub.model.outcome import mark_progress
 from hub.model.standing import Standing
 from hub.status.summary import Summary, summarize
-from hub.status.verdict import IN_PROGRESS, State, Verdict, is_current
+from hub.status.verdict import IN_PROGRESS, State, Verdict, is_current, weighed
 
 CONTESTED = "DriftContested"
 HEALTH_FAILED = "HealthCheckFailed"
@@ -154,7 +154,8 @@ def held_line(verdict: Verdict) -> str:
         return ""
     ids = report.prune_held
     more = f" and {len(ids) - MAX_IDS} more" if len(ids) > MAX_IDS else ""
-    return f"{verdict.name}: {len(ids)} objects would be deleted by build {report.bundle}: {', '.join(ids[:MAX_IDS])}{more}"
+    objects = f"{len(ids)} objects{weighed(report)}"
+    return f"{verdict.name}: {objects} would be deleted by build {report.bundle}: {', '.join(ids[:MAX_IDS])}{more}"
 
 
 def _contested(verdicts: Sequence[Verdict]) -> Condition | None:

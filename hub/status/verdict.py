@@ -152,9 +152,15 @@ def held_message(target: Target, report: Report, *, build: str = "") -> str:
     # A Cluster of another namespace is its delivery's only one, and is not found by its name from there.
     cluster = f" --cluster {name.name}" if name.namespace == of else ""
     objects = "1 object" if len(ids) == 1 else f"{len(ids)} objects"
+    objects += weighed(report)
     command = f"hub approve prune {target.home.name}{place}{cluster}"
     by = f" by build {build}" if build else ""
     return f"{objects} would be deleted{by} and stay until that is approved with `{command}`: {first_of(ids)}"
+
+
+def weighed(report: Report) -> str:
+    """Return in brackets what would go along with what is held, empty when that is nothing."""
+    return f" ({first_of(report.prune_words)})" if report.prune_words else ""
 
 
 def _hindered(problem: Problem) -> State:

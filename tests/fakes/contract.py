@@ -611,6 +611,18 @@ class ApiServerContract:
         assert {(one["apiVersion"], one["kind"]) for one in listing.items} == {("v1", "ConfigMap")}
         assert int(listing.resource_version) > 0
 
+    async def test_of_objects_the_metadata_alone_may_be_read(self, world: World) -> None:
+        made = await world.create(config_map(text="one"))
+        listing = await world.api.metadata(CONFIG_MAPS, world.namespace)
+        (found,) = [one for one in listing.items if one["metadata"]["name"] == made["metadata"]["name"]]
+        assert found["metadata"]["uid"] == made["metadata"]["uid"]
+        assert "data" not in found
+
+    async def test_discovery_says_what_may_be_done_with_a_kind(self, world: World) -> None:
+        said = json.loads(await world.api.read("/api/v1"))
+        (found,) = [one for one in said["resources"] if one["name"] == "configmaps"]
+        assert {"list", "delete"} <= {*found["verbs"]}
+
     async def test_a_watch_tells_what_happened_after_a_version_in_order(self, world: World) -> None:
         listing = await world.api.list(LEASES, world.namespace)
         lease: Object = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": {}}

@@ -65,6 +65,13 @@ class FakeApi:
             ),
         )
 
+    async def metadata(self, resource: Resource, namespace: str = "") -> Listing:
+        call = self._call("list", resource, namespace)
+        listing = await self._do(call, resource, lambda: self.cluster.list(resource, namespace))
+        partial = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata"}
+        items = [{**partial, "metadata": one["metadata"]} for one in listing.items]
+        return Listing(items=items, resource_version=listing.resource_version)
+
     async def watch(
         self,
         resource: Resource,

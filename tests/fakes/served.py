@@ -145,7 +145,13 @@ def _resources(
         one = served.resource
         if (one.group, one.version) != (group, version):
             continue
-        entry = {"name": one.plural, "singularName": "", "namespaced": one.namespaced, "kind": one.kind}
+        entry = {
+            "name": one.plural,
+            "singularName": "",
+            "namespaced": one.namespaced,
+            "kind": one.kind,
+            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+        }
         entries.append(entry)
         if served.has_status:
             entries.append(entry | {"name": f"{one.plural}/status"})

@@ -8,6 +8,7 @@ from agent.model.report import Stage
 from hub.model.cluster import ClusterName
 from hub.model.standing import Problem
 from hub.model.wish import Presence
+from hub.status.delivery import held_line
 from hub.status.summary import coarse_age, next_change_s, summarize
 from hub.status.verdict import Patience, State, Verdict
 from tests.hub.status.samples import (
@@ -107,6 +108,19 @@ def test_a_held_prune_names_the_objects_and_what_to_type() -> None:
     assert found.message == (
         "7 objects would be deleted and stay until that is approved with `hub approve prune webapp -n apps --cluster eu-1`: "
         f"{', '.join(ids[:5])} and 2 more"
+    )
+
+
+def test_a_held_prune_says_what_would_go_along() -> None:
+    said = report(
+        "eu-1", prune_held=("_shop__Namespace",), prune_words=("Namespace/shop with 14 objects in it",)
+    )
+    found = verdict("eu-1", said, connected())
+    assert found.message.startswith(
+        "1 object (Namespace/shop with 14 objects in it) would be deleted and stay"
+    )
+    assert "eu-1: 1 objects (Namespace/shop with 14 objects in it) would be deleted by build" in held_line(
+        found
     )
 
 
