@@ -45,7 +45,7 @@ planes: tools ## Start three real control planes to try things on, until Ctrl-C
 
 ready: # What the tests of all layers need; says so before the long work begins
 	@$(PYTHON) .ci/preflight.py planes
-	@echo "==> everything is here; the first run on a machine builds the test clusters (9 minutes), then the tests take about 8"
+	@echo "==> everything is here; the first run on a machine builds the test clusters (9 minutes), then the tests take about 15"
 	@$(MAKE) --no-print-directory tools
 
 demo: ## A tour on real clusters: a commit, drift, a bad commit, pruning (as root; 2 minutes, the first time on a machine 12)
@@ -63,7 +63,7 @@ check: setup ## Format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-unit: renderer ## Unit tests and every wired conformance file (1 minute)
+unit: renderer ## Unit tests and every wired conformance file (3 minutes)
 	@echo "==> unit and conformance"
 	@$(BIN)/python -m pytest -q tests --ignore=tests/simulation
 
@@ -78,20 +78,22 @@ contract: tools ## What the unit tests' in-memory API server must do, on a real 
 	@echo "==> contract"
 	@$(BIN)/python -m pytest -q e2e/contract
 
-e2e: tools ## Scenarios on real control planes and servers (as root; 5 minutes)
+e2e: tools ## Scenarios on real control planes and servers (as root; 9 minutes)
 	@echo "==> end to end"
-	@$(BIN)/python -m pytest -q e2e --ignore=e2e/contract -m "not slow" $(ONCE_MORE)
+	@$(BIN)/python -m pytest -q e2e --ignore=e2e/contract -m "not slow" --durations=12 $(ONCE_MORE)
 
 slow: tools ## The long scenarios, some with the waiting times of production, and ten times as many simulated fleets
 	@echo "==> long scenarios"
-	@$(BIN)/python -m pytest -q e2e -m slow $(ONCE_MORE)
+	@$(BIN)/python -m pytest -q e2e -m slow --durations=25 $(ONCE_MORE)
 	@echo "==> more simulated fleets"
 	@SEEDS=2000 $(BIN)/python -m pytest -q tests/simulation
+	@echo "==> the short benches still run"
+	@$(BIN)/python -m e2e.bench --quick
 
-test: ready ## Everything there is to run (as root; 8 minutes, the first time on a machine 20)
+test: ready ## Everything there is to run (as root; 15 minutes, the first time on a machine 25)
 	@$(PYTHON) .ci/layers.py check unit simulation contract e2e
 
-test-long: ready ## What does not fit into `make test`
+test-long: ready ## What does not fit into `make test` (as root; half an hour)
 	@$(PYTHON) .ci/layers.py slow
 
 PIN := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -14,6 +14,8 @@ from e2e.scenarios.fleet import FAST, HUB, SYSTEM, Fleet, config_map, namespace_
 from e2e.servers.git_http import GitHttp
 from e2e.servers.repository import Repository
 
+pytestmark = pytest.mark.slow
+
 RESOURCES = """\
 apiVersion: source.toolkit.fluxcd.io/v1
 kind: GitRepository
