@@ -28,7 +28,7 @@ from agent.kube.errors import Forbidden
 from agent.kube.lease import Leadership, LeaseSettings
 from agent.kube.resources import NAMESPACES
 from agent.kube.transport import HttpTransport
-from agent.link.channel import Channel
+from agent.link.channel import Channel, keep_polling
 from agent.link.dial import Dial, DialSettings
 from agent.link.identity import IdentityStore
 from agent.link.release import release_all
@@ -209,6 +209,7 @@ class Agent:
 
 async def run(settings: AgentSettings) -> None:
     """Run an agent until cancelled, with its probes."""
+    keep_polling()
     clock = SystemClock()
     telemetry = Telemetry.of_program(
         traces=settings.traces,

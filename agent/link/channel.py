@@ -29,6 +29,15 @@ class EnrolmentRefused(Stalled):
     """The hub does not take this agent."""
 
 
+def keep_polling() -> None:
+    """Have gRPC's poller run as long as the program; to be called on the running loop.
+
+    It would end with the last channel, wherever that is collected as garbage, and be waited for there: one operation that is not over
+    would stop the program for ever.
+    """
+    grpc.aio.init_grpc_aio()
+
+
 def _options(keepalive_s: float) -> list[tuple[str, int]]:
     interval_ms = int(keepalive_s * 1000)
     # Without the ping timeout a frozen hub would be noticed a minute late.
