@@ -75,7 +75,7 @@ class Whereabouts:
         deletes = not delivery.spec.suspend and _deletes_objects(delivery)
         # One that cannot be read may have it, and can be given no tombstone.
         waits = {name: "the Cluster cannot be read" for _, name in self._store.clusters.malformed}
-        for place_, cluster in self._clusters_of(self._where(key, uid) | self._remembered(delivery)):
+        for place_, cluster in self._clusters_of(self._where(key, uid) | self._may_have(delivery)):
             if self._leaving.is_gone(place_, uid) or self._leaving.is_released(
                 _name(cluster), place_[1], uid
             ):
@@ -121,19 +121,29 @@ class Whereabouts:
         report = self._boards.reports.get(place_)
         return report is not None and report.uid == uid and report.stage is not Stage.GONE
 
-    def _remembered(self, delivery: Kustomization) -> set[PlacementKey]:
-        """Return where a delivery is placed, by what it says or, when that was lost, by what is remembered on it. Raises NotPlaced."""
+    def _may_have(self, delivery: Kustomization) -> set[PlacementKey]:
+        """Return where a delivery may be that this hub did not see there: its placement may have changed while nobody looked.
+
+        Where it says, where it is remembered to have been, on the desks that agents told of, and wherever none has told yet. An agent that never
+        had it says so when it hears the tombstone; one that hears none would guard it for ever. Raises NotPlaced.
+        """
+        world = self._places.world
+        placements = remembered(delivery.metadata, world).placements
         try:
-            placed = place(delivery.metadata, self._places.world)
+            placements += place(delivery.metadata, world).placements
         except NotPlaced as problem:
             if problem.reason == MALFORMED:
                 raise
-            placed = remembered(delivery.metadata, self._places.world)
-            return {one.key for one in placed.placements} | self._unheard(delivery)
-        return {one.key for one in placed.placements}
+        desks = {
+            (id_, home)
+            for id_, presence in self._boards.presence.snapshot().items()
+            for home, uid in presence.desk
+            if uid == delivery.metadata.uid
+        }
+        return {one.key for one in placements} | desks | self._unheard(delivery)
 
     def _unheard(self, delivery: Kustomization) -> set[PlacementKey]:
-        """Return where a delivery of a lost Fleet may be, because the agents there have not said yet what they hold."""
+        """Return where a delivery may be because the agents there have not said yet what they hold."""
         world, metadata = self._places.world, delivery.metadata
         home = home_name(metadata, world.namespaces.get(metadata.namespace))
         return {

@@ -13,6 +13,7 @@ from hub.model.kinds import Kind
 from hub.model.wish import Assigned, Boards
 from tests.hub.delivery.test_controller import FLEET, HOME, PROD, Rig, one_cluster, prod_fleet, running
 from tests.hub.hand import START, settle
+from tests.hub.model.samples import fleet
 
 
 def _released_names(rig: Rig, cluster: str) -> list[str]:
@@ -127,6 +128,82 @@ async def test_everything_on_the_desk_leaves_a_cluster_that_is_removed_though_no
             found = rig.wish("eu-1", home)
             assert isinstance(found, Tombstone)
             assert (found.uid, found.delete_objects) == (uid, True)
+
+
+ENROLLED: Any = {"certificate": {"keyFingerprint": "f"}}
+
+
+def enrolled(rig: Rig, name: str, **labels: str) -> None:
+    rig.api.put_resource(Kind.CLUSTER, name, {"id": f"id-of-{name}"}, labels=labels, status=ENROLLED)
+
+
+def buried(rig: Rig, *clusters: str) -> list[str]:
+    """Return those clusters that have a tombstone for the delivery."""
+    return [
+        one
+        for one in clusters
+        if "uid-webapp" in {entry["uid"] for entry in rig.cluster_status(one).get("tombstones", ())}
+    ]
+
+
+def deleted(rig: Rig, **metadata: Any) -> None:
+    """Have the delivery be placed by Fleet prod once, changed since, and deleted before this hub began."""
+    annotations = {"fleet.cartwheel.dev/placed": "fleet/prod"}
+    rig.deliver(annotations=annotations, deletionTimestamp=timestamp(START), **metadata)
+
+
+NOW_BY_OTHER = {"labels": {"fleet.cartwheel.dev/fleet": "other"}}
+
+
+async def test_what_was_placed_elsewhere_while_nobody_looked_leaves_there_too_when_it_is_deleted() -> None:
+    rig = prod_fleet()
+    rig.cluster("dev-1", tier="dev")
+    other = fleet(clusterSelector={"matchLabels": {"tier": "dev"}})
+    rig.api.put_resource(Kind.FLEET, "other", other)
+    deleted(rig, **NOW_BY_OTHER)
+    async with running(rig):
+        assert not rig.is_there()
+        assert buried(rig, "eu-1", "us-1", "dev-1") == ["eu-1", "us-1", "dev-1"]
+
+
+async def test_a_cluster_that_left_the_fleet_while_nobody_looked_is_told_of_the_deletion_when_it_comes() -> (
+    None
+):
+    rig = prod_fleet()
+    enrolled(rig, "old-1", tier="retired")
+    deleted(rig, labels=FLEET)
+    async with running(rig):
+        assert not rig.is_there()
+        assert buried(rig, "old-1") == ["old-1"]
+        assert isinstance(rig.wish("old-1"), Tombstone)
+        rig.connect("old-1")
+        rig.report("old-1", Stage.GONE)
+        await settle()
+        assert buried(rig, "old-1") == []
+
+
+async def test_what_an_agent_told_to_have_on_its_desk_is_not_left_there() -> None:
+    rig = prod_fleet()
+    enrolled(rig, "old-1", tier="retired")
+    enrolled(rig, "new-1", tier="retired")
+    rig.deliver(labels=FLEET)
+    async with running(rig):
+        # Their reports are still on their way.
+        rig.connect("old-1", desk={(HOME, "uid-webapp")})
+        rig.connect("new-1")
+        rig.delete()
+        await settle()
+        assert buried(rig, "old-1", "new-1") == ["old-1"]
+
+
+async def test_a_delivery_whose_fleet_cannot_be_read_stays_until_it_can() -> None:
+    rig = prod_fleet()
+    rig.api.put_resource(Kind.FLEET, "prod", fleet(clusterSelector="prod"))
+    deleted(rig, labels=FLEET)
+    async with running(rig):
+        await settle()
+        assert rig.is_there()
+        assert buried(rig, "eu-1", "us-1") == []
 
 
 async def test_a_deletion_that_takes_long_says_what_it_waits_for() -> None:
