@@ -30,21 +30,22 @@ class Blobs:
         is_kept = any(digest in names for names in self._kept.get(keeper, ()))
         return self._data.get(digest) if is_kept else None
 
-    def keep(self, keeper: Hashable, blobs: Mapping[Digest, bytes]) -> None:
-        """Hold these for a keeper, beside the set that it kept before. Raises ValueError for a wrong digest."""
+    def keep(self, keeper: Hashable, blobs: Mapping[Digest, bytes]) -> bool:
+        """Hold these for a keeper, beside the set that it kept before; tell whether it is another one. Raises ValueError for a wrong digest."""
         for digest, data in blobs.items():
             if digest not in self._data and digest_of(data) != digest:
                 raise ValueError(f"the content given for {digest} is not its content")
         sets = self._kept.setdefault(keeper, [])
         names = frozenset(blobs)
         if sets and sets[-1] == names:
-            return
+            return False
         for digest, data in blobs.items():
             self._data.setdefault(digest, data)
             self._users[digest] = self._users.get(digest, 0) + 1
         sets.append(names)
         while len(sets) > HISTORY:
             self._release(sets.pop(0))
+        return True
 
     def release(self, keeper: Hashable) -> None:
         """Forget all that is kept for a keeper alone."""

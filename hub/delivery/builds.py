@@ -70,7 +70,7 @@ class Builds:
         self._tracer = telemetry.tracer
         self._counted = telemetry.counter(
             "cartwheel_builds",
-            "Runs of kustomize, and Bundles that were there already, for this cluster or another.",
+            "Runs of kustomize, and Bundles that a cluster was given without one, because another had them.",
             result=("run", "failed", "shared"),
         )
         self._kept: dict[Key, tuple[Digest, _Made]] = {}
@@ -129,7 +129,7 @@ class Builds:
             raise TreeMissing(str(problem)) from problem
 
     def shared(self) -> None:
-        """Note that a cluster gets a Bundle that was made before."""
+        """Note that a cluster is given a Bundle that was made before."""
         self._counted.labels("shared").inc()
 
     def forget(self, key: Key) -> None:

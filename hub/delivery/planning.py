@@ -167,9 +167,9 @@ class Planning:
                 built = await self._offload(lambda: plan.assembly.build(variables))
         except BuildFailed as problem:
             raise self._failed(plan.delivery, str(problem), BUILD_FAILED) from problem
-        if plan.assembly.bundles == made:
+        is_new = self._blobs.keep(placement.key, built.blobs)
+        if is_new and plan.assembly.bundles == made:
             self._builds.shared()
-        self._blobs.keep(placement.key, built.blobs)
         return assigned(
             plan.delivery,
             placement,

@@ -28,9 +28,9 @@ def test_the_set_before_the_last_goes() -> None:
 
 def test_keeping_the_same_again_is_no_new_set() -> None:
     blobs = Blobs()
-    blobs.keep("web", named(b"a"))
-    blobs.keep("web", named(b"b"))
-    blobs.keep("web", named(b"b"))
+    assert blobs.keep("web", named(b"a"))
+    assert blobs.keep("web", named(b"b"))
+    assert not blobs.keep("web", named(b"b"))
     assert blobs.get(digest_of(b"a")) == b"a"
 
 
