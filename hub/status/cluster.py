@@ -33,6 +33,7 @@ from hub.model.wording import first_of
 from hub.status.verdict import DISCONNECTED, Patience, State, Verdict, held_message
 
 MAX_ROWS = 100
+_RANKS = {State.FAILED: 0, State.DISCONNECTED: 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,13 +188,26 @@ def _rows(outlook: ClusterOutlook) -> tuple[DeliveryRow, ...]:
     before = {(one.kind, one.namespace, one.name): one for one in outlook.cluster.status.not_in_step}
     behind = [one for one in outlook.verdicts if one.state is not State.READY or _is_prune_held(one)]
     rows = []
-    for one in sorted(behind, key=lambda one: (one.state is not State.FAILED, one.target.home))[:MAX_ROWS]:
+    for one in sorted(behind, key=lambda one: (_RANKS.get(one.state, 1), one.target.home))[:MAX_ROWS]:
         row = _row(one, timestamp(outlook.now))
         known = before.get((row.kind, row.namespace, row.name))
         if known is not None and (known.state, known.reason) == (row.state, row.reason):
             row = msgspec.structs.replace(row, since=known.since)
         rows.append(row)
     return tuple(rows)
+
+
+def written_state(status: ClusterStatus, home: HomeName) -> str:
+    """Return the state in a delivery's row; empty for one that has none, since it was in step or is not known there.
+
+    Of a list that was cut nobody knows: it is on its way, unless the list was long enough for all that are worse than disconnected.
+    """
+    rows = status.not_in_step
+    for row in rows:
+        if (row.kind, row.namespace, row.name) == (home.kind, home.namespace, home.name):
+            return row.state
+    is_cut = len(rows) >= MAX_ROWS and all(row.state != State.DISCONNECTED for row in rows)
+    return State.PROGRESSING if is_cut else ""
 
 
 def _row(one: Verdict, now: str) -> DeliveryRow:

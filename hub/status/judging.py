@@ -1,4 +1,4 @@
-"""The verdicts on placements, from what the boards say now.
+"""The verdicts on placements, from what the boards say now, and of clusters that are away from what was written of them before.
 
 State: none of its own but since when this hub is there to be told.
 """
@@ -8,8 +8,11 @@ from dataclasses import replace
 
 from agent.kit.clock import Clock
 from agent.model.names import ClusterId, HomeName
+from hub.mirror import Collection
+from hub.model.cluster import Cluster
 from hub.model.standing import Standing, Target
 from hub.model.wish import Boards
+from hub.status.cluster import written_state
 from hub.status.declined import problem_of
 from hub.status.placements import Placements
 from hub.status.summary import next_change_s
@@ -21,8 +24,17 @@ DELIVERY = "Kustomization"
 class Judging:
     """Weighs standings, reports, presence and what was declined against each other."""
 
-    def __init__(self, boards: Boards, placements: Placements, patience: Patience, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        boards: Boards,
+        placements: Placements,
+        patience: Patience,
+        *,
+        clusters: Collection[Cluster],
+        clock: Clock,
+    ) -> None:
         self._boards = boards
+        self._clusters = clusters
         self._placements = placements
         self._clock = clock
         self.patience = patience
@@ -73,9 +85,14 @@ class Judging:
                 self._boards.presence.get(target.id),
                 patience=self.patience,
                 now=now,
+                written=self._written,
             )
             for target in targets
         )
+
+    def _written(self, target: Target) -> str:
+        cluster = self._clusters.readable((target.cluster.namespace, target.cluster.name))
+        return written_state(cluster.status, target.home) if cluster is not None else ""
 
     def _with_declined(self, target: Target, uid: str) -> Target:
         """Return the target with what its agent would not take as its problem, unless it has one already."""

@@ -1,5 +1,6 @@
 """What is known of one placement: how far it is, whether that can still be believed, and in which words. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,6 +32,10 @@ class State(StrEnum):
     SUSPENDED = "Suspended"
     DISCONNECTED = "Disconnected"
     UNTOLD = "Untold"  # the hub began lately, and the agent may yet return
+
+
+_UNPROVEN = frozenset({State.PROGRESSING, State.WAITING, State.HELD, State.FAILED})
+"""What does not lapse when a cluster is away: nobody has ever seen that it is good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +90,13 @@ def judge(
     *,
     patience: Patience,
     now: datetime,
+    written: Callable[[Target], str] = lambda target: "",
 ) -> Verdict:
-    """Weigh what the hub wishes against what the agent last said of the delivery with this UID. Of one that is away only a good word lapses."""
+    """Weigh what the hub wishes against what the agent last said of the delivery with this UID. Of one that is away only a good word lapses.
+
+    `written` gives the state that was written of a placement last, empty for one that was in step or is not known: what this hub heard
+    nothing of was good unless that says otherwise.
+    """
     if report is not None and (report.uid != uid or report.stage is Stage.GONE):
         report = None
     problem = target.problem
@@ -96,10 +106,15 @@ def judge(
     away_since = None
     if patience.has_lapsed(presence, now):
         away_since = presence.last_seen if presence is not None else patience.began
-        if state is State.READY or report is None:
-            state, reason = State.DISCONNECTED, DISCONNECTED
+        is_unsaid = problem is None and not is_current(target, report)
+        if state is State.READY or (is_unsaid and written(target) not in _UNPROVEN):
+            state = State.DISCONNECTED
+        if state is State.DISCONNECTED or (is_unsaid and report is None):
+            reason = DISCONNECTED
             message = f"Cluster {target.cluster.name} is not connected since {away_since:%Y-%m-%dT%H:%M:%SZ}"
-    elif problem is None and (target.bundle is None or _may_yet_tell(report, presence, patience, now)):
+    elif problem is None and (
+        target.bundle is None or (report is None and _may_yet_tell(target, uid, presence, patience, now))
+    ):
         state = State.UNTOLD
     return Verdict(
         target=target,
@@ -119,12 +134,14 @@ def is_current(target: Target, report: Report | None) -> bool:
 
 
 def _may_yet_tell(
-    report: Report | None, presence: Presence | None, patience: Patience, now: datetime
+    target: Target, uid: str, presence: Presence | None, patience: Patience, now: datetime
 ) -> bool:
-    """Tell whether nothing was heard because the hub began, the agent came or the delivery was placed a moment ago."""
-    if report is not None:
+    """Tell whether nothing was heard because the hub began or the agent came a moment ago; what was not on its desk then is new there."""
+    if presence is None:
+        return True
+    if (target.home, uid) not in presence.desk:
         return False
-    return presence is None or not presence.connected or now - presence.since <= patience.unknown_after
+    return not presence.connected or now - presence.since <= patience.unknown_after
 
 
 def _said(target: Target, report: Report | None) -> tuple[State, str, str]:

@@ -78,7 +78,7 @@ class StatusWriter:
         self._written_s: dict[tuple[str, Key], float] = {}
         self._progress = Progress(clock, interval_s=settings.interval_s)
         patience = Patience(began=clock.now(), unknown_after=timedelta(seconds=settings.unknown_after_s))
-        self._judging = Judging(boards, self._placements, patience, clock=clock)
+        self._judging = Judging(boards, self._placements, patience, clusters=store.clusters, clock=clock)
         of_delivery, of_cluster = about("delivery", Kind.KUSTOMIZATION), about("cluster", Kind.CLUSTER)
         self._randomness = randomness
         self._delivery_loop = self._loop("delivery-status", self._write_delivery, of_delivery)

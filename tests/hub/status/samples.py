@@ -47,9 +47,15 @@ def report(name: str = "eu-1", stage: Stage = Stage.READY, **more: Any) -> Repor
     return Report(**(values | {"stage": stage, "bundle": BUNDLE.digest, "applied_once": True} | more))
 
 
-def connected(since_s: float = 600) -> Presence:
+def connected(since_s: float = 600, *, has_it: bool = True) -> Presence:
+    """Return the presence of an agent that came with the delivery on its desk, or without."""
     return Presence(
-        connected=True, since=NOW - timedelta(seconds=since_s), last_seen=NOW, term=1, agent_version="1.0"
+        connected=True,
+        since=NOW - timedelta(seconds=since_s),
+        last_seen=NOW,
+        term=1,
+        agent_version="1.0",
+        desk=frozenset({(HOME, "u-1")} if has_it else ()),
     )
 
 
@@ -59,9 +65,16 @@ def away(for_s: float) -> Presence:
 
 
 def verdict(
-    name: str = "eu-1", said: Report | None = None, presence: Presence | None = None, **more: Any
+    name: str = "eu-1",
+    said: Report | None = None,
+    presence: Presence | None = None,
+    *,
+    written: str = "",
+    **more: Any,
 ) -> Verdict:
-    return judge(target(name, **more), "u-1", said, presence, patience=PATIENCE, now=NOW)
+    return judge(
+        target(name, **more), "u-1", said, presence, patience=PATIENCE, now=NOW, written=lambda _: written
+    )
 
 
 def ready(name: str = "eu-1") -> Verdict:

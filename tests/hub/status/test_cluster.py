@@ -1,16 +1,18 @@
 """The status of a Cluster: connected or since when not, how its deliveries stand, and which are behind."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from agent.model.names import HomeName
+from agent.model.report import Stage
 from hub.model.cluster import Cluster, ClusterStatus
 from hub.model.standing import Problem
 from hub.model.value import raw
 from hub.model.wish import Presence
-from hub.status.cluster import ClusterOutlook, cluster_status_of
+from hub.status.cluster import ClusterOutlook, cluster_status_of, written_state
 from hub.status.verdict import Patience, Verdict
 from tests.hub.status.samples import (
     BUNDLE,
@@ -133,6 +135,28 @@ def test_a_held_prune_is_a_row_that_names_the_build() -> None:
     assert "hub approve prune webapp -n apps --cluster eu-1" in row.message
     assert (found.counts.held, found.counts.in_step) == (1, 0)
     assert conditions(found)["Ready"] == ("False", "PruneHeld")
+
+
+def test_a_row_is_remembered_of_what_was_on_its_way_when_the_list_is_cut() -> None:
+    def homes(state: str, count: int) -> list[dict[str, Any]]:
+        row = {"kind": "Kustomization", "namespace": "apps", "state": state, "since": told(NOW)}
+        return [row | {"name": f"{state}-{number}"} for number in range(count)]
+
+    def written(*rows: dict[str, Any]) -> str:
+        return written_state(cluster({"notInStep": list(rows)}).status, HOME)
+
+    assert written() == ""
+    assert written(*homes("Failed", 2)) == ""
+    assert written({**homes("Waiting", 1)[0], "name": "webapp"}) == "Waiting"
+    assert written(*homes("Failed", 60), *homes("Progressing", 40)) == "Progressing"
+    assert written(*homes("Failed", 60), *homes("Disconnected", 40)) == ""
+
+
+def test_what_is_merely_disconnected_is_cut_first() -> None:
+    bad = verdict(said=report(stage=Stage.WAITING), presence=connected())
+    gone = [verdict(presence=away(3600), home=replace(HOME, name=f"a-{number}")) for number in range(100)]
+    rows = status(*gone, bad, presence=connected()).not_in_step
+    assert [one.state for one in rows] == ["Waiting", *["Disconnected"] * 99]
 
 
 def test_last_seen_moves_only_with_what_is_written_anyway() -> None:

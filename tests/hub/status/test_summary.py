@@ -1,10 +1,11 @@
 """How verdicts become Ready: one speaks for itself, several are counted, and being away never improves the result."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from agent.model.report import Stage
+from agent.model.report import Report, Stage
 from hub.model.cluster import ClusterName
 from hub.model.standing import Problem
 from hub.model.wish import Presence
@@ -151,7 +152,7 @@ def test_nothing_is_stalled_while_another_cluster_is_on_its_way() -> None:
     ids=["where commands look by themselves", "its cluster is elsewhere", "both are elsewhere"],
 )
 def test_what_is_to_be_typed_finds_the_delivery(of: str, in_: str, command: str) -> None:
-    where = {"cluster": ClusterName(namespace=in_, name="eu-1"), "hub_namespace": of}
+    where: dict[str, Any] = {"cluster": ClusterName(namespace=in_, name="eu-1"), "hub_namespace": of}
     assert command in verdict("eu-1", report(prune_held=("x",)), connected(), **where).message
 
 
@@ -175,6 +176,42 @@ def test_what_was_known_stays_while_the_agent_may_yet_tell() -> None:
     just_came = verdict("eu-1", None, connected(since_s=5))
     assert just_came.state is State.UNTOLD
     assert summarize([just_came], NOW) is None
+
+
+def test_what_is_new_in_a_cluster_is_on_its_way_however_lately_its_agent_came() -> None:
+    assert verdict("eu-1", None, connected(since_s=5, has_it=False)).state is State.PROGRESSING
+
+
+@pytest.mark.parametrize("written", ["Progressing", "Waiting", "Failed", "PruneHeld"])
+@pytest.mark.parametrize("presence", [away(3600), None], ids=["in this hub's life", "before this hub began"])
+def test_a_cluster_that_goes_away_before_it_proved_anything_stays_in_the_count(
+    presence: Presence | None, written: str
+) -> None:
+    silent = verdict("b", None, presence, written=written)
+    found = summarize([ready("a"), silent], NOW)
+    assert found is not None
+    assert (found.status, found.reason) == ("Unknown", "Progressing")
+    alone = summarize([silent], NOW)
+    assert alone is not None
+    assert (alone.status, alone.reason) == ("Unknown", "Disconnected")
+
+
+@pytest.mark.parametrize("written", ["", "Disconnected"], ids=["it was in step", "it was away already"])
+@pytest.mark.parametrize(
+    "said", [None, report("b", bundle=OTHER)], ids=["nothing was heard", "of another build"]
+)
+def test_what_changes_while_a_cluster_is_away_does_not_wait_for_it(said: Report | None, written: str) -> None:
+    found = summarize([ready("a"), verdict("b", said, away(3600), written=written)], NOW)
+    assert found is not None
+    assert found.message == "1/2 ready, 1 disconnected (b, 1h)"
+    assert found.status == "True"
+
+
+def test_what_hinders_the_hub_does_not_lapse_with_the_cluster() -> None:
+    trouble = Problem(reason="BuildFailed", message="SIZE is not set")
+    found = summarize([ready("a"), verdict("b", None, away(3600), problem=trouble)], NOW)
+    assert found is not None
+    assert (found.status, found.reason) == ("False", "BuildFailed")
 
 
 def test_an_agent_that_stays_silent_is_not_waited_for_forever() -> None:

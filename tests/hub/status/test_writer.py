@@ -9,6 +9,7 @@ import pytest
 
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
+from agent.model.names import ClusterId
 from agent.model.report import Notice, NoticeKind, Report, Stage
 from hub.model.kinds import TYPES, Kind
 from hub.model.metadata import Uid
@@ -28,12 +29,9 @@ ID = target().id
 class Rig:
     """A hub's status stage over an API server in memory."""
 
-    api: Management = field(init=False)
+    api: Management
+    clock: Hand
     boards: Boards = field(default_factory=Boards)
-    clock: Hand = field(default_factory=Hand)
-
-    def __post_init__(self) -> None:
-        self.api = Management(self.clock)
 
     def stand(self, given: Standing | None = None, *, generation: int = 1) -> None:
         now = replace(given or standing(), uid=Uid("uid-webapp"), generation=generation)
@@ -44,10 +42,10 @@ class Rig:
         self.boards.reports.put((ID, HOME), said)
         return said
 
-    def connect(self, *, is_there: bool = True) -> None:
+    def connect(self, id_: ClusterId = ID, *, is_there: bool = True) -> None:
         now = self.clock.now()
         seen = Presence(connected=is_there, since=now, last_seen=now, term=1, agent_version="1.0")
-        self.boards.presence.put(ID, seen)
+        self.boards.presence.put(id_, seen)
 
     async def stay_connected(self, seconds: int) -> None:
         for _ in range(seconds // 10):
@@ -69,10 +67,13 @@ class Rig:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Rig]:
-    rig = Rig()
-    rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization())
-    rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": str(ID)})
+async def running(api: Management | None = None, clock: Hand | None = None) -> AsyncIterator[Rig]:
+    """Have the status stage run over new resources, or over those of one that ended."""
+    clock = clock or Hand()
+    rig = Rig(api=api or Management(clock), clock=clock)
+    if api is None:
+        rig.api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization())
+        rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": str(ID)})
     store = Store(rig.api, clock=rig.clock, randomness=Middle(), backoff=Backoff())
     writer = StatusWriter(
         StatusSettings(backoff=Backoff()),
@@ -238,6 +239,32 @@ async def test_an_agent_that_never_came_back_after_the_start_is_unknown() -> Non
         rig.stand()
         await rig.clock.pass_(65)
         assert rig.ready() == ("Unknown", "Disconnected")
+
+
+async def test_a_cluster_that_goes_before_its_first_word_keeps_a_delivery_from_being_ready_after_a_restart_too() -> (
+    None
+):
+    other = target("us-1")
+    async with running() as rig:
+        rig.api.put_resource(Kind.CLUSTER, "us-1", {"id": other.id})
+        rig.connect()
+        rig.connect(other.id)
+        rig.stand(standing(target(), other))
+        rig.say(Stage.READY)
+        await rig.clock.pass_(3)
+        rig.connect(other.id, is_there=False)
+        await rig.stay_connected(70)
+        assert rig.ready() == ("Unknown", "Progressing")
+    async with running(rig.api, rig.clock) as again:
+        again.connect()
+        again.stand(standing(target(), other))
+        again.say(Stage.READY)
+        await again.stay_connected(70)
+        assert again.ready() == ("Unknown", "Progressing")
+        again.connect(other.id)
+        again.boards.reports.put(other.key, report("us-1", uid="uid-webapp"))
+        await again.clock.pass_(2)
+        assert again.ready()[0] == "True"
 
 
 async def test_a_quiet_hour_writes_nothing() -> None:
