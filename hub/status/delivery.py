@@ -51,6 +51,8 @@ class Outlook:
     standing: Standing
     verdicts: tuple[Verdict, ...]
     now: datetime
+    took_s: float | None = None
+    """For how long the delivery was seen on its way."""
 
 
 def status_of(outlook: Outlook) -> KustomizationStatus:
@@ -238,7 +240,7 @@ def _history(outlook: Outlook, summary: Summary | None) -> tuple[HistoryEntry, .
         digest=digest,
         first_reconciled=same.first_reconciled if same is not None else now,
         last_reconciled=now,
-        last_reconciled_duration=str(_took(outlook)),
+        last_reconciled_duration=str(_took(outlook) or Duration()),
         last_reconciled_status=summary.reason,
         total_reconciliations=(same.total_reconciliations if same is not None else 0) + 1,
         metadata={"revision": revision},
@@ -246,11 +248,13 @@ def _history(outlook: Outlook, summary: Summary | None) -> tuple[HistoryEntry, .
     return (entry, *(one for one in before if one is not same))[:MAX_HISTORY]
 
 
-def _took(outlook: Outlook) -> Duration:
-    """Return how long the delivery was in progress, to the second."""
+def _took(outlook: Outlook) -> Duration | None:
+    """Return how long the delivery was in progress: as it was seen, or to the second as it was written; None when nobody knows."""
+    if outlook.took_s is not None:
+        return Duration(milliseconds=round(outlook.took_s * 1000))
     ready = outlook.delivery.conditions.get(READY)
     if ready is None or ready.status is not ConditionStatus.UNKNOWN or ready.reason != PROGRESSING:
-        return Duration()
+        return None
     passed = outlook.now - instant(ready.last_transition_time)
     return Duration(seconds=max(int(passed.total_seconds()), 0))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from hub.model.conditions import READY, STALLED, Conditions
+from hub.model.durations import Duration
 from hub.model.events import COMMIT_STATUS, COMMIT_STATUS_UPDATE, REVISION, Event, Severity, event
 from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import (
@@ -20,6 +21,7 @@ from hub.status.verdict import SUCCEEDED, Verdict, held_message
 
 # Flux's words, whatever is really waited for; the condition names it.
 DEPENDENCIES_WAIT = "Dependencies do not meet ready condition, retrying in 30s"
+_UNSEEN = str(Duration())
 _DEPENDENCIES = frozenset({DEPENDENCY_NOT_READY, DEPENDENCY_NOT_PLACED})
 
 
@@ -37,8 +39,10 @@ def news(
     if status.history != before.status.history and status.last_applied_revision:
         latest = status.history[0]
         if latest.last_reconciled_status == SUCCEEDED:
-            took, interval = latest.last_reconciled_duration, before.spec.interval
-            message = f"Reconciliation finished in {took}, next run in {interval}"
+            took = latest.last_reconciled_duration
+            # Flux's words; how long it took is left out where nobody saw it begin.
+            within = "" if took == _UNSEEN else f" in {took}"
+            message = f"Reconciliation finished{within}, next run in {before.spec.interval}"
             facts = _revision(status.last_applied_revision) | {COMMIT_STATUS: COMMIT_STATUS_UPDATE}
             yield _event(before, Severity.INFO, SUCCEEDED, message, facts)
 

@@ -1,6 +1,6 @@
 """Records what agents told as events of their deliveries; what several clusters tell alike within a moment is one event.
 
-State: what is being gathered. A happening is on its board until it is recorded.
+State: what is being gathered, and what is being recorded. A happening is on its board until it is recorded.
 """
 
 from collections.abc import Awaitable, Callable
@@ -53,6 +53,7 @@ class Telling:
         self._boards = boards
         self._gather_s = gather_s
         self._gathered: dict[Subject, dict[HappeningKey, None]] = {}
+        self._recorded: set[Subject] = set()
         self._loop = loop(self._tell)
 
     async def run(self) -> None:
@@ -61,6 +62,11 @@ class Telling:
             tasks.start(self._loop.run(), name="events")
             tasks.start(self._follow(), name="happenings")
             await tasks.wait_for_failure()
+
+    async def tell_now(self, uid: str) -> None:
+        """Record what was gathered of a delivery, because something is to be told that came after it."""
+        for subject in [one for one in self._gathered if one.uid == uid and one not in self._recorded]:
+            await self._tell(subject)
 
     async def _follow(self) -> None:
         with self._boards.happenings.reader() as reader:
@@ -75,9 +81,13 @@ class Telling:
         """Record what was gathered, then forget it; what is about no delivery that is known is forgotten too."""
         keys = tuple(self._gathered.get(subject, ()))
         found = [one for key in keys if (one := self._boards.happenings.get(key)) is not None]
-        if self._is_early(subject, found):
+        if subject in self._recorded or self._is_early(subject, found):
             return Again(after_s=self._gather_s)
-        await self._record(subject, found)
+        self._recorded.add(subject)
+        try:
+            await self._record(subject, found)
+        finally:
+            self._recorded.discard(subject)
         rest = self._gathered.pop(subject, {})
         for key in keys:
             rest.pop(key, None)

@@ -212,7 +212,13 @@ class StatusWriter:
         def change(newest: Kustomization) -> KustomizationStatus:
             if not _is_about(standing, newest):
                 return newest.status
-            outlook = Outlook(delivery=newest, standing=standing, verdicts=verdicts, now=self._clock.now())
+            outlook = Outlook(
+                delivery=newest,
+                standing=standing,
+                verdicts=verdicts,
+                now=self._clock.now(),
+                took_s=self._progress.took_s(key),
+            )
             made.append((newest, status_of(outlook)))
             return made[-1][1]
 
@@ -220,8 +226,13 @@ class StatusWriter:
         if await self._store.update_status(self._store.kustomizations, key, change):
             self._written_s[(DELIVERY, key)] = self._clock.monotonic_s()
             self._traces.written(key, verdicts, began=began, revision=standing.revision)
-            for one in news(*made[-1], standing, verdicts):
+            told = tuple(news(*made[-1], standing, verdicts))
+            if told:
+                # What the agents did comes before what the hub says of it.
+                await self._telling.tell_now(standing.uid)
+            for one in told:
                 await self._store.record_event(one)
+        self._progress.told(key)
         return self._until_lapse(target.id for target in standing.targets)
 
     async def _write_cluster(self, key: Key) -> Outcome:

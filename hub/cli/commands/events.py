@@ -95,7 +95,7 @@ async def events(
         subjects = await _subjects(api, namespace, subject)
         wanted = Wanted(namespace=namespace, subjects=subjects, types=frozenset(wanted_types))
         listing = await api.list(EVENTS, wanted.listed_namespace)
-        found = sorted((one for one in listing.items if wanted.includes(one)), key=last_seen)
+        found = sorted((one for one in listing.items if wanted.includes(one)), key=_order)
         shape = Shape(form=Format(form), with_namespace=not wanted.listed_namespace)
         if not found and not watch and shape.form is Format.TABLE:
             output.failure(f"No events found in {'any' if all_namespaces else caller.namespace} namespace.")
@@ -119,6 +119,12 @@ def last_seen(event: Object) -> str:
     """Return when it last happened; empty when the event does not say."""
     series: Mapping[str, Any] = event.get("series") or {}
     return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
+
+
+def _order(event: Object) -> tuple[str, int]:
+    """Return what events are sorted by: when each last happened, and of the same second which was written later."""
+    version = str(event["metadata"].get("resourceVersion", ""))
+    return last_seen(event), int(version) if version.isdecimal() else 0
 
 
 def cells(event: Object, now: datetime) -> tuple[str, ...]:

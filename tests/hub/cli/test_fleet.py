@@ -300,6 +300,13 @@ def test_events_are_of_the_hubs_kinds(eventful: World, options: tuple[str, ...],
     assert [line.split("\t")[3].strip() for line in result.stdout.splitlines()] == subjects
 
 
+def test_of_the_same_second_comes_last_what_was_written_last(world: World) -> None:
+    for name in ("web", "api", "shop"):
+        world.management.put(EVENTS, event(name, "GitRepository", "2026-01-31T08:55:00Z"))
+    lines = world.run("events", "--no-header").stdout.splitlines()
+    assert [line.split("\t")[3].strip().partition("/")[2] for line in lines] == ["web", "api", "shop"]
+
+
 def test_an_event_that_came_again_says_how_often(eventful: World) -> None:
     assert "5m (x3 over 60m)" in eventful.run("events", "--for", "Kustomization").stdout
 
