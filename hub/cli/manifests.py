@@ -79,6 +79,7 @@ class HubChoices:
     place: Place
     ca_certificate: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    beside_flux: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,8 @@ def hub_objects(choices: HubChoices) -> list[Object]:
     }
     if choices.ca_certificate:
         config[installation.CA_CERTIFICATE_KEY] = choices.ca_certificate
+    if choices.beside_flux:
+        config[installation.BESIDE_FLUX_KEY] = "true"
     for one in objects:
         match one["kind"], one["metadata"]["name"]:
             case "Service", installation.HUB:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from agent.kube.api import Api, Object
-from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS
+from agent.kube.resources import CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS
 from hub.cli.applying import find
 from hub.cli.client import Failed
 from hub.crds import Install, Keep, KeepReason, decide, packaged
+from hub.model import installation
 
 SAME_KINDS = frozenset({"source-controller", "kustomize-controller"})
 """Flux's controllers of the kinds that the hub serves."""
@@ -72,6 +73,12 @@ async def refuse_beside_flux(api: Api, *, beside_flux: bool) -> None:
         f"Flux controllers run in this cluster: {names}; stop them first ({stop}), or give --beside-flux to leave those"
         " alone that serve no kind of the hub's"
     )
+
+
+async def is_beside_flux(api: Api) -> bool:
+    """Tell whether Flux's controllers of other kinds were allowed when the hub was installed before."""
+    config = await find(api, CONFIG_MAPS, installation.NAMESPACE, installation.HUB)
+    return ((config or {}).get("data") or {}).get(installation.BESIDE_FLUX_KEY) == "true"
 
 
 async def plan_crds(api: Api) -> CrdPlan:

@@ -10,6 +10,8 @@ HUB = "cartwheel-hub"
 """The name of the hub's Deployment, Service, ServiceAccount and roles, and of the ConfigMap that says where agents find it."""
 ADDRESS_KEY = "address"
 ENROL_ADDRESS_KEY = "enrol-address"
+BESIDE_FLUX_KEY = "beside-flux"
+"""There when somebody allowed Flux's controllers of other kinds, so that installing again allows them, too."""
 CA_CERTIFICATE_KEY = "ca.crt"
 CA_KEY_KEY = "ca.key"
 CA_SECRET = "cartwheel-ca"  # noqa: S105  (a name)

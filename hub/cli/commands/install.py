@@ -30,7 +30,7 @@ from hub.cli.manifests import (
     hub_objects,
     secret_object,
 )
-from hub.cli.preconditions import is_established, plan_crds, refuse_beside_flux
+from hub.cli.preconditions import is_beside_flux, is_established, plan_crds, refuse_beside_flux
 from hub.cli.progress import Progress, deployment_progress, wait
 from hub.cli.running import Run, read_env, settle
 from hub.crds import packaged
@@ -74,7 +74,11 @@ class ExposeType(click.ParamType[Expose]):
     metavar="KEY=VALUE",
     help="Setting of hub and agent (CARTWHEEL_LOG_LEVEL=debug); repeatable.",
 )
-@click.option("--beside-flux", is_flag=True, help="Allow Flux controllers that serve no kind of the hub's.")
+@click.option(
+    "--beside-flux/--no-beside-flux",
+    default=None,
+    help="Allow Flux controllers that serve no kind of the hub's (as it was; not at first).",
+)
 @common_options
 @asynchronous
 async def install(
@@ -87,7 +91,7 @@ async def install(
     image: str | None,
     agent_image: str | None,
     env: tuple[str, ...],
-    beside_flux: bool,
+    beside_flux: bool | None,
 ) -> None:
     """Install the hub in the management cluster.
 
@@ -95,7 +99,8 @@ async def install(
     same command again upgrades or repairs; options that are left out keep what they were. The certificate authority
     (Secret cartwheel-ca) is made once and never replaced.
 
-    Refuses where Flux's controllers run, since two would act on one resource.
+    Refuses where Flux's controllers run, since two would act on one resource; with --beside-flux, from then on, only where those of the
+    same kinds do.
 
     Example: hub install --expose NodePort --address 203.0.113.7:30743
     """
@@ -107,16 +112,20 @@ async def install(
     hub, agent = (Run(image=one, env=read_env(env)) for one in (image, agent_image))
     if export:
         choices = HubChoices(
-            image=hub.image or default_image(installation.HUB), place=without_cluster(asked), env=hub.env
+            image=hub.image or default_image(installation.HUB),
+            place=without_cluster(asked),
+            env=hub.env,
+            beside_flux=bool(beside_flux),
         )
         output.documents([*(dict(one) for one in packaged()), *hub_objects(choices)])
         return
     async with caller.management() as api:
-        await refuse_beside_flux(api, beside_flux=beside_flux)
+        beside = await is_beside_flux(api) if beside_flux is None else beside_flux
+        await refuse_beside_flux(api, beside_flux=beside)
         await refuse_another_clusters_agent(
             api, installation.NAMESPACE, f"{caller.namespace}/{installation.MANAGEMENT_CLUSTER}"
         )
-        await _install(caller, api, Order(asked=asked, hub=hub, agent=agent))
+        await _install(caller, api, Order(asked=asked, hub=hub, agent=agent, beside_flux=beside))
 
 
 COMMAND = install
@@ -129,6 +138,7 @@ class Order:
     asked: Asked
     hub: Run
     agent: Run
+    beside_flux: bool
 
 
 async def _install(caller: Caller, api: Api, order: Order) -> None:
@@ -147,7 +157,13 @@ async def _install(caller: Caller, api: Api, order: Order) -> None:
     certificate = await _authority(caller, api)
     place = await choose(caller, api, order.asked, deadline_s=deadline_s)
     run = await settle(api, installation.NAMESPACE, installation.HUB, order.hub)
-    choices = HubChoices(image=str(run.image), place=place, ca_certificate=certificate, env=run.env)
+    choices = HubChoices(
+        image=str(run.image),
+        place=place,
+        ca_certificate=certificate,
+        env=run.env,
+        beside_flux=order.beside_flux,
+    )
     await apply(api, hub_objects(choices)[1:])
     output.success(f"agents reach the hub at {place.address} and enrol at {place.enrol_address}")
     await wait(

@@ -116,6 +116,19 @@ def test_it_refuses_where_flux_runs_and_names_what_runs(
         assert written(world.management) == []
 
 
+def test_what_was_allowed_beside_the_hub_is_allowed_again_until_it_is_forbidden(world: World) -> None:
+    world.management.put(DEPLOYMENTS, flux("helm-controller"))
+    for options, code in (
+        (("--beside-flux",), 0),
+        ((), 0),
+        (("--no-beside-flux",), 1),
+        ((), 0),
+    ):
+        assert world.run("install", *ADDRESS, *options).exit_code == code, options
+    world.management.put(DEPLOYMENTS, flux("kustomize-controller"))
+    assert "flux-system/kustomize-controller" in world.run("install").stderr
+
+
 def test_a_newer_schema_stays_and_is_told_of(world: World) -> None:
     newer = dict(packaged()[2])
     newer["metadata"] = {
