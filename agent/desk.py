@@ -4,8 +4,8 @@ State: Secrets in the agent's own namespace. One *head* per delivery, and immuta
 of writes is safety: packs, then the head (which is the acknowledgement), then the work; what nobody names is collected last. A head that
 cannot be read is told of and never overwritten: it may be all that is known of objects that exist.
 
-Every write is conditional on the head being as this process knows it, so that of two agents one fails. A write whose answer was lost may
-have taken effect; what it would have written is remembered, and counts as known when it is found there.
+Every write is conditional on the head being as this process knows it, so that of two agents one fails. What somebody else left there, a
+person's hand or an agent that is no more, is gone on from only by the agent that acts: nothing that either of them held is forgotten.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import base64
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -22,8 +22,9 @@ import zstandard
 from agent.kit.errors import Stalled, Transient
 from agent.kit.telemetry import Telemetry
 from agent.kube.api import Api, Object
-from agent.kube.errors import AlreadyExists, ApiError, NotFound, ServerFailed, Unreachable
+from agent.kube.errors import AlreadyExists, NotFound
 from agent.kube.resources import SECRETS
+from agent.kube.secrets import Changed, OwnSecrets
 from agent.model.assignment import root_of
 from agent.model.content import digest_of
 from agent.model.head import Head
@@ -70,18 +71,28 @@ class ContentMissing(Transient):
 @dataclass(slots=True)
 class _Saved:
     head: Head
-    resource_version: str
     refs: frozenset[ObjectRef]
 
     @classmethod
-    def of(cls, head: Head, resource_version: str) -> "_Saved":
-        return cls(head, resource_version, frozenset(entry.ref for entry in head.entries))
+    def of(cls, head: Head) -> "_Saved":
+        return cls(head, frozenset(entry.ref for entry in head.entries))
+
+
+def _never() -> bool:
+    return False
 
 
 class Desk:
-    """The assignments of one cluster. `load` comes first."""
+    """The assignments of one cluster. `load` comes first. `acts` tells whether this agent alone may write now."""
 
-    def __init__(self, api: Api, namespace: str, *, telemetry: Telemetry | None = None) -> None:
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        *,
+        acts: Callable[[], bool] = _never,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._writes = (telemetry or Telemetry()).counter(
             "cartwheel_desk_writes", "Secrets of the desk that were written.", part=("head", "pack", "term")
         )
@@ -90,12 +101,11 @@ class Desk:
         self._saved: dict[HomeName, _Saved] = {}
         self._namers: dict[ObjectRef, set[HomeName]] = {}
         self._unreadable: dict[str, str] = {}
-        self._unanswered: dict[str, set[Digest]] = {}
+        self._secrets = OwnSecrets(api, namespace, field_manager=FIELD_MANAGER, acts=acts)
         self._damaged: set[HomeName] = set()
         self._coming: dict[HomeName, frozenset[ObjectRef]] = {}
         self._locks: dict[HomeName, asyncio.Lock] = {}
         self._term = 0
-        self._term_version = ""
 
     @property
     def term(self) -> int:
@@ -164,8 +174,8 @@ class Desk:
                 saved, name = self._saved.get(home), head_name(home)
                 if saved is not None:
                     await self._save(home, saved.head, None)
-                elif found := await self._found_version(name, "head", ""):
-                    await self._delete(name, found)
+                elif await self._secrets.find_written(name):
+                    await self._secrets.delete(name)
                 self._coming.pop(home, None)
 
     def get(self, home: HomeName) -> Head | None:
@@ -176,9 +186,9 @@ class Desk:
         """Read every head, and collect packs that an interrupted write left behind."""
         listing = await self._api.list(SECRETS, self._namespace, label_selector=f"{PART_LABEL}=head")
         self._saved, self._namers, self._unreadable = {}, {}, {}
+        self._secrets.begin()
         for value in listing.items:
             self._take(value)
-        self._unanswered.clear()
         self._damaged.clear()
         await self._load_term()
         packs = await self._api.list(SECRETS, self._namespace, label_selector=f"{PART_LABEL}=pack")
@@ -195,7 +205,8 @@ class Desk:
             _LOG.error("desk unreadable", extra={"secret": name, "error": str(problem)})
             return
         self._unreadable.pop(name, None)
-        self._keep(home, _Saved.of(head, value["metadata"]["resourceVersion"]))
+        self._secrets.note(value)
+        self._keep(home, _Saved.of(head))
 
     async def look_again(self) -> None:
         """Look at the heads that could not be read: somebody may have put them right, or deleted them, to forget what they hold."""
@@ -204,6 +215,7 @@ class Desk:
                 self._take(await self._api.get(SECRETS, self._namespace, name))
             except NotFound:
                 self._unreadable.pop(name, None)
+                self._secrets.forget(name)
 
     def _keep(self, home: HomeName, saved: _Saved | None) -> None:
         """Know a head as it is saved, None when it is gone, and under every object that it names."""
@@ -224,9 +236,17 @@ class Desk:
         """Remember a session's term; a lower one than the known is a defect of the caller."""
         if term <= self._term:
             raise ValueError(f"term {term} is not newer than {self._term}")
-        version = await self._found_version(TERM_SECRET, "term", self._term_version)
-        body = self._secret(TERM_SECRET, "term", "term", str(term).encode(), version)
-        self._term_version = await self._write(body)
+        body = self._secret(TERM_SECRET, "term", "term", str(term).encode())
+        try:
+            await self._write(body)
+        except Changed as changed:
+            if not self._secrets.may_decide:
+                raise
+            # Of another agent that acted, or of a hand: a session that is older is not begun.
+            self._take_term(changed.found)
+            if term <= self._term:
+                raise
+            await self._write(body)
         self._term = term
 
     async def save(self, head: Head, blobs: Mapping[Digest, bytes] | None = None) -> Head:
@@ -246,32 +266,69 @@ class Desk:
 
     async def _save(self, home: HomeName, head: Head, blobs: Mapping[Digest, bytes] | None) -> Head:
         name = head_name(home)
-        if name in self._unreadable:
-            raise DeskUnreadable(
-                f"Secret {self._namespace}/{name} holds {home} in a form that this version cannot read "
-                f"({self._unreadable[name]}); run the newer agent, or delete the Secret to forget what it holds"
-            )
+        self._check_readable(home)
         saved = self._saved.get(home)
-        version = await self._found_version(name, "head", saved.resource_version if saved else "")
         if blobs is not None:
             head = await self._place(head, blobs)
         head = head.following(saved.head if saved else None)
-        if saved is not None and saved.head == head and name not in self._unanswered:
+        if saved is not None and saved.head == head and self._secrets.is_certain(name):
             return head
-        data = _pack(head.encode())
-        body = self._secret(name, "head", "head", data, version)
-        body["metadata"]["annotations"] = {HOME_ANNOTATION: str(home)}
         if not head.leaving:
             # From here on it may be on the desk, whether or not there will be an answer.
             self._coming[home] = frozenset(entry.ref for entry in head.entries)
-        written = await self._write(body)
-        self._keep(home, _Saved.of(head, written))
+        head = await self._write_head(name, head)
+        self._keep(home, _Saved.of(head))
         self._coming.pop(home, None)
         if blobs is not None:
             self._damaged.discard(home)
         if saved is not None:
             await self._collect(set(saved.head.packs) - set(head.packs))
         return head
+
+    def _check_readable(self, home: HomeName) -> None:
+        name = head_name(home)
+        if name in self._unreadable:
+            raise DeskUnreadable(
+                f"Secret {self._namespace}/{name} holds {home} in a form that this version cannot read "
+                f"({self._unreadable[name]}); run the newer agent, or delete the Secret to forget what it holds"
+            )
+
+    async def _write_head(self, name: str, head: Head) -> Head:
+        """Write a head, with what is found of it where somebody else wrote. Returns it as it was written."""
+        try:
+            await self._write(self._head_secret(name, head))
+        except Changed as changed:
+            head = self._reconcile(head, changed)
+            await self._write(self._head_secret(name, head))
+        return head
+
+    def _head_secret(self, name: str, head: Head) -> Object:
+        body = self._secret(name, "head", "head", _pack(head.encode()))
+        body["metadata"]["annotations"] = {HOME_ANNOTATION: str(head.home)}
+        return body
+
+    def _reconcile(self, head: Head, changed: Changed) -> Head:
+        """Return what is to be written over what somebody else wrote, when that is older; the newer one is taken instead.
+
+        Raises Changed unless this agent acts, DeskUnreadable when it is not known what was written, Overtaken when that is newer.
+        """
+        home, found = head.home, changed.found
+        if not self._secrets.may_decide:
+            raise changed
+        saved = self._saved.get(home)
+        self._take(found)
+        self._check_readable(home)
+        theirs = self._saved[home].head
+        if theirs.home != home or theirs.assignment.order <= head.assignment.order:
+            self._keep(home, saved)
+            _LOG.warning(
+                "head was changed; written anew", extra={"delivery": str(home), "error": str(changed)}
+            )
+            return head.holding(theirs.held)
+        _LOG.warning("head was changed; taken as it is", extra={"delivery": str(home), "error": str(changed)})
+        if saved is not None:
+            self._keep(home, _Saved.of(theirs.holding(saved.head.held)))
+        raise Overtaken(home) from changed
 
     async def drop(self, home: HomeName) -> None:
         """Forget a delivery. Its objects are the caller's business. Raises Overtaken."""
@@ -284,11 +341,15 @@ class Desk:
             await self._drop(home, saved)
 
     async def _drop(self, home: HomeName, saved: _Saved) -> None:
-        name = head_name(home)
-        await self._delete(name, await self._found_version(name, "head", saved.resource_version))
+        try:
+            await self._secrets.delete(head_name(home))
+        except Changed as changed:
+            head = self._reconcile(saved.head, changed)
+            # What else is held by it now is to be deleted before that can be forgotten.
+            self._keep(home, _Saved.of(head))
+            raise Overtaken(home) from changed
         self._keep(home, None)
         self._coming.pop(home, None)
-        self._unanswered.pop(name, None)
         self._damaged.discard(home)
         await self._collect(saved.head.packs)
 
@@ -334,7 +395,7 @@ class Desk:
         for part in _split(blobs):
             data = _pack(msgspec.msgpack.encode(part))
             name = f"cartwheel-pack-{hashlib.sha256(data).hexdigest()[:32]}"
-            body = self._secret(name, "pack", "pack", data, "")
+            body = self._secret(name, "pack", "pack", data)
             body["immutable"] = True
             # Named by its content: when it exists, an earlier attempt wrote it.
             with contextlib.suppress(AlreadyExists):
@@ -362,65 +423,32 @@ class Desk:
             return
         used = {pack for saved in self._saved.values() for pack in saved.head.packs}
         for name in names - used:
-            await self._delete(name, "")
-
-    async def _delete(self, name: str, resource_version: str) -> None:
-        try:
-            await self._api.delete(SECRETS, self._namespace, name, resource_version=resource_version)
-        except NotFound:
-            return
+            await self._secrets.delete(name)
 
     async def _load_term(self) -> None:
-        try:
-            value = await self._api.get(SECRETS, self._namespace, TERM_SECRET)
-        except NotFound:
-            self._term, self._term_version = 0, ""
-            return
+        self._term = 0
+        with contextlib.suppress(NotFound):
+            self._take_term(await self._api.get(SECRETS, self._namespace, TERM_SECRET))
+
+    def _take_term(self, value: Object) -> None:
         try:
             self._term = int(_data(value, "term"))
         except ValueError as problem:
             raise DeskUnreadable(
                 f"Secret {self._namespace}/{TERM_SECRET} holds no term ({problem}); delete it, and the hub's next session sets it anew"
             ) from problem
-        self._term_version = value["metadata"]["resourceVersion"]
+        self._secrets.note(value)
 
-    async def _found_version(self, name: str, key: str, known: str) -> str:
-        """Return the resourceVersion to write over: the known one, or that of our own write whose answer was lost."""
-        if name not in self._unanswered:
-            return known
-        try:
-            value = await self._api.get(SECRETS, self._namespace, name)
-            data = _data(value, key)
-        except (NotFound, ValueError):
-            return known
-        return (
-            str(value["metadata"]["resourceVersion"]) if digest_of(data) in self._unanswered[name] else known
-        )
-
-    async def _write(self, body: Object) -> str:
-        """Create a Secret, or replace the one whose resourceVersion the body names."""
-        name = body["metadata"]["name"]
-        change = self._api.replace if "resourceVersion" in body["metadata"] else self._api.create
-        try:
-            written = await change(SECRETS, self._namespace, body, field_manager=FIELD_MANAGER)
-        except BaseException as problem:
-            # Cancelled, too: a session that ends while a write is under way does not call it back.
-            if not isinstance(problem, ApiError) or isinstance(problem, Unreachable | ServerFailed):
-                (data,) = body["data"].values()
-                self._unanswered.setdefault(name, set()).add(digest_of(base64.b64decode(data)))
-            raise
+    async def _write(self, body: Object) -> None:
+        await self._secrets.write(body)
         self._writes.labels(body["metadata"]["labels"][PART_LABEL]).inc()
-        self._unanswered.pop(name, None)
-        return str(written["metadata"]["resourceVersion"])
 
-    def _secret(self, name: str, part: str, key: str, data: bytes, resource_version: str) -> Object:
+    def _secret(self, name: str, part: str, key: str, data: bytes) -> Object:
         metadata: Object = {
             "name": name,
             "namespace": self._namespace,
             "labels": {PART_LABEL: part, "app.kubernetes.io/part-of": "cartwheel"},
         }
-        if resource_version:
-            metadata["resourceVersion"] = resource_version
         return {
             "apiVersion": "v1",
             "kind": "Secret",

@@ -76,7 +76,9 @@ class Agent:
             call_timeout_s=settings.call_timeout_s,
             backoff=settings.link_backoff,
         )
-        self._desk = Desk(client, settings.namespace, telemetry=self._telemetry)
+        self._desk = Desk(
+            client, settings.namespace, acts=lambda: leadership.holds, telemetry=self._telemetry
+        )
         self._discovery = Discovery(client, clock=clock)
         self._reports: Board[HomeName, Report] = Board()
         self._notices = Notices()

@@ -70,6 +70,11 @@ class Head:
         """Return the ids of all entries, with their versions."""
         return {format_id(entry.ref): entry.version for entry in self.entries}
 
+    def holding(self, ids: Mapping[str, str]) -> "Head":
+        """Return this head with more ids that may exist because of the delivery."""
+        more = {id_: version for id_, version in ids.items() if id_ not in self.held}
+        return replace(self, ahead={**self.ahead, **more}).following(self) if more else self
+
     def following(self, before: "Head | None") -> "Head":
         """Return this head with what the one before it has read already of the bytes that both have."""
         if before is None:

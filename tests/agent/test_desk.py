@@ -23,7 +23,7 @@ from agent.desk import (
     replace_assignment,
 )
 from agent.kube.api import Object
-from agent.kube.errors import Conflict, Unreachable
+from agent.kube.errors import Conflict, NotFound, Unreachable
 from agent.kube.resources import SECRETS
 from agent.model.assignment import Order
 from agent.model.content import Manifest
@@ -446,3 +446,164 @@ class _HangsAfter:
     async def after(self, call: Call) -> None:
         if self._chosen(call):
             await asyncio.Event().wait()
+
+
+class _Changes:
+    """Another hand on the Secrets of the desk."""
+
+    def __init__(self, place: Place, name: str = head_name(WEB)) -> None:
+        self._place = place
+        self._name = name
+
+    def annotate(self) -> None:
+        value = self._place.cluster.get(SECRETS, NAMESPACE, self._name)
+        value["metadata"].setdefault("annotations", {})["backup.example.org/time"] = "now"
+        self._place.cluster.replace(SECRETS, NAMESPACE, value, manager="backup", subresource="")
+
+    def delete(self) -> None:
+        self._place.cluster.delete(SECRETS, NAMESPACE, self._name)
+
+    def garble(self) -> None:
+        self._place.put_data(self._name, "head", b"by hand")
+
+
+def _acting(place: Place) -> Desk:
+    return Desk(place.cluster.api("agent"), NAMESPACE, acts=lambda: True)
+
+
+@pytest.mark.parametrize("acts", [True, False])
+def test_an_annotation_by_another_hand_hinders_no_save_and_no_removal(acts: bool) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        place, manifests = Place(), [config_map("a")]
+        desk = Desk(place.cluster.api("agent"), NAMESPACE, acts=lambda: acts)
+        await desk.load()
+        saved = await desk.save(head(manifests), blobs(manifests))
+        hand = _Changes(place)
+        hand.annotate()
+        saved = await desk.save(replace(saved, revision="later"))
+        assert (await place.loaded()).heads[WEB].revision == "later"
+        hand.annotate()
+        await desk.drop(WEB)
+        assert not place.secrets("head")
+        await desk.save_term(1)
+        _Changes(place, TERM_SECRET).annotate()
+        await desk.save_term(2)
+        assert (await place.loaded()).term == 2
+
+    run()
+
+
+@in_virtual_time
+async def test_a_head_that_was_deleted_by_hand_is_made_anew_by_the_agent_that_acts_and_by_no_other() -> None:
+    place, manifests = Place(), [config_map("a")]
+    desk, frozen = _acting(place), place.desk()
+    await desk.load()
+    saved = await desk.save(replace(head(manifests), inventory={"apps_a__ConfigMap": "v1"}), blobs(manifests))
+    await frozen.load()
+    _Changes(place).delete()
+    with pytest.raises(NotFound):
+        await frozen.save(replace(saved, revision="of the frozen one"))
+    assert not place.secrets("head")
+    await desk.save(replace(saved, revision="later"))
+    found = (await place.loaded()).heads[WEB]
+    assert (found.revision, found.inventory) == ("later", {"apps_a__ConfigMap": "v1"})
+
+
+@in_virtual_time
+async def test_over_an_older_head_by_another_hand_the_agent_that_acts_saves_and_forgets_nothing_of_it() -> (
+    None
+):
+    place, manifests = Place(), [config_map("a")]
+    desk = _acting(place)
+    await desk.load()
+    saved = await desk.save(head(manifests, order=Order(1, 5)), blobs(manifests))
+    other = await place.loaded()
+    await other.save(replace(reordered(saved, Order(1, 4)), inventory={"apps_theirs__ConfigMap": "v1"}))
+    written = await desk.save(replace(saved, revision="later"))
+    found = (await place.loaded()).heads[WEB]
+    assert found == written == desk.get(WEB)
+    assert (found.assignment.order, found.revision) == (Order(1, 5), "later")
+    assert "apps_theirs__ConfigMap" in found.held
+
+
+@in_virtual_time
+async def test_a_newer_head_by_another_hand_is_taken_and_what_was_held_stays_held() -> None:
+    place, manifests = Place(), [config_map("a")]
+    desk = _acting(place)
+    await desk.load()
+    mine = replace(head(manifests, order=Order(1, 5)), inventory={"apps_mine__ConfigMap": "v1"})
+    saved = await desk.save(mine, blobs(manifests))
+    other = await place.loaded()
+    await other.save(replace(reordered(saved, Order(2, 1)), inventory={}))
+    with pytest.raises(Overtaken):
+        await desk.save(replace(saved, revision="older"))
+    taken = desk.get(WEB)
+    assert taken is not None
+    assert taken.assignment.order == Order(2, 1)
+    assert "apps_mine__ConfigMap" in taken.held
+    await desk.save(replace(taken, revision="later"))
+    assert (await place.loaded()).heads[WEB] == desk.get(WEB)
+
+
+@in_virtual_time
+async def test_a_head_that_was_garbled_by_hand_is_named_not_overwritten_and_goes_on_once_it_was_deleted() -> (
+    None
+):
+    place, manifests = Place(), [config_map("a")]
+    desk, hand = _acting(place), _Changes(place)
+    await desk.load()
+    saved = await desk.save(head(manifests), blobs(manifests))
+    hand.garble()
+    with pytest.raises(DeskUnreadable, match=f"Secret {NAMESPACE}/{head_name(WEB)} .* delete the Secret"):
+        await desk.save(replace(saved, revision="later"))
+    assert (await place.loaded()).unreadable
+    hand.delete()
+    await desk.save(replace(saved, revision="later"))
+    assert (await place.loaded()).heads[WEB].revision == "later"
+
+
+@in_virtual_time
+async def test_who_does_not_act_says_which_secret_was_changed_and_by_whom() -> None:
+    place, manifests = Place(), [config_map("a")]
+    desk = await place.loaded()
+    saved = await desk.save(head(manifests), blobs(manifests))
+    _Changes(place).garble()
+    with pytest.raises(
+        Conflict, match=f"Secret {NAMESPACE}/{head_name(WEB)} .* changed by somebody; .* restart"
+    ):
+        await desk.save(replace(saved, revision="later"))
+
+
+@in_virtual_time
+async def test_a_head_that_lost_its_label_is_found_when_the_assignment_comes_again() -> None:
+    place, manifests = Place(), [config_map("a")]
+    first = await place.loaded()
+    await first.save(replace(head(manifests), inventory={"apps_old__ConfigMap": "v1"}), blobs(manifests))
+    value = place.cluster.get(SECRETS, NAMESPACE, head_name(WEB))
+    del value["metadata"]["labels"]
+    place.cluster.replace(SECRETS, NAMESPACE, value, manager="somebody", subresource="")
+    desk = _acting(place)
+    await desk.load()
+    assert desk.get(WEB) is None
+    again = await desk.save(head(manifests, order=Order(2, 1)), blobs(manifests))
+    assert "apps_old__ConfigMap" in again.held
+    assert (await place.loaded()).heads[WEB] == again
+
+
+@in_virtual_time
+async def test_what_another_hand_added_to_a_head_that_leaves_is_seen_to_before_it_is_forgotten() -> None:
+    place, manifests = Place(), [config_map("a")]
+    desk = _acting(place)
+    await desk.load()
+    saved = await desk.save(head(manifests), blobs(manifests))
+    saved = await desk.save(replace(saved, leaving="delete"))
+    other = await place.loaded()
+    await other.save(replace(saved, inventory={"apps_theirs__ConfigMap": "v1"}))
+    with pytest.raises(Overtaken):
+        await desk.drop(WEB)
+    left = desk.get(WEB)
+    assert left is not None
+    assert (left.leaving, "apps_theirs__ConfigMap" in left.held) == ("delete", True)
+    await desk.drop(WEB)
+    assert not place.secrets("head")
