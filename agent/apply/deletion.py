@@ -7,10 +7,11 @@ from agent.apply import prune
 from agent.apply.convergence import Action, Change, Convergence
 from agent.apply.order import order_key
 from agent.apply.server import Journal, Server, version_of
-from agent.kit.errors import CartwheelError
+from agent.kit.errors import CartwheelError, Transient
 from agent.kube.api import Object, Resource
 from agent.kube.errors import (
     Conflict,
+    Forbidden,
     NotFound,
     TooManyRequests,
     Unauthorized,
@@ -52,9 +53,6 @@ class Deletion:
             is_confirmed = id_ in self._task.inventory
             try:
                 fate = await self._leave(ref, stale[id_])
-            except UnknownKind:
-                # Everyone who could serve it was heard, and no version has it: it was never created, or went with its kind.
-                fate = prune.Fate.GONE
             except (Unreachable, TooManyRequests, Unauthorized):
                 raise
             except CartwheelError as problem:
@@ -79,7 +77,27 @@ class Deletion:
         self._errors.append(message)
 
     async def _leave(self, ref: ObjectRef, version: str) -> prune.Fate:
-        resource = await self._server.resource_of(ref, version)
+        for _ in range(2):
+            # What is known of a kind may be old; the second time it is asked anew.
+            with contextlib.suppress(UnknownKind):
+                return await self._leave_as(await self._server.resource_of(ref, version), ref)
+        if await self._is_defined(ref):
+            raise Transient(
+                "its kind is defined, but no version of it is served, so that nobody can tell whether it is there; "
+                "have a version served, or delete the definition",
+                reason="KindNotServed",
+            )
+        # Everyone who could serve it was heard, and no version has it: it was never created, or went with its kind.
+        return prune.Fate.GONE
+
+    async def _is_defined(self, ref: ObjectRef) -> bool:
+        """Tell whether an object of a kind that is not served may be stored all the same, as far as this agent may know."""
+        try:
+            return await self._server.resolver.is_defined(ref.group, ref.kind)
+        except Forbidden:
+            return False
+
+    async def _leave_as(self, resource: Resource, ref: ObjectRef) -> prune.Fate:
         for _ in range(2):
             # It may be changed after it was looked at, maybe given to another: then it is looked at again.
             with contextlib.suppress(Conflict):
@@ -87,12 +105,14 @@ class Deletion:
         return await self._let_go(resource, ref)
 
     async def _let_go(self, resource: Resource, ref: ObjectRef) -> prune.Fate:
-        """Delete an object just as it was judged. Raises Conflict when it is not so any more."""
+        """Delete an object just as it was judged. Raises Conflict when it is not so any more, UnknownKind when its kind is not served."""
         api = self._server.api
         try:
             live: Object | None = await api.get(resource, ref.namespace, ref.name)
         except NotFound:
             live = None
+            if ref.group and not await self._server.resolver.still_serves(resource):
+                raise UnknownKind(f"{resource.api_version} serves no {ref.kind} any more") from None
         fate = prune.decide(
             live,
             ref,

@@ -38,6 +38,14 @@ class Resolver(Protocol):
         """Return a kind in the version that the server prefers. Raises UnknownKind only when no version serves it, ApiError."""
         ...
 
+    async def still_serves(self, resource: Resource) -> bool:
+        """Ask whether a kind is served as it is known. Raises ApiUnavailable, ApiError."""
+        ...
+
+    async def is_defined(self, group: str, kind: str) -> bool:
+        """Tell whether a CustomResourceDefinition defines a kind, in whatever versions it is served. Raises ApiError."""
+        ...
+
     async def namespaced(self) -> Sequence[Resource]:
         """Return all kinds in namespaces whose objects can be listed and deleted. Raises ApiError, also when it cannot tell all."""
         ...

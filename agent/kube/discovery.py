@@ -60,6 +60,16 @@ class Discovery:
                 continue
         raise UnknownKind(f'no matches for kind "{kind}" in group "{group}"')
 
+    async def still_serves(self, resource: Resource) -> bool:
+        """Ask whether a kind is served as it is known: what is not found may be so for want of its kind. Raises ApiUnavailable, ApiError."""
+        key = (resource.group, resource.version)
+        try:
+            self._kinds[key] = _kinds(*key, _read(await self._read_version(*key)))
+        except NotFound:
+            self._kinds[key] = {}
+        self._asked_s[key] = self._clock.monotonic_s()
+        return self._kinds[key].get(resource.kind) == resource
+
     async def namespaced(self) -> tuple[Resource, ...]:
         """Return all kinds in namespaces whose objects can be listed and deleted, each in one version; asked anew each time.
 

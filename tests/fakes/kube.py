@@ -528,12 +528,18 @@ class FakeCluster:
             "conditions": [{"type": name, "status": "True"} for name in names],
             "storedVersions": [*known, *(one for one in kept if one not in known)],
         }
+        spec = definition["spec"]
+        for key in [
+            one for one in self.kinds if (one[0], one[2]) == (spec["group"], spec["names"]["plural"])
+        ]:
+            # A version may be served no more; the objects stay stored.
+            del self.kinds[key]
         for served in defined_by(definition):
             self._serve(served)
 
     def _undefine(self, definition: Object) -> None:
+        group, plural = definition["spec"]["group"], definition["spec"]["names"]["plural"]
+        for key in [key for key in self._objects if key[:2] == (group, plural)]:
+            self._delete(key)
         for served in defined_by(definition):
-            one = served.resource
-            for key in [key for key in self._objects if key[:2] == (one.group, one.plural)]:
-                self._delete(key)
-            self.kinds.pop((one.group, one.version, one.plural), None)
+            self.kinds.pop((group, served.resource.version, plural), None)

@@ -1,9 +1,12 @@
 """What a convergence writes, in which order, and what stops it."""
 
+import json
+
 import pytest
 
 from agent.apply.convergence import PRUNE_FAILED, RECONCILIATION_FAILED, Action
 from agent.kube.api import Object, PatchType
+from agent.kube.discovery import Discovery
 from agent.kube.errors import ApiError, Conflict, Invalid, ServerFailed
 from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from agent.model.content import Manifest
@@ -423,6 +426,41 @@ async def test_what_went_with_its_kind_leaves() -> None:
     delivery.cluster.delete(CUSTOM_RESOURCE_DEFINITIONS, "", "gadgets.example.org")
     changes = await delivery.converge()
     assert (changes.problem, changes.inventory) == ("", {})
+
+
+def serve(delivery: Delivery, *, is_served: bool) -> None:
+    """Have all versions of a kind served, or none."""
+    value = delivery.cluster.get(CUSTOM_RESOURCE_DEFINITIONS, "", "gadgets.example.org")
+    value["spec"]["versions"][0]["served"] = is_served
+    delivery.cluster.replace(CUSTOM_RESOURCE_DEFINITIONS, "", value, manager="somebody", subresource="")
+
+
+@pytest.mark.parametrize("knows_kind", [True, False], ids=["as it was known", "asked anew"])
+def test_what_is_of_a_kind_that_serves_no_version_is_not_taken_for_gone(knows_kind: bool) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        delivery = Delivery()
+        theirs = json.loads(definition().body)
+        delivery.cluster.create(CUSTOM_RESOURCE_DEFINITIONS, "", theirs, manager="somebody")
+        await delivery.converge(gadget(), manifest(name="a"))
+        serve(delivery, is_served=False)
+        if not knows_kind:
+            delivery.discovery = Discovery(delivery.api, clock=delivery.cluster.clock)
+        changes = await delivery.converge()
+        assert names_of(changes.inventory) == {"g"}
+        assert changes.reason == PRUNE_FAILED
+        assert (
+            "Gadget/default/g delete failed: its kind is defined, but no version of it is served"
+            in changes.problem
+        )
+        assert "a" not in delivery.names()
+        serve(delivery, is_served=True)
+        await delivery.cluster.clock.sleep(11)
+        changes = await delivery.converge()
+        assert (changes.problem, actions(changes)["g"]) == ("", Action.DELETED)
+        assert [call.name for call in delivery.writes() if call.verb == "delete"] == ["a", "g"]
+
+    run()
 
 
 @pytest.mark.parametrize("is_new", [True, False])
