@@ -293,6 +293,7 @@ def delivered(spare: Spare, git_server: GitHttp) -> Iterator[Delivered]:
     fleet.management.kubectl("delete", kinds, name, "-n", "flux-system", "--timeout=60s")
 
 
+@pytest.mark.slow
 def test_an_agent_that_is_cut_off_past_the_end_of_its_certificate_guards_and_comes_back_alone(
     delivered: Delivered,
 ) -> None:
