@@ -14,6 +14,12 @@ OMITTED = object()
 ROOT = ""
 
 
+class Raw(str):
+    """A bad value as it is to be shown, word for word."""
+
+    __slots__ = ()
+
+
 class Kind(StrEnum):
     """The reasons of faults, as causes name them."""
 
@@ -112,6 +118,8 @@ def indexed(path: str, index: int | str) -> str:
 def shown(value: Any) -> str:
     """Return a bad value as messages show it."""
     match value:
+        case Raw():
+            return str(value)
         case bool():
             return "true" if value else "false"
         case str():

@@ -5,6 +5,14 @@ from functools import cache, lru_cache
 from cel_expr_python import cel
 
 _REMEMBERED = 4096
+_WORDS = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "bad repetition operator": "invalid nested repetition operator",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+}
 
 
 def matches(text: str, pattern: str) -> bool:
@@ -17,7 +25,10 @@ def matches(text: str, pattern: str) -> bool:
 def fault_of(pattern: str) -> str:
     """Return why a pattern is none, empty when it is one."""
     value = _expression().eval(data={"text": "", "pattern": pattern})
-    return str(value.value()) if value.type() == cel.Type.ERROR else ""
+    if value.type() != cel.Type.ERROR:
+        return ""
+    problem, _, where = str(value.value()).rpartition("regular expression: ")[2].partition(": ")
+    return f"{_WORDS.get(problem, problem)}: `{where}`"
 
 
 @cache

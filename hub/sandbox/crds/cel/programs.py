@@ -19,6 +19,9 @@ _OPTIONAL_OLD = "(hasOldSelf__ ? optional.of(oldSelf) : optional.none())"
 _ACROSS = re.compile(
     r"found no matching overload for '_(?:[<>]=?|[=!]=)_' applied to '\((?:int|uint|double), (?:int|uint|double)\)'"
 )
+_SELECTION = re.compile(r"expression of type '([^']*)' cannot be the operand of a select operation")
+_OVERLOAD = re.compile(r"no matching overload for '(\w+)' applied to '\(([^']*)\)'")
+_SOURCE = re.compile(r"\n \| (.*)\n \| (\.*)\^")
 _CODE = re.compile(r" \[[A-Z_]+\]$")
 
 
@@ -38,6 +41,13 @@ def uses_old(rule: str) -> bool:
     return any(not found[1] for found in _OLD.finditer(rule))
 
 
+def field_steps(path: str) -> list[str]:
+    """Return the names on the way to a field of a rule, as `.spec['a-b']` has them; none for what is no path."""
+    steps = re.findall(r"\.([^.\[\]]+)|\['((?:\\.|[^'\\])+)'\]", path)
+    read = "".join(f".{name}" if name else f"['{quoted}']" for name, quoted in steps)
+    return [name or re.sub(r"\\(.)", r"\1", quoted) for name, quoted in steps] if read == path else []
+
+
 def activation(value: Any, old: Any, has_old: bool) -> cel.Activation:
     """Return the values a rule sees."""
     return _environment().Activation({"self": value, "oldSelf": old, "hasOldSelf__": has_old})
@@ -53,15 +63,16 @@ def run(rule: str, seen: cel.Activation, is_optional: bool) -> Any:
 
 def fault_of(rule: str, schema: Schema, is_optional: bool, wanted: str) -> str:
     """Return why a rule is none for the values of a schema, empty when it is one. `wanted`: bool or string."""
+    label = "" if wanted == "bool" else "messageExpression "
     if library.NOT_BUILT.search(rule):
-        return "compilation failed: it calls a function that does not exist in the sandbox; try it on a real cluster"
+        return f"{label}compilation failed: it calls a function that does not exist in the sandbox; try it on a real cluster"
     source = _OLD.sub(lambda found: found[1] or _OPTIONAL_OLD, rule) if is_optional else rule
     try:
         found = _typed(schema).compile(source).return_type()
     except RuntimeError as error:
         text = _compile_text(str(error))
         if text:
-            return f"compilation failed: {text}"
+            return f"{label}compilation failed: {text}"
         found = _environment().compile(source).return_type()
     if found == cel.Type.DYN or found.name().lower() == wanted:
         return _untyped_fault(rule, is_optional)
@@ -124,8 +135,20 @@ def _compile_text(text: str) -> str:
     """Return the first problem that is one for the real compiler too, in its words; empty when none is."""
     problems = re.split(r"\n(?=ERROR: )", _CODE.sub("", text).removeprefix("INVALID_ARGUMENT: "))
     kept = [one for one in problems if not _ACROSS.search(one) and "'*error*'" not in one]
-    told = [re.sub(r"(undefined field '\w+') not found in struct '[\w.]*'", r"\1", one) for one in kept]
+    told = [_told(one) for one in kept]
     return "\n".join(told)
+
+
+def _told(problem: str) -> str:
+    """Return a problem in the words of the real compiler."""
+    text = re.sub(r"(undefined field '\w+') not found in struct '[\w.]*'", r"\1", problem)
+    text = _SELECTION.sub(r"type '\1' does not support field selection", text)
+    found, shown = _OVERLOAD.search(text), _SOURCE.search(text)
+    if found and shown and shown[1][: len(shown[2])].endswith(f".{found[1]}"):
+        # Called on a value: the real compiler shows that value's type before the others.
+        of, _, others = found[2].partition(", ")
+        text = text.replace(f"'({found[2]})'", f"'{of}.({others})'")
+    return text
 
 
 def _runtime_text(text: str) -> str:
