@@ -106,7 +106,7 @@ def _faults_of_binding_change(before: Object, after: Object) -> Iterator[Cause]:
 def _shown(binding: Object) -> Object:
     """Return a reference as the real server's messages show it."""
     role = mapping_at(binding, "roleRef")
-    return {"apiGroup": role.get("apiGroup"), "kind": role.get("kind"), "name": role.get("name")}
+    return {"APIGroup": role.get("apiGroup"), "Kind": role.get("kind"), "Name": role.get("name")}
 
 
 def _default_request(value: Object) -> None:

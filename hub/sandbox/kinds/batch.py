@@ -131,6 +131,9 @@ def _faults_of_job_spec(path: str, spec: Object) -> Iterator[Cause]:
         for key in ("backoffLimitPerIndex", "maxFailedIndexes"):
             if spec.get(key) is not None:
                 yield wrong(f"{path}.{key}", spec[key], "requires indexed completion mode")
+    wanted = ("Failed",) if spec.get("podFailurePolicy") is not None else ("Failed", "TerminatingOrFailed")
+    if (replaced := spec.get("podReplacementPolicy")) is not None and replaced not in wanted:
+        yield unsupported(f"{path}.podReplacementPolicy", replaced, wanted)
     yield from faults_of_template(f"{path}.template", mapping_at(spec, "template"))
     policy, field = at(spec, "template", "spec", "restartPolicy"), f"{path}.template.spec.restartPolicy"
     if policy in (None, "", "Always"):
@@ -142,6 +145,8 @@ def _faults_of_job_spec(path: str, spec: Object) -> Iterator[Cause]:
 
 
 def _faults_of_job_change(before: Object, after: Object) -> Iterator[Cause]:
+    """Yield what may not change; the real server checks a changed Job a second time, as it does here."""
+    yield from _faults_of_job_update(after)
     old, new = mapping_at(before, "spec"), mapping_at(after, "spec")
     if old.get("completions") != new.get("completions"):
         if new.get("completionMode") != "Indexed":
@@ -194,6 +199,8 @@ def _faults_of_cron(value: Object) -> Iterator[Cause]:
     elif why := _why_no_schedule(schedule):
         yield wrong("spec.schedule", schedule, why)
     yield from negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
+    if spec.get("timeZone") == "":
+        yield wrong("spec.timeZone", "", "timeZone must be nil or non-empty string")
     policy = spec.get("concurrencyPolicy")
     if policy not in ("Allow", "Forbid", "Replace"):
         yield unsupported("spec.concurrencyPolicy", policy, ("Allow", "Forbid", "Replace"))
@@ -211,6 +218,8 @@ def _why_no_schedule(text: str) -> str:
         if text in known or re.fullmatch(r"@every (\d+(\.\d+)?(ns|us|ms|s|m|h))+", text):
             return ""
         return f"unrecognized descriptor: {text}"
+    if "TZ" in text:
+        return "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
     parts = text.split()
     if len(parts) != len(_RANGES):
         return f"expected exactly 5 fields, found {len(parts)}: [{' '.join(parts)}]"
@@ -236,6 +245,10 @@ def _why_no_term(text: str, least: int, most: int) -> str:
             return f"end of range ({int(number)}) above maximum ({most}): {text}"
         if int(number) < least:
             return f"beginning of range ({int(number)}) below minimum ({least}): {text}"
+    if (found[2] or "").isdecimal() and (found[3] or "").isdecimal() and int(found[2]) > int(found[3]):
+        return f"beginning of range ({int(found[2])}) beyond end of range ({int(found[3])}): {text}"
+    if found[4] and int(found[4]) == 0:
+        return f"step of range should be a positive number: {text}"
     return ""
 
 
@@ -248,11 +261,9 @@ KINDS: Mapping[str, Rules] = {
         defaults=_default_job,
         prepares=_prepare_job,
         checks=_faults_of_job,
-        checks_update=_faults_of_job_update,
         checks_change=_faults_of_job_change,
         status={},
         counted=(("spec",),),
-        rechecks_metadata=False,
     ),
     "CronJob": Rules(
         defaults=_default_cron,

@@ -17,12 +17,16 @@ from hub.sandbox.kinds.faults import (
 )
 from hub.sandbox.kinds.metadata import faults_of_labels
 from hub.sandbox.kinds.quantities import canonical, worth
+from hub.sandbox.kinds.scheduling import faults_of_scheduling
 from hub.sandbox.kinds.services import PROTOCOLS, faults_of_port
+from hub.sandbox.kinds.sources import faults_of_environment, faults_of_source, faults_of_sources
 from hub.sandbox.kinds.values import at, indexed, items_at, mapping_at
 from hub.sandbox.refusals import Cause
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+_OTHER_RESOURCES = ("storage", "pods", "services", "secrets", "configmaps", "resourcequotas")
 _NO_HANDLER = "must specify a handler type"
 
 
@@ -59,6 +63,7 @@ def faults_of_pod_spec(path: str, spec: Object) -> Iterator[Cause]:
     yield from one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy"), _POLICIES)
     yield from faults_of_labels(f"{path}.nodeSelector", spec.get("nodeSelector"))
     yield from _faults_of_names(path, spec)
+    yield from faults_of_scheduling(path, spec)
 
 
 def faults_of_pod_change(before: Object, after: Object) -> Iterator[Cause]:
@@ -96,14 +101,7 @@ def _faults_of_volume(path: str, volume: Object, seen: set[str]) -> Iterator[Cau
     for key, _ in sources[1:]:
         yield forbidden(f"{path}.{key}", "may not specify more than 1 volume type")
     for key, source in sources[:1]:
-        named = {
-            "secret": "secretName",
-            "configMap": "name",
-            "persistentVolumeClaim": "claimName",
-            "hostPath": "path",
-        }
-        if key in named and not source.get(named[key]):
-            yield required(f"{path}.{key}.{named[key]}")
+        yield from faults_of_source(f"{path}.{key}", key, source)
     name = volume.get("name") or ""
     if not name:
         yield required(f"{path}.name")
@@ -125,7 +123,8 @@ def _faults_of_container(path: str, container: Object, volumes: set[str]) -> Ite
     policies = ("File", "FallbackToLogsOnError")
     yield from one_of(f"{path}.terminationMessagePolicy", container.get("terminationMessagePolicy"), policies)
     yield from _faults_of_ports(f"{path}.ports", items_at(container, "ports"))
-    yield from _faults_of_environment(f"{path}.env", items_at(container, "env"))
+    yield from faults_of_environment(f"{path}.env", items_at(container, "env"))
+    yield from faults_of_sources(f"{path}.envFrom", items_at(container, "envFrom"))
     yield from _faults_of_mounts(f"{path}.volumeMounts", items_at(container, "volumeMounts"), volumes)
     yield from one_of(
         f"{path}.imagePullPolicy", container.get("imagePullPolicy"), ("Always", "IfNotPresent", "Never")
@@ -152,24 +151,6 @@ def _faults_of_ports(path: str, ports: list[Object]) -> Iterator[Cause]:
         yield from one_of(f"{place}.protocol", one.get("protocol"), PROTOCOLS)
 
 
-def _faults_of_environment(path: str, variables: list[Object]) -> Iterator[Cause]:
-    for place, one in indexed(path, variables):
-        if not (name := one.get("name")):
-            yield required(f"{place}.name")
-        else:
-            yield from wrongs(f"{place}.name", name, names.environment_name(name))
-        if one.get("valueFrom") is None:
-            continue
-        sources = [source for source in one["valueFrom"].values() if isinstance(source, dict)]
-        if not sources:
-            known = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-            yield wrong(f"{place}.valueFrom", "", f"must specify one of: {known}")
-        elif one.get("value"):
-            yield wrong(f"{place}.valueFrom", "", "may not be specified when `value` is not empty")
-        elif len(sources) > 1:
-            yield wrong(f"{place}.valueFrom", "", "may not have more than one field specified at a time")
-
-
 def _faults_of_mounts(path: str, mounts: list[Object], volumes: set[str]) -> Iterator[Cause]:
     seen: set[str] = set()
     for place, one in indexed(path, mounts):
@@ -190,6 +171,8 @@ def _faults_of_resources(path: str, resources: Object) -> Iterator[Cause]:
         for name, text in found.items():
             yield from _faults_of_resource(f"{path}.{group}[{name}]", name, text)
             limit, number = worth(limits.get(name)), worth(text)
+            if group == "requests" and "/" in name and limit is None:
+                yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
             if group == "requests" and limit is not None and number is not None and number > limit:
                 why = f"must be less than or equal to {name} limit of {canonical(limits[name])}"
                 yield wrong(f"{path}.requests", canonical(text), why)
@@ -197,11 +180,9 @@ def _faults_of_resources(path: str, resources: Object) -> Iterator[Cause]:
 
 def _faults_of_resource(path: str, name: str, text: object) -> Iterator[Cause]:
     yield from wrongs(path, name, names.qualified(name))
-    if (
-        "/" not in name
-        and name not in ("cpu", "memory", "ephemeral-storage")
-        and not name.startswith("hugepages-")
-    ):
+    if "/" not in name and name not in _RESOURCES and not name.startswith("hugepages-"):
+        if name not in _OTHER_RESOURCES:
+            yield wrong(path, name, "must be a standard resource type or fully qualified")
         yield wrong(path, name, "must be a standard resource for containers")
     if (number := worth(text)) is not None and number < 0:
         yield wrong(path, str(canonical(text)), "must be greater than or equal to 0")
@@ -298,7 +279,6 @@ def _faults_of_names(path: str, spec: Object) -> Iterator[Cause]:
     deadline = spec.get("activeDeadlineSeconds")
     if isinstance(deadline, int) and not 1 <= deadline <= 2147483647:
         yield wrong(f"{path}.activeDeadlineSeconds", deadline, "must be between 1 and 2147483647, inclusive")
-    yield from negative(f"{path}.terminationGracePeriodSeconds", at(spec, "terminationGracePeriodSeconds"))
 
 
 def quality_of(pod: Object) -> str:

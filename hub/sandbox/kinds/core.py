@@ -53,7 +53,7 @@ def _faults_of_config(value: Object) -> Iterator[Cause]:
         len(decoded(one or "")) for one in blobs.values()
     )
     if size > _MAX_BYTES:
-        yield too_long("", _MAX_BYTES)
+        yield too_long("[]", _MAX_BYTES)
 
 
 def _faults_of_sealed(before: Object, after: Object, *parts: str) -> Iterator[Cause]:
@@ -112,25 +112,19 @@ def _faults_of_json(data: Mapping[str, str], key: str) -> Iterator[Cause]:
     if key not in data:
         yield required(f"data[{key}]")
         return
+    text = decoded(data[key]).decode(errors="replace")
     try:
-        is_object = isinstance(json.loads(decoded(data[key])), dict)
-    except ValueError:
-        is_object = False
-    if not is_object:
-        why = "unexpected end of JSON input" if not data[key] else "invalid character in JSON"
+        json.loads(text)
+    except json.JSONDecodeError as problem:
+        is_cut = not text[problem.pos :].strip()
+        # The real server goes on to say which character it met.
+        why = "unexpected end of JSON input" if is_cut else "invalid character in JSON"
         yield wrong(f"data[{key}]", "<secret contents redacted>", why)
 
 
 def _faults_of_secret_change(before: Object, after: Object) -> Iterator[Cause]:
     yield from unchanged("type", before.get("type"), after.get("type"))
     yield from _faults_of_sealed(before, after, "data")
-
-
-def _default_config(value: Object) -> None:
-    """Leave everything as it is: what is empty is not shown."""
-    for key in ("data", "binaryData"):
-        if value.get(key) == {}:
-            del value[key]
 
 
 def _default_namespace(value: Object) -> None:
@@ -153,6 +147,14 @@ def _faults_of_namespace(value: Object) -> Iterator[Cause]:
         yield from faults_of_finalizer("spec.finalizers", one)
 
 
+def _faults_of_namespace_status(_: Object, after: Object) -> Iterator[Cause]:
+    phase, is_going = at(after, "status", "phase"), is_terminating(after)
+    if not is_going and phase != "Active":
+        yield wrong("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty")
+    elif is_going and phase != "Terminating":
+        yield wrong("status.Phase", phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")
+
+
 def _finalize(before: Object, made: Object) -> None:
     put(made, "status", before.get("status"))
 
@@ -160,7 +162,7 @@ def _finalize(before: Object, made: Object) -> None:
 def _clean_references(value: Object) -> None:
     """Keep of the references to Secrets what a ServiceAccount uses."""
     if secrets := items_at(value, "secrets"):
-        value["secrets"] = [{"name": one["name"]} for one in secrets if one.get("name")]
+        value["secrets"] = [{"name": one["name"]} if one.get("name") else {} for one in secrets]
 
 
 def _clean_references_change(_: Object, made: Object) -> None:
@@ -226,7 +228,6 @@ def _default_quota(value: Object) -> None:
 
 KINDS: Mapping[str, Rules] = {
     "ConfigMap": Rules(
-        defaults=_default_config,
         checks=_faults_of_config,
         checks_change=_faults_of_config_change,
         checks_change_first=True,
@@ -244,7 +245,7 @@ KINDS: Mapping[str, Rules] = {
         keeps=keeping(("spec", "finalizers")),
         checks=_faults_of_namespace,
         status={"phase": "Active"},
-        rechecks_metadata=False,
+        checks_subresource=_faults_of_namespace_status,
         subresources={"finalize": _finalize},
     ),
     "ServiceAccount": Rules(prepares=_clean_references, keeps=_clean_references_change),

@@ -11,7 +11,7 @@ IMMUTABLE = "field is immutable"
 
 def wrong(field: str, value: Any, why: str) -> Cause:
     """Return that a value is not allowed. Texts are quoted, everything else is shown as JSON."""
-    shown = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    shown = _shown(value)
     detail = f": {why}" if why else ""
     return Cause(reason="FieldValueInvalid", message=f"Invalid value: {shown}{detail}", field=field)
 
@@ -31,7 +31,7 @@ def forbidden(field: str, why: str) -> Cause:
 
 
 def duplicate(field: str, value: Any) -> Cause:
-    shown = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    shown = _shown(value)
     return Cause(reason="FieldValueDuplicate", message=f"Duplicate value: {shown}", field=field)
 
 
@@ -43,7 +43,7 @@ def missing(field: str, value: str) -> Cause:
 def unsupported(field: str, value: Any, supported: Iterable[str]) -> Cause:
     """Return that a value is none of the known ones, which are named in the order given."""
     known = ", ".join(json.dumps(one) for one in supported)
-    shown = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    shown = _shown(value)
     message = f"Unsupported value: {shown}: supported values: {known}"
     return Cause(reason="FieldValueNotSupported", message=message, field=field)
 
@@ -71,3 +71,32 @@ def one_of(field: str, value: Any, known: tuple[str, ...]) -> Iterator[Cause]:
         yield required(field)
     elif value not in known:
         yield unsupported(field, value, known)
+
+
+def faults_of_share(field: str, share: Any) -> Iterator[Cause]:
+    """Yield what is wrong with a number or a percentage of Pods."""
+    if isinstance(share, int):
+        yield from negative(field, share)
+    elif isinstance(share, str) and not (share.endswith("%") and share[:-1].isdecimal()):
+        why = "a valid percent string must be a numeric string followed by an ending '%'"
+        yield wrong(field, share, f"{why} (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')")
+
+
+def faults_of_whole(field: str, share: Any) -> Iterator[Cause]:
+    """Yield that a percentage is more than everything."""
+    if isinstance(share, str) and share.endswith("%") and share[:-1].isdecimal() and int(share[:-1]) > 100:
+        yield wrong(field, share, "must not be greater than 100%")
+
+
+def _shown(value: Any) -> str:
+    """Return a value as Go writes it: the keys of a map of texts in order."""
+    return json.dumps(_in_order(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_in_order(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    keys = sorted(value) if all(isinstance(one, str) for one in value.values()) else value
+    return {key: _in_order(value[key]) for key in keys}

@@ -14,8 +14,11 @@ _ORPHANS, _DEPENDENTS = "orphan", "foregroundDeletion"
 _STANDARD_FINALIZERS = ("kubernetes", _ORPHANS, _DEPENDENTS)
 
 
-def faults_of_metadata(value: Object, rule: NameRule) -> Iterator[Cause]:
-    """Yield what is wrong with the metadata of a new object; its name was completed before."""
+def faults_of_metadata(value: Object, rule: NameRule, *, has_own_names: bool = True) -> Iterator[Cause]:
+    """Yield what is wrong with the metadata of an object; its name was completed before.
+
+    `has_own_names`: finalizers are checked as built-in kinds do, not only as all kinds do.
+    """
     metadata = mapping_at(value, "metadata")
     if prefix := metadata.get("generateName"):
         yield from wrongs("metadata.generateName", prefix, names.generated(rule)(prefix))
@@ -26,6 +29,14 @@ def faults_of_metadata(value: Object, rule: NameRule) -> Iterator[Cause]:
     yield from negative("metadata.generation", metadata.get("generation"))
     yield from _faults_of_marks(metadata)
     yield from _faults_of_finalizers(metadata)
+    if has_own_names:
+        yield from faults_of_own_finalizers(value)
+
+
+def faults_of_own_finalizers(value: Object) -> Iterator[Cause]:
+    """Yield the finalizers that belong to nobody."""
+    for index, one in enumerate(mapping_at(value, "metadata").get("finalizers") or ()):
+        yield from faults_of_finalizer(f"metadata.finalizers[{index}]", one)
 
 
 def faults_of_metadata_update(before: Object, after: Object) -> Iterator[Cause]:
@@ -125,5 +136,3 @@ def _faults_of_finalizers(metadata: Object) -> Iterator[Cause]:
         yield from wrongs(field, one, names.qualified(one))
     if _ORPHANS in finalizers and _DEPENDENTS in finalizers:
         yield wrong(field, finalizers, f"finalizer {_ORPHANS} and {_DEPENDENTS} cannot be both set")
-    for index, one in enumerate(finalizers):
-        yield from faults_of_finalizer(f"{field}[{index}]", one)

@@ -116,7 +116,7 @@ def qualified(text: str) -> list[str]:
     if not name:
         reasons.append("name part must be non-empty")
     elif len(name) > 63:
-        reasons.append(f"name part {longer(63)}")
+        reasons.append(f"name part {longer(63, unit='bytes')}")
     if _fails(_QUALIFIED, name):
         reasons.append(f"name part {_explained(_QUALIFIED_TEXT, _QUALIFIED, 'MyName', 'my.name', '123-abc')}")
     return reasons
@@ -124,7 +124,7 @@ def qualified(text: str) -> list[str]:
 
 def label_value(text: str) -> list[str]:
     """Check the value of a label."""
-    reasons = [longer(63)] if len(text) > 63 else []
+    reasons = [longer(63, unit="bytes")] if len(text) > 63 else []
     if _fails(_VALUE, text):
         reasons.append(_explained(_VALUE_TEXT, _VALUE, "MyValue", "my_value", "12345"))
     return reasons
@@ -136,9 +136,9 @@ def config_key(text: str) -> list[str]:
     if _fails(_CONFIG_KEY, text):
         reasons.append(_explained(_CONFIG_KEY_TEXT, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
     if text == ".":
-        reasons.append('must not be "."')
+        reasons.append("must not be '.'")
     elif text == "..":
-        reasons.append('must not be ".."')
+        reasons.append("must not be '..'")
     elif text.startswith(".."):
         reasons.append("must not start with '..'")
     return reasons

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from agent.kube.api import Object
 from hub.sandbox.kinds import names
-from hub.sandbox.kinds.faults import required, unsupported, wrong, wrongs
+from hub.sandbox.kinds.faults import forbidden, required, unchanged, unsupported, wrong, wrongs
 from hub.sandbox.kinds.metadata import faults_of_selector
 from hub.sandbox.kinds.rule import Rules
 from hub.sandbox.kinds.services import faults_of_port, is_address
@@ -33,6 +33,8 @@ def _faults_of_ingress(value: Object) -> Iterator[Cause]:
         for index, host in enumerate(one.get("hosts") or ()):
             named = names.wildcard_subdomain if "*" in host else names.subdomain
             yield from wrongs(f"{path}.hosts[{index}]", host, named(host))
+        if secret := one.get("secretName"):
+            yield from wrongs(f"{path}.secretName", secret, names.subdomain(secret))
     if name := spec.get("ingressClassName"):
         yield from wrongs("spec.ingressClassName", name, names.subdomain(name))
 
@@ -115,6 +117,8 @@ def _faults_of_policy(value: Object) -> Iterator[Cause]:
             for place, port in indexed(f"{path}.ports", items_at(rule, "ports")):
                 if port.get("port") is not None:
                     yield from faults_of_port(f"{place}.port", port["port"])
+                if isinstance(number := port.get("port"), int) and number > (port.get("endPort") or number):
+                    yield wrong(f"{place}.endPort", number, "must be greater than or equal to `port`")
                 if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
                     yield unsupported(f"{place}.protocol", port.get("protocol"), ("TCP", "UDP", "SCTP"))
             for place, peer in indexed(f"{path}.{side}", items_at(rule, side)):
@@ -128,6 +132,8 @@ def _faults_of_peer(path: str, peer: Object) -> Iterator[Cause]:
     given = [key for key in ("podSelector", "namespaceSelector", "ipBlock") if peer.get(key) is not None]
     if not given:
         yield required(path, "must specify a peer")
+    if "ipBlock" in given and len(given) > 1:
+        yield forbidden(path, "may not specify both ipBlock and another peer")
     for key in ("podSelector", "namespaceSelector"):
         if key in given:
             yield from faults_of_selector(f"{path}.{key}", mapping_at(peer, key))
@@ -153,7 +159,16 @@ def _default_class(value: Object) -> None:
         fill(parameters, scope="Cluster")
 
 
+def _faults_of_class_change(before: Object, after: Object) -> Iterator[Cause]:
+    yield from unchanged("spec.controller", at(before, "spec", "controller"), at(after, "spec", "controller"))
+
+
+def _faults_of_slice_change(before: Object, after: Object) -> Iterator[Cause]:
+    yield from unchanged("addressType", before.get("addressType"), after.get("addressType"))
+
+
 def _default_slice(value: Object) -> None:
+    value.setdefault("endpoints", None)
     for one in items_at(value, "endpoints"):
         child(one, "conditions")
     for port in items_at(value, "ports"):
@@ -164,7 +179,9 @@ def _default_slice(value: Object) -> None:
 
 KINDS: Mapping[str, Rules] = {
     "Ingress": Rules(checks=_faults_of_ingress, status={"loadBalancer": {}}, counted=(("spec",),)),
-    "IngressClass": Rules(defaults=_default_class, counted=(("spec",),), rechecks_metadata=False),
+    "IngressClass": Rules(
+        defaults=_default_class, checks_change=_faults_of_class_change, counted=(("spec",),)
+    ),
     "NetworkPolicy": Rules(
         defaults=_default_policy,
         checks=_faults_of_policy,
@@ -175,6 +192,8 @@ KINDS: Mapping[str, Rules] = {
 DISCOVERY: Mapping[str, Rules] = {
     "EndpointSlice": Rules(
         defaults=_default_slice,
+        checks_change=_faults_of_slice_change,
+        checks_metadata_itself=False,
         counted=(("endpoints",), ("ports",), ("addressType",), ("metadata", "labels")),
     )
 }

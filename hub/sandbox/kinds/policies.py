@@ -4,16 +4,26 @@ from collections.abc import Iterator, Mapping
 
 from agent.kube.api import Object
 from hub.sandbox.kinds import names
-from hub.sandbox.kinds.faults import forbidden, required, unchanged, unsupported, wrong, wrongs
+from hub.sandbox.kinds.faults import (
+    faults_of_share,
+    faults_of_whole,
+    forbidden,
+    required,
+    unchanged,
+    unsupported,
+    wrong,
+    wrongs,
+)
 from hub.sandbox.kinds.metadata import faults_of_selector
 from hub.sandbox.kinds.quantities import tidied_field
 from hub.sandbox.kinds.rule import Rules
-from hub.sandbox.kinds.values import at, child, copied, fill, fill_numbers, items_at, mapping_at
+from hub.sandbox.kinds.values import at, child, copied, fill, fill_numbers, indexed, items_at, mapping_at
 from hub.sandbox.refusals import Cause
 
 _SPEC = (("spec",),)
 # The generation is 1 and stays it.
 _NOTHING_LATER = (("metadata", "uid"),)
+_METRICS = ("ContainerResource", "External", "Object", "Pods", "Resource")
 _HIGHEST_PRIORITY = 1000000000
 _UP = {
     "stabilizationWindowSeconds": 0,
@@ -64,28 +74,41 @@ def _faults_of_autoscaler(value: Object) -> Iterator[Cause]:
             yield from wrongs(f"spec.scaleTargetRef.{key}", text, names.path_segment(text))
     if not target.get("apiVersion") and target.get("kind") != "ReplicationController":
         yield wrong("spec.scaleTargetRef.apiVersion", "", "apiVersion must specify API group")
+    yield from _faults_of_metrics(spec)
+
+
+def _faults_of_metrics(spec: Object) -> Iterator[Cause]:
+    metrics, sources = items_at(spec, "metrics"), set()
+    for path, metric in indexed("spec.metrics", metrics):
+        sources.add(kind := metric.get("type") or "")
+        if kind not in _METRICS:
+            # Both the kind and the source that should belong to it are looked for in the same list.
+            yield unsupported(f"{path}.type", kind, _METRICS)
+            yield unsupported(f"{path}.type", kind, _METRICS)
+        elif metric.get(source := kind[:1].lower() + kind[1:]) is None:
+            yield required(f"{path}.{source}", "must populate information for the given metric source")
+    if spec.get("minReplicas") == 0 and not sources & {"Object", "External"}:
+        why = "must specify at least one Object or External metric to support scaling to zero replicas"
+        yield forbidden("spec.metrics", why)
 
 
 def _faults_of_budget(value: Object) -> Iterator[Cause]:
     spec = mapping_at(value, "spec")
     if spec.get("minAvailable") is not None and spec.get("maxUnavailable") is not None:
-        yield wrong("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+        shown = {
+            "MinAvailable": spec["minAvailable"],
+            "Selector": spec.get("selector"),
+            "MaxUnavailable": spec["maxUnavailable"],
+            "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy"),
+        }
+        yield wrong("spec", shown, "minAvailable and maxUnavailable cannot be both set")
     for key in ("minAvailable", "maxUnavailable"):
         yield from faults_of_share(f"spec.{key}", spec.get(key))
+        yield from faults_of_whole(f"spec.{key}", spec.get(key))
     yield from faults_of_selector("spec.selector", mapping_at(spec, "selector"))
-
-
-def faults_of_share(field: str, share: object) -> Iterator[Cause]:
-    """Yield what is wrong with a number or a percentage of Pods."""
-    if isinstance(share, int) and share < 0:
-        yield wrong(field, share, "must be greater than or equal to 0")
-    elif isinstance(share, str):
-        if not share.removesuffix("%").isdecimal() or not share.endswith("%"):
-            why = "a valid percent string must be a numeric string followed by an ending '%'"
-            shown = f"{why} (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
-            yield wrong(field, share, shown)
-        elif int(share[:-1]) > 100:
-            yield wrong(field, share, "must not be greater than 100%")
+    policy = spec.get("unhealthyPodEvictionPolicy")
+    if policy is not None and policy not in ("AlwaysAllow", "IfHealthyBudget"):
+        yield unsupported("spec.unhealthyPodEvictionPolicy", policy, ("AlwaysAllow", "IfHealthyBudget"))
 
 
 def _default_priority(value: Object) -> None:
@@ -194,6 +217,7 @@ GROUPS: Mapping[str, Mapping[str, Rules]] = {
             status=_BUDGET_STATUS,
             counted=_SPEC,
             rechecks_metadata=False,
+            checks_metadata_itself=False,
             needs_version=True,
         )
     },

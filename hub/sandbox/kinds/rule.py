@@ -10,7 +10,9 @@ from typing import Any
 
 from agent.kube.api import Object
 from hub.sandbox.kinds import names
-from hub.sandbox.kinds.metadata import faults_of_metadata, faults_of_metadata_update
+from hub.sandbox.kinds.empties import without_empties
+from hub.sandbox.kinds.faults import wrong
+from hub.sandbox.kinds.metadata import faults_of_metadata, faults_of_metadata_update, faults_of_own_finalizers
 from hub.sandbox.kinds.names import NameRule
 from hub.sandbox.kinds.values import at, child, copied, mapping_at, put
 from hub.sandbox.refusals import Cause
@@ -59,7 +61,8 @@ class Rules:
     """The rules of a kind. The functions named as verbs change a copy in place; the methods never change what they are given.
 
     `status`: the status a new object has, None for a kind without one. `counted`: whose changes the generation counts,
-    empty when it counts nothing. `checks_update`: where it is not `checks`. `rechecks_metadata`: an update is checked as if it were new too, and says so again.
+    empty when it counts nothing. `checks_update`: where it is not `checks`. `rechecks_metadata`, `checks_metadata_itself`:
+    an update is checked as if it were new, and by the kind after all kinds; each says the same again.
     """
 
     named: NameRule = names.subdomain
@@ -70,10 +73,12 @@ class Rules:
     checks_update: Check | None = None
     checks_change: ChangeCheck = no_faults_of_change
     checks_change_first: bool = False
+    checks_subresource: ChangeCheck = no_faults_of_change
     status: Mapping[str, Any] | None = None
     status_keeps: tuple[str, ...] = ()
     counted: tuple[tuple[str, ...], ...] = ()
     rechecks_metadata: bool = True
+    checks_metadata_itself: bool = True
     creates_on_update: bool = False
     needs_version: bool = False
     is_graceful: bool = False
@@ -81,7 +86,7 @@ class Rules:
 
     def with_defaults(self, value: Object) -> Object:
         """Return an object with everything filled in that was not said."""
-        made: Object = copied(value)
+        made: Object = without_empties(value)
         child(made, "metadata")
         self.defaults(made)
         if self.status is not None and self.status:
@@ -121,7 +126,8 @@ class Rules:
             for key in self.status_keeps:
                 put(child(made, "metadata"), key, at(before, "metadata", key))
         self.subresources.get(name, no_change)(before, made)
-        self._count(before, made)
+        if name != STATUS:
+            self._count(before, made)
         return made
 
     def for_deletion(self, value: Object, time: str, grace_s: int) -> Object:
@@ -137,13 +143,21 @@ class Rules:
         """Return what is wrong with a new object."""
         return (*faults_of_metadata(value, self.named), *self.checks(value))
 
-    def faults_of_update(self, before: Object, after: Object) -> tuple[Cause, ...]:
+    def faults_of_update(self, before: Object, after: Object, subresource: str = "") -> tuple[Cause, ...]:
         """Return what is wrong with a change. The real server names a fault of metadata once per check that finds it."""
-        return tuple(self._faults_of_update(before, after))
+        if self.needs_version and not at(after, "metadata", "resourceVersion"):
+            return (wrong("metadata.resourceVersion", 0, "must be specified for an update"),)
+        return tuple(self._faults_of_update(before, after, subresource))
 
-    def _faults_of_update(self, before: Object, after: Object) -> Iterator[Cause]:
+    def _faults_of_update(self, before: Object, after: Object, subresource: str) -> Iterator[Cause]:
+        yield from faults_of_metadata(after, names.path_segment, has_own_names=False)
         yield from faults_of_metadata_update(before, after)
-        yield from faults_of_metadata_update(before, after)
+        if self.checks_metadata_itself:
+            yield from faults_of_metadata_update(before, after)
+            yield from faults_of_own_finalizers(after)
+        if subresource:
+            yield from self.checks_subresource(before, after)
+            return
         if self.checks_change_first:
             yield from self.checks_change(before, after)
         if self.rechecks_metadata:

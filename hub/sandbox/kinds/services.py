@@ -250,8 +250,20 @@ def _faults_of_pairs(kind: str, ports: list[Object]) -> Iterator[Cause]:
     for path, one in indexed("spec.ports", ports):
         key = (one.get("protocol") or "", one.get("port") or 0)
         if key in seen:
-            yield duplicate(path, {"port": key[1], "protocol": key[0], "targetPort": 0})
+            yield duplicate(path, _as_in_go(*key))
         seen.add(key)
+
+
+def _as_in_go(protocol: str, port: int) -> Object:
+    """Return a port as the real server's messages show it."""
+    return {
+        "Name": "",
+        "Protocol": protocol,
+        "AppProtocol": None,
+        "Port": port,
+        "TargetPort": 0,
+        "NodePort": 0,
+    }
 
 
 def _faults_of_traffic(value: Object) -> Iterator[Cause]:
@@ -278,6 +290,18 @@ def _faults_of_change(before: Object, after: Object) -> Iterator[Cause]:
             yield wrong(f"spec.clusterIPs[{index}]", new, "may not change once set")
 
 
+def _faults_of_service_change(before: Object, after: Object) -> Iterator[Cause]:
+    yield from _faults_of_change(before, after)
+    is_same = at(before, "spec", "healthCheckNodePort") == at(after, "spec", "healthCheckNodePort")
+    if has_health_port(before) and has_health_port(after) and not is_same:
+        yield forbidden("spec.healthCheckNodePort", "field is immutable")
+
+
+def _faults_of_status(_: Object, after: Object) -> Iterator[Cause]:
+    if type_of(after) != BALANCER and at(after, "status", "loadBalancer", "ingress"):
+        yield forbidden("status.loadBalancer.ingress", "may only be used when `spec.type` is 'LoadBalancer'")
+
+
 KINDS: Mapping[str, Rules] = {
     "Service": Rules(
         named=names.label,
@@ -285,7 +309,8 @@ KINDS: Mapping[str, Rules] = {
         prepares=_prepare,
         keeps=_keep,
         checks=_faults,
-        checks_change=_faults_of_change,
+        checks_change=_faults_of_service_change,
+        checks_subresource=_faults_of_status,
         checks_change_first=True,
         status={"loadBalancer": {}},
         rechecks_metadata=False,

@@ -9,6 +9,7 @@ from hub.sandbox.kinds.metadata import faults_of_selector
 from hub.sandbox.kinds.pods import default_claim_spec
 from hub.sandbox.kinds.quantities import canonical, tidied, worth
 from hub.sandbox.kinds.rule import Rules, alike, keeping
+from hub.sandbox.kinds.sources import faults_of_source
 from hub.sandbox.kinds.values import at, child, copied, fill, mapping_at
 from hub.sandbox.refusals import Cause
 
@@ -53,30 +54,38 @@ def _keep_claim(_: Object, made: Object) -> None:
 
 
 def _faults_of_claim(value: Object) -> Iterator[Cause]:
-    spec = mapping_at(value, "spec")
+    yield from faults_of_claim_spec("spec", mapping_at(value, "spec"))
+
+
+def faults_of_claim_spec(path: str, spec: Object) -> Iterator[Cause]:
+    """Yield what is wrong with what a claim asks for."""
     if not spec.get("accessModes"):
-        yield required("spec.accessModes", "at least 1 access mode is required")
+        yield required(f"{path}.accessModes", "at least 1 access mode is required")
     if spec.get("selector") is not None:
-        yield from faults_of_selector("spec.selector", mapping_at(spec, "selector"))
-    yield from _faults_of_modes(spec)
-    field, size = "spec.resources[storage]", at(spec, "resources", "requests", "storage")
+        yield from faults_of_selector(f"{path}.selector", mapping_at(spec, "selector"))
+    yield from _faults_of_modes(path, spec)
+    field, size = f"{path}.resources[storage]", at(spec, "resources", "requests", "storage")
     if size is None:
         yield required(field)
     elif (number := worth(size)) is not None and number <= 0:
         yield wrong(field, str(canonical(size)), "must be greater than zero")
     if name := spec.get("storageClassName"):
-        yield from wrongs("spec.storageClassName", name, names.subdomain(name))
+        yield from wrongs(f"{path}.storageClassName", name, names.subdomain(name))
+    yield from _faults_of_volume_mode(path, spec)
+
+
+def _faults_of_volume_mode(path: str, spec: Object) -> Iterator[Cause]:
     if spec.get("volumeMode") not in ("Block", "Filesystem"):
-        yield unsupported("spec.volumeMode", spec.get("volumeMode"), ("Block", "Filesystem"))
+        yield unsupported(f"{path}.volumeMode", spec.get("volumeMode"), ("Block", "Filesystem"))
 
 
-def _faults_of_modes(spec: Object) -> Iterator[Cause]:
+def _faults_of_modes(path: str, spec: Object) -> Iterator[Cause]:
     modes = spec.get("accessModes") or []
     for one in modes:
         if one not in _MODES:
-            yield unsupported("spec.accessModes", one, _MODES)
+            yield unsupported(f"{path}.accessModes", one, _MODES)
     if "ReadWriteOncePod" in modes and len(set(modes)) > 1:
-        yield forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes")
+        yield forbidden(f"{path}.accessModes", "may not use ReadWriteOncePod with other access modes")
 
 
 def _faults_of_claim_change(before: Object, after: Object) -> Iterator[Cause]:
@@ -121,7 +130,7 @@ def _faults_of_volume(value: Object) -> Iterator[Cause]:
     spec = mapping_at(value, "spec")
     if not spec.get("accessModes"):
         yield required("spec.accessModes")
-    yield from _faults_of_modes(spec)
+    yield from _faults_of_modes("spec", spec)
     capacity = mapping_at(spec, "capacity")
     if not capacity:
         yield required("spec.capacity")
@@ -133,7 +142,10 @@ def _faults_of_volume(value: Object) -> Iterator[Cause]:
     if spec.get("persistentVolumeReclaimPolicy") not in _RECLAIMS:
         policy = spec.get("persistentVolumeReclaimPolicy")
         yield unsupported("spec.persistentVolumeReclaimPolicy", policy, _RECLAIMS)
+    yield from _faults_of_volume_mode("spec", spec)
     sources = [key for key in spec if key not in _NOT_SOURCES]
+    for key in sources[:1]:
+        yield from faults_of_source(f"spec.{key}", key, mapping_at(spec, key))
     if not sources:
         yield required("spec", "must specify a volume type")
     for key in sources[1:]:
@@ -157,7 +169,8 @@ def _faults_of_class(value: Object) -> Iterator[Cause]:
     if not (provisioner := value.get("provisioner")):
         yield required("provisioner")
     else:
-        yield from wrongs("provisioner", provisioner, names.qualified(provisioner.lower()))
+        lower = provisioner.lower()
+        yield from wrongs("provisioner", lower, names.qualified(lower))
     if value.get("reclaimPolicy") not in ("Delete", "Retain"):
         yield unsupported("reclaimPolicy", value.get("reclaimPolicy"), ("Delete", "Retain"))
     modes = ("Immediate", "WaitForFirstConsumer")
@@ -209,7 +222,6 @@ KINDS: Mapping[str, Rules] = {
         defaults=_default_class,
         checks=_faults_of_class,
         checks_change=_faults_of_class_change,
-        rechecks_metadata=False,
     ),
     "CSIDriver": Rules(defaults=_default_driver, needs_version=True),
     "CSINode": Rules(needs_version=True),

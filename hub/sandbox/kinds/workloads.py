@@ -10,11 +10,22 @@ from hub.sandbox.kinds.containers import (
     faults_of_template,
     prepare_pod,
 )
-from hub.sandbox.kinds.faults import forbidden, negative, required, unchanged, unsupported, wrong
+from hub.sandbox.kinds.faults import (
+    faults_of_share,
+    faults_of_whole,
+    forbidden,
+    negative,
+    required,
+    unchanged,
+    unsupported,
+    wrong,
+    wrongs,
+)
 from hub.sandbox.kinds.metadata import faults_of_selector
 from hub.sandbox.kinds.pods import default_claim_spec, default_pod, default_template
 from hub.sandbox.kinds.rule import Rules, alike
-from hub.sandbox.kinds.values import at, child, copied, fill, items_at, mapping_at, put
+from hub.sandbox.kinds.values import at, child, copied, fill, indexed, items_at, mapping_at, put
+from hub.sandbox.kinds.volumes import faults_of_claim_spec
 from hub.sandbox.refusals import Cause
 
 _TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
@@ -59,12 +70,18 @@ def faults_of_matching(spec: Object) -> Iterator[Cause]:
 def _faults_of_spec(spec: Object, what: str, in_what: str) -> Iterator[Cause]:
     """Yield what is wrong with selector and template."""
     selector = spec.get("selector")
+    found: list[Cause] = []
     if selector is None:
         yield required("spec.selector")
     else:
-        yield from faults_of_selector("spec.selector", selector)
+        found = list(faults_of_selector("spec.selector", selector))
+        yield from found
         if not selector.get("matchLabels") and not selector.get("matchExpressions"):
             yield wrong("spec.selector", selector, f"empty selector is invalid for {what}")
+    if found:
+        # A selector that cannot be read selects nothing, and hides what is wrong with the template.
+        yield wrong("spec.selector", selector, "" if what == "statefulset" else "invalid label selector")
+        return
     if selector is None or selector.get("matchLabels") or selector.get("matchExpressions"):
         yield from faults_of_matching(spec)
     yield from _faults_of_pods(spec, in_what)
@@ -114,12 +131,21 @@ def _faults_of_strategy(strategy: Object) -> Iterator[Cause]:
                 why = "may not be specified when strategy `type` is 'Recreate'"
                 yield forbidden("spec.strategy.rollingUpdate", why)
         case "RollingUpdate":
+            field, most = "spec.strategy.rollingUpdate", at(rolling, "maxUnavailable")
+            yield from faults_of_share(f"{field}.maxUnavailable", most)
+            yield from faults_of_share(f"{field}.maxSurge", at(rolling, "maxSurge"))
             none = (0, "0%")
             if at(rolling, "maxUnavailable") in none and at(rolling, "maxSurge") in none:
                 why = "may not be 0 when `maxSurge` is 0"
-                yield wrong("spec.strategy.rollingUpdate.maxUnavailable", at(rolling, "maxUnavailable"), why)
+                yield wrong(f"{field}.maxUnavailable", most, why)
+            yield from faults_of_whole(f"{field}.maxUnavailable", most)
         case _:
-            yield unsupported("spec.strategy", strategy, ("Recreate", "RollingUpdate"))
+            yield unsupported("spec.strategy", _as_in_go(strategy), ("Recreate", "RollingUpdate"))
+
+
+def _as_in_go(strategy: Object) -> Object:
+    """Return a strategy that is none as the real server's messages show it."""
+    return {"Type": strategy.get("type") or "", "RollingUpdate": None}
 
 
 def _default_replicas(value: Object) -> None:
@@ -168,11 +194,14 @@ def _faults_of_set(value: Object) -> Iterator[Cause]:
     policy = spec.get("podManagementPolicy")
     if policy not in ("OrderedReady", "Parallel"):
         yield wrong("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'")
-    strategy = mapping_at(spec, "updateStrategy")
-    if strategy.get("type") not in ("RollingUpdate", "OnDelete"):
-        yield wrong("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'")
+    yield from _faults_of_set_strategy(mapping_at(spec, "updateStrategy"))
+    for key in ("whenDeleted", "whenScaled"):
+        kept = at(spec, "persistentVolumeClaimRetentionPolicy", key)
+        if kept not in ("Retain", "Delete"):
+            yield unsupported(f"spec.persistentVolumeClaimRetentionPolicy.{key}", kept, ("Retain", "Delete"))
     yield from negative("spec.replicas", spec.get("replicas"))
     yield from negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+    yield from negative("spec.ordinals.start", at(spec, "ordinals", "start"))
     # The volumes of its claims are mounted like those of the template.
     claims = [
         {"name": at(one, "metadata", "name"), "emptyDir": {}}
@@ -187,6 +216,34 @@ def _faults_of_set(value: Object) -> Iterator[Cause]:
             *(one for one in items_at(pods, "volumes") if one.get("name") not in claimed),
         ]
     yield from _faults_of_spec(spec, "statefulset", "StatefulSet")
+
+
+def _faults_of_new_set(value: Object) -> Iterator[Cause]:
+    """Yield what is wrong with a new set; what cannot be changed is not looked at again."""
+    spec = mapping_at(value, "spec")
+    for path, claim in indexed("spec.volumeClaimTemplates", items_at(spec, "volumeClaimTemplates")):
+        yield from faults_of_claim_spec(f"{path}.spec", mapping_at(claim, "spec"))
+    if name := spec.get("serviceName"):
+        yield from wrongs("spec.serviceName", name, names.label(name))
+    yield from _faults_of_set(value)
+
+
+def _faults_of_set_strategy(strategy: Object) -> Iterator[Cause]:
+    field, rolling = "spec.updateStrategy", strategy.get("rollingUpdate")
+    match strategy.get("type"):
+        case "RollingUpdate":
+            yield from negative(f"{field}.rollingUpdate.partition", at(rolling, "partition"))
+        case "OnDelete":
+            if rolling is not None:
+                shown = {
+                    "Partition": rolling.get("partition") or 0,
+                    "MaxUnavailable": rolling.get("maxUnavailable"),
+                }
+                yield wrong(
+                    f"{field}.rollingUpdate", shown, "only allowed for updateStrategy 'RollingUpdate'"
+                )
+        case _:
+            yield wrong(field, _as_in_go(strategy), "must be 'RollingUpdate' or 'OnDelete'")
 
 
 def _faults_of_set_change(before: Object, after: Object) -> Iterator[Cause]:
@@ -223,12 +280,32 @@ def _keep_daemons(before: Object, made: Object) -> None:
 def _faults_of_daemons(value: Object) -> Iterator[Cause]:
     spec = mapping_at(value, "spec")
     selector = spec.get("selector")
-    yield from faults_of_selector("spec.selector", selector or {})
-    yield from faults_of_matching(spec)
+    found = list(faults_of_selector("spec.selector", selector or {}))
+    yield from found
+    if not found:
+        yield from faults_of_matching(spec)
     if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
         yield wrong("spec.selector", selector, "empty selector is invalid for daemonset")
     yield from _faults_of_pods(spec, "DaemonSet")
     yield from negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+    yield from _faults_of_daemon_strategy(mapping_at(spec, "updateStrategy"))
+    yield from negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
+
+
+def _faults_of_daemon_strategy(strategy: Object) -> Iterator[Cause]:
+    field = "spec.updateStrategy"
+    if strategy.get("type") not in ("RollingUpdate", "OnDelete"):
+        yield unsupported(field, _as_in_go(strategy), ("RollingUpdate", "OnDelete"))
+    if strategy.get("type") != "RollingUpdate":
+        return
+    least, more = at(strategy, "rollingUpdate", "maxUnavailable"), at(strategy, "rollingUpdate", "maxSurge")
+    yield from faults_of_share(f"{field}.rollingUpdate.maxUnavailable", least)
+    yield from faults_of_share(f"{field}.rollingUpdate.maxSurge", more)
+    if least in (0, "0%") and more in (0, "0%"):
+        yield required(f"{field}.rollingUpdate.maxUnavailable", "cannot be 0 when maxSurge is 0")
+    elif least not in (0, "0%") and more not in (0, "0%"):
+        why = "may not be set when maxUnavailable is non-zero"
+        yield wrong(f"{field}.rollingUpdate.maxSurge", more, why)
 
 
 def _default_template_object(value: Object) -> None:
@@ -237,6 +314,11 @@ def _default_template_object(value: Object) -> None:
 
 def _faults_of_pod(value: Object) -> Iterator[Cause]:
     yield from faults_of_pod_spec("spec", mapping_at(value, "spec"))
+
+
+def _keep_quality(before: Object, made: Object) -> None:
+    """Keep the class of service, which old kubelets drop."""
+    fill(child(made, "status"), qosClass=at(before, "status", "qosClass"))
 
 
 PODS: Mapping[str, Rules] = {
@@ -248,8 +330,8 @@ PODS: Mapping[str, Rules] = {
         status={},
         status_keeps=("deletionTimestamp", "ownerReferences"),
         counted=_SPEC,
-        rechecks_metadata=False,
         is_graceful=True,
+        subresources={"status": _keep_quality},
     ),
     "PodTemplate": Rules(defaults=_default_template_object, counted=(("template",),)),
     "ReplicationController": Rules(defaults=_default_controller, status={"replicas": 0}, counted=_SPEC),
@@ -275,7 +357,8 @@ KINDS: Mapping[str, Rules] = {
     "StatefulSet": Rules(
         named=names.label,
         defaults=_default_set,
-        checks=_faults_of_set,
+        checks=_faults_of_new_set,
+        checks_update=_faults_of_set,
         checks_change=_faults_of_set_change,
         status={"replicas": 0, "availableReplicas": 0},
         counted=_SPEC,
