@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from agent.kube.api import Object
 from hub.sandbox.access.request_info import Attributes
-from hub.sandbox.access.rules import Rule, permits, quoted
+from hub.sandbox.access.rules import Rule, permits
 from hub.sandbox.refusals import Refused
 from hub.sandbox.wire import Caller
+from hub.sandbox.wording import quoted
 
 MASTERS = "system:masters"
 GROUP = "rbac.authorization.k8s.io"

@@ -1,16 +1,22 @@
 """What one rule of a role permits, and which rights it needs to hand rules on. Pure; a rule is a PolicyRule as stored."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hub.sandbox.access.request_info import Attributes
+from hub.sandbox.wording import quoted
 
 Rule = Mapping[str, Sequence[str]]
 EVERYTHING: tuple[Rule, ...] = (
     {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
     {"nonResourceURLs": ["*"], "verbs": ["*"]},
 )
-_FIELDS = ("apiGroups", "resources", "nonResourceURLs", "resourceNames", "verbs")
+_TITLES = {
+    "APIGroups": "apiGroups",
+    "Resources": "resources",
+    "NonResourceURLs": "nonResourceURLs",
+    "ResourceNames": "resourceNames",
+    "Verbs": "verbs",
+}
 
 
 def permits(rule: Rule, asked: Attributes) -> bool:
@@ -51,14 +57,8 @@ def compact(rules: Iterable[Rule]) -> list[Rule]:
 
 def described(rule: Rule) -> str:
     """Write a rule as the server's messages do."""
-    named = ((field[0].upper() + field[1:], _of(rule, field)) for field in _FIELDS)
-    titled = ((title.replace("Apig", "APIG"), values) for title, values in named)
-    return "{" + ", ".join(f"{title}:{quoted_list(values)}" for title, values in titled if values) + "}"
-
-
-def quoted(text: str) -> str:
-    """Quote a text as Go does."""
-    return json.dumps(text, ensure_ascii=False)
+    named = ((title, _of(rule, field)) for title, field in _TITLES.items())
+    return "{" + ", ".join(f"{title}:{quoted_list(values)}" for title, values in named if values) + "}"
 
 
 def quoted_list(texts: Iterable[str]) -> str:
