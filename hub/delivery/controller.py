@@ -20,7 +20,7 @@ from hub.delivery.assigning import approvals, open_approvals
 from hub.delivery.builds import Trees
 from hub.delivery.cause import open_request
 from hub.delivery.dependencies import judge
-from hub.delivery.failures import NO_CLUSTERS, after, hold_reason_of, problem_of
+from hub.delivery.failures import NO_CLUSTERS, Unbuilt, after, hold_reason_of, problem_of
 from hub.delivery.leaving import Leaving
 from hub.delivery.placement import NotPlaced, Placed
 from hub.delivery.places import Places
@@ -201,8 +201,25 @@ class Controller:
         except CartwheelError as problem:
             held = [one.key for one in placed.placements]
             self._wishes.hold(held, hold_reason_of(problem), str(problem))
+            if isinstance(problem, Unbuilt) and self._stays(delivery, placed, problem):
+                return Again(after_s=problem.after_s)
             raise
         return await self._assign(plan)
+
+    def _stays(self, delivery: Kustomization, placed: Placed, problem: Unbuilt) -> bool:
+        """Have what is known to be applied stand as its agents say, though it cannot be built now; tell whether it is known.
+
+        That the files cannot be had the source says itself; whoever asked for a reconcile is told so here, too.
+        """
+        status, metadata, artifact = delivery.status, delivery.metadata, self._planning.artifact(delivery)
+        seen = (status.last_applied_revision, status.observed_generation)
+        is_asked = metadata.requested_at not in (None, status.last_handled_reconcile_at)
+        if is_asked or seen != (artifact.revision, metadata.generation):
+            return False
+        behind = [one.key for one in placed.placements if self._whereabouts.may_differ(one, metadata.uid)]
+        problems = dict.fromkeys(behind, problem_of(problem))
+        self._standings.tell(delivery, placed=placed, artifact=artifact, problems=problems, was_applied=True)
+        return True
 
     async def _plan(self, delivery: Kustomization, placed: Placed) -> Plan:
         artifact = self._planning.artifact(delivery)

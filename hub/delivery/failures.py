@@ -17,6 +17,10 @@ class Failed(Waiting):
     """It was tried and failed; tried again after a time, or at once when an input changes."""
 
 
+class Unbuilt(Waiting):
+    """The files to build from are not here, though what the source has is known; they are fetched again."""
+
+
 def problem_of(error: CartwheelError) -> Problem:
     """Return what the status says of an error; what only waits is no event."""
     return Problem(

@@ -20,7 +20,7 @@ from hub.delivery.candidate import Candidate, candidate_of
 from hub.delivery.cause import cause_of_build
 from hub.delivery.collisions import Collisions
 from hub.delivery.dependencies import Judgement
-from hub.delivery.failures import ARTIFACT_FAILED, BUILD_FAILED, CLUSTER_SUSPENDED, Failed
+from hub.delivery.failures import ARTIFACT_FAILED, BUILD_FAILED, CLUSTER_SUSPENDED, Failed, Unbuilt
 from hub.delivery.inputs import read_cluster, read_delivery
 from hub.delivery.placement import Placed, Placement
 from hub.delivery.settings import DeliverySettings
@@ -117,7 +117,7 @@ class Planning:
         except RenderUnavailable as problem:
             raise Transient(str(problem), reason=BUILD_FAILED) from problem
         except TreeMissing as problem:
-            raise Waiting(
+            raise Unbuilt(
                 f"Source is not ready, artifact not found, retrying in 30s: {problem}",
                 reason=ARTIFACT_FAILED,
                 after_s=self._settings.look_again_s,

@@ -4,6 +4,7 @@ State: none of its own. What is not known anew stays as it was told before.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from agent.kit.errors import CartwheelError
 from agent.kube.watch import Key
@@ -46,8 +47,9 @@ class Standings:
         problem: Problem | None = None,
         problems: Mapping[PlacementKey, Problem] | None = None,
         is_attempted: bool = True,
+        was_applied: bool = False,
     ) -> None:
-        """Say how the delivery stands: as a whole, and in single clusters."""
+        """Say how the delivery stands: as a whole, and in single clusters. `was_applied` is what holds where no Bundle is known."""
         before = self._board.get(_key(delivery))
         if before is None or before.uid != delivery.metadata.uid:
             before = Standing(uid=delivery.metadata.uid, generation=delivery.metadata.generation)
@@ -58,6 +60,8 @@ class Standings:
                 self._target(one, delivery, (problems or {}).get(one.key)) for one in placed.placements
             )
         revision = artifact.revision if artifact is not None else before.revision
+        if was_applied:
+            targets = tuple(_believed(one, delivery, revision) for one in targets)
         attempted = revision if artifact is not None and is_attempted else before.attempted
         if problem is not None and problem.reason == BUILD_FAILED:
             attempted = revision
@@ -93,6 +97,13 @@ class Standings:
             generation=mine.assignment.generation if mine is not None else 0,
             problem=problem,
         )
+
+
+def _believed(target: Target, delivery: Kustomization, revision: str) -> Target:
+    """Return a target of which no Bundle is known as one that is to have what was seen ready before."""
+    if target.bundle is not None:
+        return target
+    return replace(target, revision=revision, generation=delivery.metadata.generation, was_applied=True)
 
 
 def _key(delivery: Kustomization) -> DeliveryKey:

@@ -11,7 +11,7 @@ from agent.model.assignment import DeletionPolicy
 from agent.model.names import ClusterId, HomeName
 from agent.model.report import Stage
 from hub.delivery.leaving import Leaving
-from hub.delivery.placement import NotPlaced, Placed, home_name, place, remembered
+from hub.delivery.placement import NotPlaced, Placed, Placement, home_name, place, remembered
 from hub.delivery.places import Places
 from hub.model import annotations as names
 from hub.model.cluster import Cluster
@@ -116,6 +116,16 @@ class Whereabouts:
             if report.uid == uid and report.stage is not Stage.GONE
         }
         return reported | self._owned.get(key, set())
+
+    def may_differ(self, placement: Placement, uid: str) -> bool:
+        """Tell whether a delivery may not be in a cluster as it was last seen ready: it was not in step there, or is not on the desk."""
+        cluster = self._store.clusters.readable(_name(placement.cluster))
+        if cluster is None or cluster.status.may_be_behind(placement.home):
+            return True
+        presence = self._boards.presence.get(placement.id)
+        if presence is None or not presence.connected or (placement.home, uid) in presence.desk:
+            return False
+        return not self._has(placement.key, uid)
 
     def _has(self, place_: PlacementKey, uid: str) -> bool:
         report = self._boards.reports.get(place_)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from agent.model.assignment import DeletionPolicy
-from agent.model.names import ClusterId
+from agent.model.names import ClusterId, HomeName
 from hub.model import annotations
 from hub.model.conditions import Condition, Conditions
 from hub.model.kustomization import VariablesFrom
@@ -14,6 +14,7 @@ from hub.model.value import Value, read
 ENROLLED = "Enrolled"
 CONNECTED = "Connected"
 IDENTITY_CONFLICT = "IdentityConflict"
+MAX_ROWS = 100
 REMOVING = "Removing"
 REMOVED_UNREACHABLE = "RemovedUnreachable"
 """On a Cluster that was deleted while its agent was away, until that comes back or is waited for no more."""
@@ -122,6 +123,11 @@ class ClusterStatus(Value, frozen=True, kw_only=True):
     tombstones: tuple[Tombstone, ...] = ()
     released: tuple[ReleasedPlacement, ...] = ()
     not_in_step: tuple[DeliveryRow, ...] = ()
+
+    def may_be_behind(self, home: HomeName) -> bool:
+        """Tell whether a delivery was not in step when that was written last; of a list that was cut nobody knows."""
+        names = {(row.kind, row.namespace, row.name) for row in self.not_in_step}
+        return (home.kind, home.namespace, home.name) in names or len(names) >= MAX_ROWS
 
 
 class Cluster(Value, frozen=True, kw_only=True):

@@ -27,7 +27,10 @@ class Problem:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One cluster of a delivery, the Bundle that is wished for there, the revision it is of, and the delivery's generation that goes with
-    it; none when nothing is known yet. `hub_namespace` is where the delivery is in the management cluster."""
+    it; none when nothing is known yet. `hub_namespace` is where the delivery is in the management cluster.
+
+    `was_applied`: the Bundle is not known here, but a hub that knew it saw the delivery ready at this revision and generation.
+    """
 
     id: ClusterId
     home: HomeName
@@ -36,6 +39,7 @@ class Target:
     bundle: Bundle | None = None
     revision: str = ""
     generation: int = 0
+    was_applied: bool = False
     problem: Problem | None = None
 
     @property

@@ -15,6 +15,7 @@ from hub.model.cluster import (
     CONNECTED,
     ENROLLED,
     IDENTITY_CONFLICT,
+    MAX_ROWS,
     REMOVED_UNREACHABLE,
     REMOVING,
     Cluster,
@@ -32,7 +33,6 @@ from hub.model.wish import Presence
 from hub.model.wording import first_of
 from hub.status.verdict import DISCONNECTED, Patience, State, Verdict, held_message
 
-MAX_ROWS = 100
 _RANKS = {State.FAILED: 0, State.DISCONNECTED: 2}
 
 

@@ -112,8 +112,12 @@ def judge(
         if state is State.DISCONNECTED or (is_unsaid and report is None):
             reason = DISCONNECTED
             message = f"Cluster {target.cluster.name} is not connected since {away_since:%Y-%m-%dT%H:%M:%SZ}"
-    elif problem is None and (
-        target.bundle is None or (report is None and _may_yet_tell(target, uid, presence, patience, now))
+    elif (
+        problem is None
+        and not is_current(target, report)
+        and (
+            target.bundle is None or (report is None and _may_yet_tell(target, uid, presence, patience, now))
+        )
     ):
         state = State.UNTOLD
     return Verdict(
@@ -127,9 +131,14 @@ def judge(
 
 
 def is_current(target: Target, report: Report | None) -> bool:
-    """Tell whether a report is about exactly the Bundle that is wished for, by the delivery's spec as it goes with it."""
-    if report is None or target.bundle is None:
+    """Tell whether a report is about exactly the Bundle that is wished for, by the delivery's spec as it goes with it.
+
+    Which one that is a hub may not be able to tell, for want of the source's files; then it is the one that was seen ready before.
+    """
+    if report is None:
         return False
+    if target.bundle is None:
+        return target.was_applied and report.generation == target.generation
     return (report.bundle, report.generation) == (target.bundle.digest, target.generation)
 
 
@@ -145,7 +154,7 @@ def _may_yet_tell(
 
 
 def _said(target: Target, report: Report | None) -> tuple[State, str, str]:
-    if report is None or target.bundle is None or not is_current(target, report):
+    if report is None or not is_current(target, report):
         return State.PROGRESSING, PROGRESSING, IN_PROGRESS
     match report.stage:
         case Stage.READY if report.prune_held:

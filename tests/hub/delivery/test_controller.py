@@ -339,6 +339,63 @@ async def test_nothing_built_since_the_start_is_held() -> None:
         assert found.reason is HoldReason.BUILD_FAILED
 
 
+def of_an_earlier_hub(rig: Rig, *, applied: str = "main@sha1:1", seen: int = 1, **metadata: Any) -> None:
+    """Have the delivery as a hub left it that saw it ready, and the files of its source on no disk."""
+    status = {"observedGeneration": seen, "lastAppliedRevision": applied}
+    rig.deliver(status=status, **metadata)
+    rig.trees.clear()
+
+
+async def test_without_the_sources_files_what_was_seen_ready_stands_as_its_agent_says() -> None:
+    rig = one_cluster()
+    of_an_earlier_hub(rig)
+    async with running(rig):
+        standing = rig.standing()
+        assert standing.problem is None
+        (there,) = standing.targets
+        assert (there.problem, there.was_applied, there.revision) == (None, True, "main@sha1:1")
+        found = rig.wish("management")
+        assert isinstance(found, Hold)
+        assert found.reason is HoldReason.SOURCE_NOT_READY
+        rig.commit("main@sha1:1", a=config_map("a"), b=config_map("b"))
+        await rig.clock.pass_(60)
+        assert isinstance(rig.wish("management"), Assigned)
+        assert not rig.standing().targets[0].was_applied
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"applied": "main@sha1:0"}, id="there is a newer commit"),
+        pytest.param({"seen": 0}, id="its spec is newer"),
+        pytest.param(
+            {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}, id="somebody asks for a reconcile"
+        ),
+    ],
+)
+async def test_without_the_sources_files_what_is_to_be_done_is_told_to_wait(given: dict[str, Any]) -> None:
+    rig = one_cluster()
+    of_an_earlier_hub(rig, **given)
+    async with running(rig):
+        problem = rig.standing().problem
+        assert problem is not None
+        assert problem.reason == "ArtifactFailed"
+
+
+async def test_without_the_sources_files_a_cluster_that_was_behind_or_is_new_waits_for_them() -> None:
+    rig = prod_fleet()
+    row = {"kind": "Kustomization", "namespace": "apps", "name": "webapp", "state": "Disconnected"}
+    behind = {"notInStep": [row | {"since": timestamp(START)}]}
+    rig.api.put_resource(Kind.CLUSTER, "us-1", {"id": "id-of-us-1"}, labels=PROD, status=behind)
+    of_an_earlier_hub(rig, labels=FLEET)
+    async with running(rig):
+        rig.connect("ap-1")
+        rig.connect("eu-1", desk={(HOME, "uid-webapp")})
+        await rig.clock.pass_(60)
+        told = {one.cluster.name: one.problem and one.problem.reason for one in rig.standing().targets}
+        assert told == {"ap-1": "ArtifactFailed", "eu-1": None, "us-1": "ArtifactFailed"}
+
+
 async def test_a_missing_source_is_waited_for() -> None:
     rig = one_cluster()
     rig.deliver()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.model.report import Stage
+from agent.model.report import Report, Stage
 from agent.model.report import Verdict as Word
 from hub.model.conditions import Conditions
 from hub.model.kustomization import KustomizationStatus
@@ -113,6 +113,27 @@ def test_a_new_delivery_is_in_progress_before_anybody_told_of_it() -> None:
 def test_what_was_said_stays_until_the_agent_can_have_returned() -> None:
     found = status(verdict("eu-1", None, connected(since_s=5)), before={"conditions": [OK]})
     assert conditions(found) == {"Ready": ("True", "ReconciliationSucceeded")}
+
+
+@pytest.mark.parametrize(
+    ("said", "ready_"),
+    [
+        (report(), ("True", "ReconciliationSucceeded")),
+        (
+            report(stage=Stage.FAILED, reason="HealthCheckFailed", message="late"),
+            ("False", "HealthCheckFailed"),
+        ),
+        (report(generation=1), ("True", "before")),
+    ],
+    ids=["as it was", "it got worse", "of another spec"],
+)
+def test_of_a_build_that_cannot_be_had_the_agents_word_counts(said: Report, ready_: tuple[str, str]) -> None:
+    first = status(ready())
+    before = raw(first) if ready_[1] != "before" else {"conditions": [OK | {"reason": "before"}]}
+    found = status(verdict("eu-1", said, connected(), bundle=None, was_applied=True), before=before)
+    assert conditions(found)["Ready"] == ready_
+    if ready_[1] == "ReconciliationSucceeded":
+        assert found == first
 
 
 def test_a_cluster_that_is_away_makes_ready_unknown() -> None:
