@@ -224,7 +224,7 @@ class Agent:
         api = place.cluster.api("agent")
         clock, randomness = world.clock, SeededRandomness(world.chance.randrange(1 << 30))
         self._randomness = randomness
-        self._desk = Desk(api, NAMESPACE)
+        self._desk = Desk(api, NAMESPACE, acts=lambda: True)
         self._reports: Board[HomeName, Report] = Board()
         self._notices = Notices()
         discovery = Discovery(api, clock=clock)

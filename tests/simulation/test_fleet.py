@@ -10,13 +10,14 @@ import os
 import pytest
 
 from agent.kube.errors import NotFound
+from agent.kube.resources import SECRETS
 from agent.model.names import OWNER_NAME, OWNER_NAMESPACE
 from hub.model.wish import Assigned
 from tests.agent.apply.cluster import CONFIG_MAPS
 from tests.agent.wishes import OTHER, WEB
 from tests.fakes.clock import in_virtual_time
 from tests.simulation.processes import Agent, Hub, Process
-from tests.simulation.world import Place, World
+from tests.simulation.world import NAMESPACE, Place, World
 
 SEEDS = int(os.environ.get("SEEDS", "200"))
 STEPS = 12
@@ -95,6 +96,7 @@ async def _disturb(world: World, hub: Process, agents: list[Process]) -> None:
             "drift",
             "compact",
             "give away",
+            "annotate",
         )
     ):
         case "wish":
@@ -126,6 +128,8 @@ async def _disturb(world: World, hub: Process, agents: list[Process]) -> None:
             await asyncio.sleep(chance.uniform(0.5, 3.0))
             if world.hub is not None:
                 world.hub.say(place, home)
+        case "annotate":
+            _annotate(world, place)
         case "give away":
             _give_away(world, place)
             world.wish(place, chance.choice((WEB, OTHER)))
@@ -146,6 +150,13 @@ def _drift(world: World, place: Place) -> None:
             place.cluster.replace(CONFIG_MAPS, "apps", live, manager="kubectl-edit", subresource="")
     except NotFound:
         return
+
+
+def _annotate(world: World, place: Place) -> None:
+    """A backup puts its mark on what the agent has saved."""
+    for live in place.cluster.list(SECRETS, NAMESPACE).items:
+        live["metadata"].setdefault("annotations", {})["backup.example.org/run"] = str(world.chance.random())
+        place.cluster.replace(SECRETS, NAMESPACE, live, manager="backup", subresource="")
 
 
 def _give_away(world: World, place: Place) -> None:
