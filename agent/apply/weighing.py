@@ -4,7 +4,7 @@ What cannot be read is no small weight: then it is not known, and a person has t
 ends the pass, as everywhere.
 """
 
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Any
 
 from agent.apply import prune
@@ -30,7 +30,7 @@ from agent.kube.errors import NotFound, TooManyRequests, Unauthorized, UnknownKi
 from agent.model.inventory import parse_id
 from agent.model.names import ObjectRef
 
-Words = Callable[[int], str]
+MAX_PROBLEM = 300
 
 
 class Weighing:
@@ -60,7 +60,8 @@ class Weighing:
             raise
         except CartwheelError as problem:
             return Weight(
-                is_known=False, words=f"{ref}, of which cannot be read what goes with it: {problem}"
+                is_known=False,
+                words=f"{ref}, of which cannot be read what goes with it: {str(problem)[:MAX_PROBLEM]}",
             )
         return Weight(count=count, words=f"{ref} with {count} {what}" if count else "")
 
