@@ -139,7 +139,10 @@ def of_scale(entries: Any, replicas: Mapping[str, Path]) -> list[dict[str, Any]]
 def after_scale(
     entries: Any, scaled: Any, replicas: Mapping[str, Path], api_version: str
 ) -> list[dict[str, Any]]:
-    """Return an object's managedFields after its Scale was written: who lost the replicas loses them here."""
+    """Return an object's managedFields after its Scale was written: who lost the replicas loses them here.
+
+    A Scale of no replicas has no `spec.replicas`, neither before nor after: nobody owns a zero that was scaled to.
+    """
     owners = read(scaled)
     before = read(entries)
     result: Managed = {}

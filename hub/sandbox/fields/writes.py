@@ -200,7 +200,8 @@ def _managed_before(there: Object, after: Object, write: Write) -> Managed:
     if write.subresource:
         return _readable(there)
     brought = _metadata(after).get("managedFields")
-    if brought is not None and (not brought or brought == [{}]):
+    # Custom resources are decoded so that an empty list is the same as none.
+    if brought == [{}] or (brought == [] and not write.custom):
         return {}
     try:
         managed = read(brought)

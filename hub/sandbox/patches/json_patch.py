@@ -4,7 +4,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from hub.sandbox.patches.errors import PatchError
+from hub.sandbox.patches.errors import PatchError, cannot_decode
 
 _MOST_OPERATIONS = 10_000
 # Real servers keep the reason to themselves.
@@ -23,15 +23,11 @@ def json_patch(value: Any, patch: Any) -> Any:
 def _operations(patch: Any) -> Sequence[dict[str, Any]]:
     if patch is None:
         return ()
-    if not isinstance(patch, list) or not all(isinstance(one, dict) for one in patch):
-        found = "array" if isinstance(patch, list) else _json_kind(patch)
-        inner = (
-            next((_json_kind(one) for one in patch if not isinstance(one, dict)), "")
-            if found == "array"
-            else ""
-        )
-        wanted = "jsonpatch.Operation" if inner else "jsonpatch.Patch"
-        raise PatchError(f"json: cannot unmarshal {inner or found} into Go value of type {wanted}", 400)
+    if not isinstance(patch, list):
+        raise cannot_decode(patch, "[]handlers.jsonPatchOp")
+    for one in patch:
+        if not isinstance(one, dict):
+            raise cannot_decode(one, "handlers.jsonPatchOp")
     if len(patch) > _MOST_OPERATIONS:
         raise PatchError(
             f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(patch)}", 413
@@ -149,22 +145,6 @@ def _same(left: Any, right: Any) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(_same, left, right))
     return type(left) is type(right) and bool(left == right)
-
-
-def _json_kind(value: Any) -> str:
-    match value:
-        case bool():
-            return "bool"
-        case str():
-            return "string"
-        case int() | float():
-            return "number"
-        case list():
-            return "array"
-        case None:
-            return "null"
-        case _:
-            return "object"
 
 
 def _does_not_fit() -> PatchError:

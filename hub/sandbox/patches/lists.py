@@ -10,14 +10,14 @@ class Items:
     """The items of an object's list and of the patch for it. Raises PatchError unless all are of one type."""
 
     def __init__(self, original: list[Any], patch: list[Any], *, key: str) -> None:
-        kinds = {type_name(item) for item in (*original, *patch)}
-        if "[]interface {}" in kinds:
+        kinds = [type_name(item) for item in (*original, *patch)]
+        if kinds and kinds[0] == type_name([]):
             raise PatchError("lists of lists are not supported", 422)
-        if len(kinds) > 1:
+        if len(set(kinds)) > 1:
             raise PatchError(f"list element types are not identical: {plain([original, patch])}")
         if not kinds:
             raise PatchError("no elements in any of the given slices")
-        self.are_maps = kinds == {type_name({})}
+        self.are_maps = kinds[0] == type_name({})
         self.key = key if self.are_maps else ""
         self.original = original
         self.patch = patch
@@ -39,7 +39,8 @@ class Items:
 
     def ordered(self, merged: list[Any], order: list[Any], live: list[Any]) -> list[Any]:
         """Return merged items in order: those named in `order` as there, the others as in the live list, woven together by it."""
-        self._check_keys([*merged, *order, *live])
+        if self.are_maps:
+            self._check_keys(merged, order, live)
         wanted = {self._name(item) for item in order}
         asked = self._sorted([item for item in merged if self._name(item) in wanted], order)
         others = self._sorted([item for item in merged if self._name(item) not in wanted], live)
@@ -51,14 +52,38 @@ class Items:
             result.append((others if first else asked).pop(0))
         return [*result, *asked, *others]
 
+    def overwritten(self) -> list[Any]:
+        """Return the live list as a real server reads its order once it has merged: new items stand where deleted ones were.
+
+        It merges in place, so the list whose order it asks for afterwards is no longer the one that it was given.
+        """
+        live, length = list(self.original), len(self.original)
+        if not self.are_maps or any(item.get("$patch") == "replace" for item in self.patch):
+            return live
+        for gone in (item for item in self.patch if item.get("$patch") == "delete"):
+            while gone.get(self.key) in (names := [item.get(self.key) for item in live[:length]]):
+                at = names.index(gone.get(self.key))
+                live[at : length - 1] = live[at + 1 : length]
+                length -= 1
+        for item in self.patch:
+            known = any(one.get(self.key) == item.get(self.key) for one in live[:length])
+            if "$patch" not in item and not known and length < len(live):
+                live[length] = item
+                length += 1
+        return live
+
     def _sorted(self, items: list[Any], order: list[Any]) -> list[Any]:
         places = _places([self._name(item) for item in order])
         return sorted(items, key=lambda item: places.get(self._name(item), -1))
 
-    def _check_keys(self, items: list[Any]) -> None:
-        for item in items:
-            if not self.are_maps:
-                continue
+    def _check_keys(self, merged: list[Any], order: list[Any], live: list[Any]) -> None:
+        for item in merged:
+            if self.key not in item:
+                raise lacks_key(item, self.key)
+        for position, item in enumerate(order if merged else ()):
+            if not isinstance(item, dict):
+                raise PatchError(f"value for key {position} is not a map")
+        for item in (*order, *live):
             if not isinstance(item, dict):
                 raise bad_type({}, item)
             if self.key not in item:

@@ -3,15 +3,15 @@
 import copy
 from typing import Any
 
-from hub.sandbox.patches.errors import PatchError
+from hub.sandbox.patches.errors import PatchError, cannot_decode
 
 
 def merge_patch(value: Any, patch: Any) -> Any:
-    """Return what a merge patch makes of a value. Raises PatchError for a patch that is neither an object nor a list."""
-    if isinstance(patch, list):
-        return _pruned(patch)
-    if not isinstance(patch, dict):
+    """Return what a merge patch makes of a value. Raises PatchError for a patch that is no object."""
+    if patch is None:
         raise PatchError("Invalid JSON Patch", 400)
+    if not isinstance(patch, dict):
+        raise cannot_decode(patch, "map[string]interface {}")
     return _merged(value, patch) if isinstance(value, dict) else _pruned(patch)
 
 

@@ -150,9 +150,10 @@ def _merge_ordered(original: Object, patch: Object, directive: str, of: Type) ->
     elif there is None:
         merged = [_clean(item) for item in part if not _is_directive(item)]
     else:
-        merged = _merged_list(list(there), part, field) if "merge" in field.strategies else part
+        merged = _merged_list(there, part, field) if "merge" in field.strategies else part
     items = Items(there or [], part or [], key=field.merge_key)
-    original[name] = items.ordered(merged, order, there or [])
+    live = items.overwritten() if "merge" in field.strategies else there or []
+    original[name] = items.ordered(merged, order, live)
     patch.pop(name, None)
 
 

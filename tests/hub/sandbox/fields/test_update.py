@@ -6,7 +6,18 @@ import pytest
 
 from hub.sandbox.fields import after_scale, apply, of_scale, path, same_but_times, update
 from hub.sandbox.schema import with_always
-from tests.hub.sandbox.fields.samples import DEPLOYMENT, SPEC, WIDGET, by, owners, stored, time, times, widget
+from tests.hub.sandbox.fields.samples import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    SPEC,
+    WIDGET,
+    by,
+    owners,
+    stored,
+    time,
+    times,
+    widget,
+)
 
 REPLICAS = {"example.dev/v1": path("spec.replicas")}
 
@@ -99,11 +110,21 @@ def test_fields_that_an_endpoint_leaves_alone_are_neither_taken_nor_lost() -> No
 
 @pytest.mark.parametrize("sent", [[], [{}]], ids=["an empty list", "an empty entry"])
 def test_a_client_may_have_the_books_closed(sent: Any) -> None:
-    live = stored(update(None, widget(replicas=1), by("a")))
-    after = changed(live, replicas=2)
-    after = {**after, "metadata": {**after["metadata"], "managedFields": sent}}
+    raw = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}}
+    live = stored(update(None, raw, by("a", of=CONFIG_MAP, version="v1")))
+    after = {**live, "metadata": {**live["metadata"], "managedFields": sent}}
 
-    assert "managedFields" not in update(live, after, by("b"))["metadata"]
+    assert "managedFields" not in update(live, after, by("b", of=CONFIG_MAP, version="v1"))["metadata"]
+
+
+def test_of_a_custom_resource_an_empty_list_closes_no_books() -> None:
+    live = stored(update(None, widget(replicas=1), by("a")))
+
+    def sent(entries: list[Any]) -> dict[str, Any]:
+        return update(live, {**live, "metadata": {**live["metadata"], "managedFields": entries}}, by("b"))
+
+    assert owners(sent([])) == owners(live)
+    assert owners(sent([{}])) == {}
 
 
 @pytest.mark.parametrize(

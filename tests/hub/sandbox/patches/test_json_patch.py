@@ -82,6 +82,7 @@ def test_a_patch_does_what_its_operations_say(operations: Any, at: tuple[str, ..
         pytest.param({"op": "add", "path": "/a/b/-9", "value": 1}, id="add before a list's start"),
         pytest.param({"op": "add", "path": "/a/b/x", "value": 1}, id="add at no position"),
         pytest.param({"op": "add", "path": "x", "value": 1}, id="no pointer"),
+        pytest.param({"op": "add", "path": "", "value": {}}, id="add over the whole"),
         pytest.param({"op": "add", "value": 1}, id="no path"),
         pytest.param({"op": "remove", "path": "/none"}, id="remove what is not there"),
         pytest.param({"op": "remove", "path": "/a/b/9"}, id="remove beyond a list's end"),
@@ -107,8 +108,16 @@ def test_a_patch_that_does_not_fit_is_unprocessable(operation: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("patch", "code", "text"),
     [
-        ({"op": "add"}, 400, "json: cannot unmarshal object into Go value of type jsonpatch.Patch"),
-        (["x"], 400, "json: cannot unmarshal string into Go value of type jsonpatch.Operation"),
+        (
+            {"op": "add"},
+            400,
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
+        ),
+        (
+            ["x"],
+            400,
+            "error decoding patch: json: cannot unmarshal string into Go value of type handlers.jsonPatchOp",
+        ),
         (
             [{"op": "test", "path": "/none"}] * 10_001,
             413,

@@ -50,12 +50,34 @@ def test_a_patch_is_laid_over_the_value(value: Any, patch: Any, expected: Any) -
     assert (value, patch) == before
 
 
-@pytest.mark.parametrize("patch", ["text", 1, None])
-def test_what_is_neither_object_nor_list_is_no_patch(patch: Any) -> None:
-    with pytest.raises(PatchError, match="Invalid JSON Patch") as refused:
+@pytest.mark.parametrize(
+    ("patch", "text"),
+    [
+        (
+            [],
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
+        ),
+        (
+            "a",
+            "error decoding patch: json: cannot unmarshal string into Go value of type map[string]interface {}",
+        ),
+        (
+            True,
+            "error decoding patch: json: cannot unmarshal bool into Go value of type map[string]interface {}",
+        ),
+        (
+            1,
+            "error decoding patch: json: cannot unmarshal number into Go value of type map[string]interface {}",
+        ),
+        (None, "Invalid JSON Patch"),
+    ],
+    ids=["a list", "a text", "a boolean", "a number", "null"],
+)
+def test_what_is_no_object_is_no_patch(patch: Any, text: str) -> None:
+    with pytest.raises(PatchError) as refused:
         merge_patch({}, patch)
 
-    assert refused.value.code == 400
+    assert (refused.value.code, str(refused.value)) == (400, text)
 
 
 @given(value=OBJECTS, patch=OBJECTS)

@@ -120,6 +120,17 @@ CASES = [
         id="$setElementOrder with a patch",
     ),
     pytest.param(
+        pod(*named("a", "b", "c")),
+        {
+            "spec": {
+                "$setElementOrder/containers": named("x", "a"),
+                "containers": [{"name": "c", "$patch": "delete"}, *named("x")],
+            }
+        },
+        pod(*named("b", "x", "a")),
+        id="$setElementOrder where a new item comes for a deleted one",
+    ),
+    pytest.param(
         {"spec": {}},
         {"spec": {"$setElementOrder/containers": named("b", "x"), "containers": named("x", "b")[::-1]}},
         {"spec": {"containers": named("b", "x")}},
@@ -284,6 +295,20 @@ def test_ports_of_a_service_are_told_apart_by_their_number_alone() -> None:
         ),
         pytest.param(
             finalizers("a"),
+            {"metadata": {"finalizers": [["a"]]}},
+            500,
+            "list element types are not identical: [[a] [[a]]]",
+            id="a list among texts",
+        ),
+        pytest.param(
+            pod(*named("a")),
+            {"spec": {"$setElementOrder/containers": ["a"]}},
+            500,
+            "value for key 0 is not a map",
+            id="an order of texts",
+        ),
+        pytest.param(
+            {"metadata": {"finalizers": []}},
             {"metadata": {"finalizers": [["a"]]}},
             422,
             "lists of lists are not supported",
