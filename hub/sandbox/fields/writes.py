@@ -60,7 +60,10 @@ class Write:
 
 
 def apply(live: Object | None, applied: Object, write: Write, *, force: bool = False) -> Object:
-    """Return the object after a server-side apply. Raises ApplyConflict, BadApply, TypedError."""
+    """Return the object after a server-side apply. Raises ApplyConflict, BadApply, TypedError.
+
+    A map or list that loses all it had is null: of built-in kinds that is the same as absent, of custom resources it is checked as null.
+    """
     _check_applied(applied, live, write)
     there = live if live is not None else write.empty(applied)
     try:
