@@ -117,7 +117,7 @@ def _cell(item: Object, column: Column, now: datetime) -> Any:
 def _text(value: Any) -> str:
     match value:
         case None:
-            return "<nil>"
+            return "<no value>"
         case str():
             return value
         case dict() | list():

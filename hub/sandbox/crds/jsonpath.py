@@ -1,4 +1,4 @@
-"""Finds values by JSONPath, as far as definitions use it: names, indexes, filters of list items by a field, wildcards."""
+"""Finds values by JSONPath, as far as definitions use it: names, indexes, slices, filters of list items by a field, wildcards."""
 
 import re
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Any
 _STEP = re.compile(
     r"""\.(?P<name>(?:\\.|[^.\[\\])+)"""
     r"""|\[(?P<index>-?\d+)\]"""
+    r"""|\[(?P<start>-?\d*):(?P<end>-?\d*)\]"""
     r"""|\[['"](?P<quoted>(?:\\.|[^\\])*?)['"]\]"""
     r"""|\[\?\(@\.(?P<field>[\w.-]+)\s*(?P<operator>==|!=)\s*(?P<wanted>"[^"]*"|'[^']*'|[\w.-]+)\)\]"""
     r"""|(?P<all>\[\*\]|\.\*)"""
@@ -47,6 +48,8 @@ def _step(found: re.Match[str]) -> tuple[str, ...]:
         return ("index", found["index"])
     if found["field"] is not None:
         return ("filter", found["field"], found["operator"], found["wanted"])
+    if found["start"] is not None:
+        return ("slice", found["start"], found["end"])
     name = found["name"] if found["name"] is not None else found["quoted"]
     return ("name", re.sub(r"\\(.)", r"\1", name))
 
@@ -57,6 +60,8 @@ def _parts(value: Any, step: tuple[str, ...]) -> Iterator[Any]:
             yield value[name]
         case ("index", index), list() if -len(value) <= int(index) < len(value):
             yield value[int(index)]
+        case ("slice", start, end), list():
+            yield from value[int(start) if start else None : int(end) if end else None]
         case ("all",), list():
             yield from value
         case ("all",), dict():

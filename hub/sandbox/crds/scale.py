@@ -6,18 +6,24 @@ from typing import Any
 from agent.kube.api import Object
 from hub.sandbox.crds import faults
 from hub.sandbox.crds.faults import Fault
+from hub.sandbox.refusals import Refused
 
 Paths = Mapping[str, Any]
 MAX_REPLICAS = 2**31 - 1
 
 
 def body(item: Object, paths: Paths) -> Object:
-    """Return the Scale of an object. What it has to say of replicas must be sound: see faults_of."""
+    """Return the Scale of an object, whose numbers are sound (see faults_of). Raises Refused when it wants no number."""
     metadata = item["metadata"]
     shown = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status = {"replicas": _at(item, paths["statusReplicasPath"]) or 0}
     selector = _at(item, paths["labelSelectorPath"]) if paths.get("labelSelectorPath") else ""
     wanted = _at(item, paths["specReplicasPath"])
+    if wanted is None:
+        text = f'the spec replicas field "{paths["specReplicasPath"]}" does not exist'
+        raise Refused(
+            500, "InternalError", f"Internal error occurred: {text}", {"causes": [{"message": text}]}
+        )
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
