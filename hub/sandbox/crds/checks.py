@@ -5,9 +5,9 @@ from typing import Any
 
 from agent.kube.api import Object
 from hub.sandbox.crds import faults, internals, names, schema_checks, schemas, structure
-from hub.sandbox.crds.correlation import equal
 from hub.sandbox.crds.faults import Fault, indexed
 from hub.sandbox.kinds.names import label_1035, subdomain
+from hub.sandbox.wording import same
 
 _SHARED = {
     "schema": "validation",
@@ -95,7 +95,7 @@ def _versions(spec: Object, versions: Sequence[Object]) -> Iterator[Fault]:
 def _is_shared(versions: Sequence[Object], name: str) -> bool:
     """Tell whether all versions say the same of something: then it is told once, for all."""
     first = versions[0].get(name) if versions else None
-    return bool(first) and all(equal(one.get(name), first) for one in versions)
+    return bool(first) and all(same(one.get(name), first) for one in versions)
 
 
 def _schema(version: Object) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 from hub.sandbox.crds import schemas
 from hub.sandbox.crds.lists import keys_of
 from hub.sandbox.crds.schemas import Schema
+from hub.sandbox.wording import same
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Correlated:
     @property
     def is_unchanged(self) -> bool:
         """Tell whether the value is as before."""
-        return equal(self.new, self.old)
+        return same(self.new, self.old)
 
 
 def old_item(old: Any, item: Any, schema: Schema) -> Any:
@@ -40,21 +41,4 @@ def old_item(old: Any, item: Any, schema: Schema) -> Any:
         return None
     keys = schemas.list_keys(schema)
     wanted = keys_of(item, keys)
-    return next((one for one in old if equal(keys_of(one, keys), wanted)), None)
-
-
-def equal(left: Any, right: Any) -> bool:
-    """Tell whether two values are equal as JSON; unlike in Python, `true` is not 1."""
-    match left:
-        case bool():
-            return left is right
-        case dict():
-            return (
-                isinstance(right, dict)
-                and left.keys() == right.keys()
-                and all(equal(left[k], right[k]) for k in left)
-            )
-        case list():
-            return isinstance(right, list) and len(left) == len(right) and all(map(equal, left, right))
-        case _:
-            return not isinstance(right, bool) and bool(left == right)
+    return next((one for one in old if same(keys_of(one, keys), wanted)), None)

@@ -2,8 +2,8 @@
 
 from agent.kube.api import Object, Resource
 from hub.sandbox.crds import names
-from hub.sandbox.crds.correlation import equal
 from hub.sandbox.kinds.catalogue import Served, Subresource
+from hub.sandbox.wording import same
 
 _VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 _VERBS_AT_THE_END = ("delete", "deletecollection", "get", "list", "watch")
@@ -39,7 +39,7 @@ def prepare_update(definition: Object, old: Object) -> Object:
     """Return a completed definition as it replaces another: a new storage version is one more that is stored."""
     stored = old["status"].get("storedVersions") or []
     more = [one for one in _storage(definition) if one not in stored]
-    generation = old["metadata"].get("generation", 1) + (not equal(definition["spec"], old["spec"]))
+    generation = old["metadata"].get("generation", 1) + (not same(definition["spec"], old["spec"]))
     metadata = {**definition["metadata"], "generation": generation}
     return {
         **definition,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from hub.sandbox.refusals import Cause
+from hub.sandbox.wording import quoted
 
 OMITTED = object()
 """Stands for a bad value that the message does not show."""
@@ -136,11 +137,6 @@ def as_json(value: Any) -> str:
     """Return a value as Go's JSON encoder writes it: names in order, nothing that HTML would read."""
     text = json.dumps(_whole(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def quoted(text: str) -> str:
-    """Return a text in quotes, as Go's `%q` shows it."""
-    return json.dumps(text, ensure_ascii=False).replace("\\u00", "\\x").replace("\x7f", "\\x7f")
 
 
 def number(value: float) -> str:

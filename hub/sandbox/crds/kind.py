@@ -6,10 +6,11 @@ from typing import Any
 
 from agent.kube.api import Object, Resource
 from hub.sandbox.crds import defaulting, faults, lists, metadata, pruning, rules, scale, validation
-from hub.sandbox.crds.correlation import Correlated, equal
+from hub.sandbox.crds.correlation import Correlated
 from hub.sandbox.crds.faults import Fault
 from hub.sandbox.crds.schemas import NOTHING, Schema, properties
 from hub.sandbox.refusals import Refused, bad_request, invalid
+from hub.sandbox.wording import same
 
 _UNCHECKED = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
 
@@ -69,8 +70,8 @@ class CustomKind:
             if "status" in old:
                 new["status"] = old["status"]
         generation = old["metadata"].get("generation", 0)
-        same = equal({**new, "metadata": None}, {**old, "metadata": None})
-        meta = {**new["metadata"], "generation": generation if same else generation + 1}
+        is_same = same({**new, "metadata": None}, {**old, "metadata": None})
+        meta = {**new["metadata"], "generation": generation if is_same else generation + 1}
         return {
             **new,
             "metadata": {name: part for name, part in meta.items() if name != "generation" or part},

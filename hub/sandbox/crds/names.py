@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from agent.kube.api import Object
-from hub.sandbox.crds.faults import quoted
+from hub.sandbox.wording import quoted
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 ACCEPTED, ESTABLISHED, TERMINATING = "NamesAccepted", "Established", "Terminating"

@@ -6,9 +6,9 @@ from typing import Any
 
 from hub.sandbox.crds import faults, internals, metadata, pruning, rules, schemas, validation
 from hub.sandbox.crds.cel import programs, values
-from hub.sandbox.crds.correlation import equal
 from hub.sandbox.crds.faults import Fault, child, indexed
 from hub.sandbox.crds.schemas import META_FIELDS, Schema
+from hub.sandbox.wording import same
 
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _UNSUPPORTED = {
@@ -54,7 +54,7 @@ def faults_of_defaults(schema: Schema, path: str, *, is_root: bool = True) -> It
 
 
 def _default(default: Any, schema: Schema, path: str) -> Iterator[Fault]:
-    if not equal(pruning.prune_part(default, schema), default):
+    if not same(pruning.prune_part(default, schema), default):
         yield faults.invalid(path, default, "must not have unknown fields")
     found = metadata.faults_of_embedded(default, schema, path) or validation.validate(
         default, schema, base=path

@@ -9,9 +9,10 @@ from typing import Any
 
 from hub.sandbox.crds import faults, formats, schemas
 from hub.sandbox.crds.cel.patterns import matches
-from hub.sandbox.crds.correlation import Correlated, equal
+from hub.sandbox.crds.correlation import Correlated
 from hub.sandbox.crds.faults import Fault
 from hub.sandbox.crds.schemas import Schema
+from hub.sandbox.wording import quoted, same
 
 _INT_RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 _FORMATS_OF: Mapping[type, str] = {int: "int64", float: "float64"}
@@ -150,9 +151,7 @@ def _text(value: str, schema: Schema, path: str) -> Iterator[Fault]:
 def _formatted(value: str, schema: Schema, path: str) -> Iterator[Fault]:
     name = _format(schema)
     if not formats.has_format(value, name):
-        yield faults.type_invalid(
-            path, value, f"{path} in body must be of type {name}: {faults.quoted(value)}"
-        )
+        yield faults.type_invalid(path, value, f"{path} in body must be of type {name}: {quoted(value)}")
 
 
 def _number(value: float, schema: Schema, path: str) -> Iterator[Fault]:
@@ -184,7 +183,7 @@ def _bound(value: float, bound: float) -> str:
 
 def _enum(value: Any, schema: Schema, path: str) -> Iterator[Fault]:
     known = schema.get("enum")
-    if known and not any(equal(value, one) for one in known):
+    if known and not any(same(value, one) for one in known):
         names = [one if isinstance(one, str) else faults.as_json(one) for one in known]
         yield faults.not_supported(path, value, names)
 
@@ -288,4 +287,4 @@ def _all_of(results: list[_Result], path: str) -> _Result:
 
 
 def _about(path: str, text: str) -> Fault:
-    return faults.invalid("", "", f"{faults.quoted(path)} {text}")
+    return faults.invalid("", "", f"{quoted(path)} {text}")
