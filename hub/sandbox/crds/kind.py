@@ -60,7 +60,14 @@ class CustomKind:
     def prepare_new(self, item: Object) -> Object:
         """Return an object as it is created: nobody sets a status that has a path of its own."""
         kept = {name: part for name, part in item.items() if not (self.has_status and name == "status")}
-        return {**kept, "metadata": {**item["metadata"], "generation": 1}}
+        made = {**kept, "metadata": {**item["metadata"], "generation": 1}}
+        # What was stored is filled in as it is read: the status that was dropped may have a default.
+        filled: Object = defaulting.default(made, self.schema)
+        return filled
+
+    def show(self, stored: Object) -> Object:
+        """Return an object that was stored in another version, or before the definition changed, as this one has it."""
+        return self.read({**stored, "apiVersion": f"{self.resource.group}/{self.resource.version}"}).item
 
     def prepare_update(self, item: Object, old: Object) -> Object:
         """Return an object as it replaces the old one: with its status, counted up when more than metadata changed."""
