@@ -37,9 +37,11 @@ def test_without_columns_of_its_own_a_kind_shows_name_and_age() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(-5, "<invalid>"), (-1, "0s"), (119, "119s"), (120, "2m"), (135, "2m15s"), (600, "10m"), (10800, "3h")]
-    + [(11000, "3h3m"), (28800, "8h"), (172800, "2d"), (176400, "2d1h"), (691200, "8d"), (63072000, "2y")]
-    + [(63158400, "2y1d"), (252288000, "8y")],
+    [
+        *[(-5, "<invalid>"), (-1, "0s"), (119, "119s"), (120, "2m"), (135, "2m15s"), (600, "10m")],
+        *[(10800, "3h"), (11000, "3h3m"), (28800, "8h"), (172800, "2d"), (176400, "2d1h"), (691200, "8d")],
+        *[(63072000, "2y"), (63158400, "2y1d"), (252288000, "8y")],
+    ],
 )
 def test_an_age_has_two_units_at_most(seconds: int, shown: str) -> None:
     assert columns.short(seconds) == shown
