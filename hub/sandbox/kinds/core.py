@@ -25,12 +25,10 @@ def is_terminating(namespace: Object) -> bool:
     return bool(at(namespace, "metadata", "deletionTimestamp"))
 
 
-def terminating(namespace: Object, time: str) -> Object:
-    """Return a Namespace whose deletion began at a time; it goes when its spec has no finalizers left."""
-    made: Object = copied(namespace)
-    fill(child(made, "metadata"), deletionTimestamp=time)
-    child(made, "status")["phase"] = "Terminating"
-    return made
+def _terminate(namespace: Object) -> None:
+    """Let a Namespace begin to end, for which no time is set; it goes when its spec has no finalizers left."""
+    child(namespace, "metadata").pop("deletionGracePeriodSeconds", None)
+    child(namespace, "status")["phase"] = "Terminating"
 
 
 def decoded(text: str) -> bytes:
@@ -247,6 +245,8 @@ KINDS: Mapping[str, Rules] = {
         status={"phase": "Active"},
         checks_subresource=_faults_of_namespace_status,
         subresources={"finalize": _finalize},
+        leaves=_terminate,
+        held_by=(("metadata", "finalizers"), ("spec", "finalizers")),
     ),
     "ServiceAccount": Rules(prepares=_clean_references, keeps=_clean_references_change),
     "Node": Rules(defaults=_default_node, keeps=keeping(("status",)), rechecks_metadata=False),

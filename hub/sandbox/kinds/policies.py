@@ -16,7 +16,7 @@ from hub.sandbox.kinds.faults import (
 )
 from hub.sandbox.kinds.metadata import faults_of_selector
 from hub.sandbox.kinds.quantities import tidied_field
-from hub.sandbox.kinds.rule import Rules
+from hub.sandbox.kinds.rule import Rules, Step
 from hub.sandbox.kinds.values import at, child, copied, fill, fill_numbers, indexed, items_at, mapping_at
 from hub.sandbox.refusals import Cause
 
@@ -149,17 +149,20 @@ def _faults_of_lease(value: Object) -> Iterator[Cause]:
 
 
 def _default_webhooks(value: Object) -> None:
-    is_mutating = value.get("kind") == "MutatingWebhookConfiguration"
     for hook in items_at(value, "webhooks"):
         fill(hook, failurePolicy="Fail", matchPolicy="Equivalent", timeoutSeconds=10)
         child(hook, "namespaceSelector")
         child(hook, "objectSelector")
-        if is_mutating:
-            fill(hook, reinvocationPolicy="Never")
         for rule in items_at(hook, "rules"):
             fill(rule, scope="*")
         if isinstance(service := at(hook, "clientConfig", "service"), dict):
             fill(service, port=443)
+
+
+def _default_mutating_webhooks(value: Object) -> None:
+    _default_webhooks(value)
+    for hook in items_at(value, "webhooks"):
+        fill(hook, reinvocationPolicy="Never")
 
 
 def _default_api_service(value: Object) -> None:
@@ -200,7 +203,10 @@ def _faults_of_backend(spec: Object) -> Iterator[Cause]:
         yield wrong("spec.insecureSkipTLSVerify", True, "may not be true if caBundle is present")
 
 
-_WEBHOOKS = Rules(defaults=_default_webhooks, counted=(("webhooks",),), needs_version=True)
+def _webhooks(defaults: Step) -> Rules:
+    return Rules(defaults=defaults, counted=(("webhooks",),), needs_version=True)
+
+
 _BUDGET_STATUS = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
 
 GROUPS: Mapping[str, Mapping[str, Rules]] = {
@@ -240,8 +246,8 @@ GROUPS: Mapping[str, Mapping[str, Rules]] = {
         )
     },
     "admissionregistration.k8s.io": {
-        "ValidatingWebhookConfiguration": _WEBHOOKS,
-        "MutatingWebhookConfiguration": _WEBHOOKS,
+        "ValidatingWebhookConfiguration": _webhooks(_default_webhooks),
+        "MutatingWebhookConfiguration": _webhooks(_default_mutating_webhooks),
         "ValidatingAdmissionPolicy": Rules(status={}, counted=_SPEC, needs_version=True),
         "ValidatingAdmissionPolicyBinding": Rules(counted=_SPEC, needs_version=True),
         "MutatingAdmissionPolicy": Rules(counted=_SPEC, needs_version=True),

@@ -22,6 +22,7 @@ Change = Callable[[Object, Object], None]
 Check = Callable[[Object], Iterator[Cause]]
 ChangeCheck = Callable[[Object, Object], Iterator[Cause]]
 _KEPT = ("creationTimestamp", "deletionTimestamp")
+_ENDED = ("Failed", "Succeeded")
 STATUS = "status"
 
 
@@ -62,7 +63,8 @@ class Rules:
 
     `status`: the status a new object has, None for a kind without one. `counted`: whose changes the generation counts,
     empty when it counts nothing. `checks_update`: where it is not `checks`. `rechecks_metadata`, `checks_metadata_itself`:
-    an update is checked as if it were new, and by the kind after all kinds; each says the same again.
+    an update is checked as if it were new, and by the kind after all kinds; each says the same again. `held_by`: where the names of those
+    are who have to let an object go. `has_own_finalizers`: finalizers without a domain are refused.
     """
 
     named: NameRule = names.subdomain
@@ -82,6 +84,9 @@ class Rules:
     creates_on_update: bool = False
     needs_version: bool = False
     is_graceful: bool = False
+    leaves: Step = no_step
+    held_by: tuple[tuple[str, ...], ...] = (("metadata", "finalizers"),)
+    has_own_finalizers: bool = True
     subresources: Mapping[str, Change] = field(default_factory=dict)
 
     def with_defaults(self, value: Object) -> Object:
@@ -130,18 +135,37 @@ class Rules:
             self._count(before, made)
         return made
 
+    def grace_s_of(self, value: Object, asked_s: int | None) -> int:
+        """Return how long an object has to end by itself: none but a Pod that runs somewhere has any time."""
+        if (
+            not self.is_graceful
+            or not at(value, "spec", "nodeName")
+            or at(value, "status", "phase") in _ENDED
+        ):
+            return 0
+        period_s = at(value, "spec", "terminationGracePeriodSeconds") if asked_s is None else asked_s
+        return 1 if (period_s or 0) < 0 else period_s or 0
+
+    def is_held(self, value: Object) -> bool:
+        """Tell whether something keeps an object that is being deleted from going."""
+        return any(at(value, *path) for path in self.held_by) or bool(
+            self.is_graceful and at(value, "metadata", "deletionGracePeriodSeconds")
+        )
+
     def for_deletion(self, value: Object, time: str, grace_s: int) -> Object:
-        """Return an object that is being deleted but stays for now, as of a time."""
+        """Return an object that is being deleted but stays for now; `time` is when its grace is over."""
         made: Object = copied(value)
         metadata = child(made, "metadata")
         metadata.update(deletionTimestamp=time, deletionGracePeriodSeconds=grace_s)
         if metadata.get("generation"):
             metadata["generation"] += 1
+        self.leaves(made)
         return made
 
     def faults_of(self, value: Object) -> tuple[Cause, ...]:
         """Return what is wrong with a new object."""
-        return (*faults_of_metadata(value, self.named), *self.checks(value))
+        metadata = faults_of_metadata(value, self.named, has_own_names=self.has_own_finalizers)
+        return (*metadata, *self.checks(value))
 
     def faults_of_update(self, before: Object, after: Object, subresource: str = "") -> tuple[Cause, ...]:
         """Return what is wrong with a change. The real server names a fault of metadata once per check that finds it."""
@@ -154,7 +178,8 @@ class Rules:
         yield from faults_of_metadata_update(before, after)
         if self.checks_metadata_itself:
             yield from faults_of_metadata_update(before, after)
-            yield from faults_of_own_finalizers(after)
+            if self.has_own_finalizers:
+                yield from faults_of_own_finalizers(after)
         if subresource:
             yield from self.checks_subresource(before, after)
             return

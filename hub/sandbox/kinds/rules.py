@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from hub.sandbox.kinds import access, batch, core, networking, policies, services, volumes, workloads
 from hub.sandbox.kinds.rule import Rules
 
-__all__ = ["Rules", "rules_of"]
+__all__ = ["CUSTOM", "Rules", "rules_of"]
 
 _PLAIN = Rules()
+# What custom kinds share; their definitions say the rest.
+CUSTOM = Rules(rechecks_metadata=False, has_own_finalizers=False, needs_version=True)
 _GROUPS: Mapping[str, Mapping[str, Rules]] = {
     "": {**core.KINDS, **services.KINDS, **workloads.PODS, **volumes.CORE},
     "apps": workloads.KINDS,

@@ -156,7 +156,7 @@ def _faults(value: Object) -> Iterator[Cause]:
     yield from _faults_of_ports(ports)
     yield from faults_of_labels("spec.selector", spec.get("selector"))
     yield from one_of("spec.sessionAffinity", spec.get("sessionAffinity"), ("ClientIP", "None"))
-    yield from _faults_of_addresses(value)
+    yield from faults_of_addresses(value)
     yield from one_of("spec.type", spec.get("type"), (CLUSTER_IP, EXTERNAL, BALANCER, NODE_PORT))
     yield from _faults_of_pairs(kind, ports)
     if spec.get("allocateLoadBalancerNodePorts") is not None and kind != BALANCER:
@@ -205,7 +205,8 @@ def faults_of_port(field: str, port: object) -> Iterator[Cause]:
         yield from wrongs(field, number, names.port_number(number))
 
 
-def _faults_of_addresses(value: Object) -> Iterator[Cause]:
+def faults_of_addresses(value: Object) -> Iterator[Cause]:
+    """Yield what is wrong with addresses and families as they are written."""
     spec = mapping_at(value, "spec")
     if type_of(value) == EXTERNAL:
         return

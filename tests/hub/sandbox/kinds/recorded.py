@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from hub.sandbox.kinds.values import at
+from hub.sandbox.kinds.values import copied
 from hub.sandbox.refusals import Cause
 
 Fault = tuple[str, str, str]
@@ -35,23 +35,14 @@ def told(causes: tuple[Cause, ...]) -> list[Fault]:
     return [(one.field, one.reason, one.message) for one in causes]
 
 
-class RecordedPool:
-    """Gives what the real server gave to a Service, and nothing else."""
-
-    def __init__(self, service: Any) -> None:
-        ports = [one["nodePort"] for one in at(service, "spec", "ports") or () if "nodePort" in one]
-        health = at(service, "spec", "healthCheckNodePort")
-        self._ports = [*ports, *([health] if health else [])]
-        self._address = str(at(service, "spec", "clusterIP") or "10.0.0.1")
-
-    def free_address(self) -> str:
-        return self._address
-
-    def take_address(self, address: str) -> str:
-        return ""
-
-    def free_port(self) -> int:
-        return int(self._ports.pop(0)) if self._ports else 30000
-
-    def take_port(self, port: int) -> str:
-        return ""
+def with_recorded_lots(service: Any, stored: Any) -> Any:
+    """Return a Service with the addresses and ports that a real server drew, wherever it was given some."""
+    made, drawn = copied(service), stored["spec"]
+    spec = made["spec"]
+    for key in ("clusterIP", "clusterIPs", "healthCheckNodePort"):
+        if key in spec and key in drawn:
+            spec[key] = drawn[key]
+    for one, other in zip(spec.get("ports") or (), drawn.get("ports") or (), strict=False):
+        if "nodePort" in one and "nodePort" in other:
+            one["nodePort"] = other["nodePort"]
+    return made
