@@ -3,6 +3,7 @@
 Both who may do it and where it goes are decided by these words.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ _VERBS = {
 _PATH_VERBS = ("proxy", "watch")
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _FALSE = ("false", "0")
+_NUMBERS = ("limit", "timeoutSeconds")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +110,15 @@ def _of_many(verb: str, query: Mapping[str, Sequence[str]]) -> tuple[str, str]:
 
 
 def _selected_name(query: Mapping[str, Sequence[str]]) -> str:
-    for term in (query.get("fieldSelector") or ("",))[0].split(","):
-        field, is_equal, name = term.partition("=")
+    """Return the name that a field selector asks for; where one parameter cannot be read, none is."""
+    terms = [term for term in (query.get("fieldSelector") or ("",))[0].split(",") if term]
+    numbers = [query[name][0] for name in _NUMBERS if query.get(name)]
+    if not all("=" in term for term in terms) or not all(map(_INTEGER.fullmatch, numbers)):
+        return ""
+    for term in terms:
+        field, _, name = term.partition("=")
         name = name.removeprefix("=")
-        if is_equal and field == "metadata.name" and name and _is_segment(name):
+        if field == "metadata.name" and name and _is_segment(name):
             return name
     return ""
 

@@ -10,6 +10,7 @@ from agent.kube.api import Object, Resource
 from hub.sandbox.access.identities import Identities
 from hub.sandbox.access.rbac import Authorize, Policies, grants, joined
 from hub.sandbox.access.request_info import Attributes
+from hub.sandbox.access.review_selectors import selector_causes, unread_selectors
 from hub.sandbox.access.tokens import API_AUDIENCES, Rejected
 from hub.sandbox.refusals import Cause, Refused, bad_request, invalid
 from hub.sandbox.wire import Caller
@@ -32,8 +33,8 @@ class Reviewer:
 
     def subject_access(self, body: Object) -> Object:
         """Say whether the one named may do what is named. Raises Refused."""
-        causes = [*_attribute_causes(body), *_user_causes(body), *_metadata_causes(body, "must be empty")]
-        _refuse(causes)
+        named = [*_attribute_causes(body), *_user_causes(body), *_selector_causes(body)]
+        _refuse([*named, *_metadata_causes(body, "must be empty")])
         return self._decided(body, _named(body["spec"]))
 
     def local_subject_access(self, body: Object, namespace: str) -> Object:
@@ -45,12 +46,13 @@ class Reviewer:
             )
         local = {**body, "metadata": metadata}
         outside = _metadata_causes(local, "must be empty except for namespace", but=("namespace",))
-        _refuse([*_attribute_causes(body), *_user_causes(body), *outside, *_local_causes(body, namespace)])
+        named = [*_attribute_causes(body), *_user_causes(body), *_selector_causes(body)]
+        _refuse([*named, *outside, *_local_causes(body, namespace)])
         return self._decided(local, _named(body["spec"]))
 
     def self_subject_access(self, caller: Caller, body: Object) -> Object:
         """Say whether the caller may do what is named. Raises Refused."""
-        _refuse([*_attribute_causes(body), *_metadata_causes(body, "must be empty")])
+        _refuse([*_attribute_causes(body), *_selector_causes(body), *_metadata_causes(body, "must be empty")])
         return self._decided(body, caller)
 
     def self_subject_rules(self, caller: Caller, body: Object) -> Object:
@@ -91,8 +93,12 @@ class Reviewer:
 
     def _decided(self, body: Object, caller: Caller) -> Object:
         decision = self.authorize(caller, _asked(body["spec"]))
-        reason = {"reason": decision.reason} if decision.reason else {}
-        return {"metadata": {}, **body, "status": {"allowed": decision.allowed, **reason}}
+        words = {
+            "reason": decision.reason,
+            "evaluationError": unread_selectors(body["spec"].get(_RESOURCE) or {}),
+        }
+        said = {key: text for key, text in words.items() if text}
+        return {"metadata": {}, **body, "status": {"allowed": decision.allowed, **said}}
 
 
 def self_subject(caller: Caller, now: str) -> Object:
@@ -141,6 +147,10 @@ def _attribute_causes(body: Object) -> list[Cause]:
     if resource is None and path is None:
         return [_wrong(f"spec.{_RESOURCE}", "null", _EITHER)]
     return []
+
+
+def _selector_causes(body: Object) -> Sequence[Cause]:
+    return selector_causes((body.get("spec") or {}).get(_RESOURCE) or {})
 
 
 def _user_causes(body: Object) -> list[Cause]:

@@ -48,6 +48,12 @@ _REFUSED = [
     ),
     (
         "GET",
+        "/apis/apps/v1/log",
+        "limit=zz&fieldSelector=metadata.name=x",
+        'log.apps is forbidden: User "u" cannot list resource "log" in API group "apps" at the cluster scope',
+    ),
+    (
+        "GET",
         "/api/v1/namespaces/ns/configmaps",
         "watch=",
         'configmaps is forbidden: User "u" cannot watch resource "configmaps" in API group "" in the namespace "ns"',
@@ -110,8 +116,8 @@ _REFUSED = [
 
 
 def _asked(method: str, path: str, query: str = "") -> Attributes:
-    key, _, value = query.partition("=")
-    return attributes_of(Request(method=method, path=path, query={key: (value,)} if key else {}))
+    pairs = (part.partition("=") for part in query.split("&") if part)
+    return attributes_of(Request(method=method, path=path, query={key: (value,) for key, _, value in pairs}))
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,62 @@ def test_a_review_of_nothing_is_invalid(reviewer: Reviewer, body: Object, why: s
     assert set(caught.value.status["details"]) == {"group", "causes"}
 
 
+_AT = "spec.resourceAttributes"
+_SELECTORS = {
+    "no fields": (
+        {"fieldSelector": {}},
+        f".fieldSelector.requirements: Required value: when {_AT}.fieldSelector is specified, requirements or rawSelector is required",
+    ),
+    "fields said twice": (
+        {
+            "fieldSelector": {
+                "rawSelector": "a=b",
+                "requirements": [{"key": "a", "operator": "In", "values": ["b"]}],
+            }
+        },
+        '.fieldSelector.rawSelector: Invalid value: "a=b": may not specified at the same time as requirements',
+    ),
+    "labels in nothing": (
+        {"labelSelector": {"requirements": [{"key": "a", "operator": "In"}]}},
+        ".labelSelector.requirements[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("selector", "why"), _SELECTORS.values(), ids=_SELECTORS)
+def test_a_selector_that_says_nothing_is_invalid(reviewer: Reviewer, selector: Object, why: str) -> None:
+    with pytest.raises(Refused) as caught:
+        reviewer.subject_access({"spec": {"user": "nobody", "resourceAttributes": {**_GET, **selector}}})
+    assert caught.value.message == f'.authorization.k8s.io "" is invalid: {_AT}{why}'
+
+
+_UNREAD = {
+    "fields": ({"fieldSelector": {"rawSelector": "a"}}, "fieldSelector ignored"),
+    "labels": ({"labelSelector": {"rawSelector": "a in"}}, "labelSelector ignored"),
+    "an operator": (
+        {"labelSelector": {"requirements": [{"key": "a", "operator": "Zzz"}]}},
+        "labelSelector ignored",
+    ),
+    "one of two fields": (
+        {
+            "fieldSelector": {
+                "requirements": [
+                    {"key": "a", "operator": "In", "values": ["b", "c"]},
+                    {"key": "x", "operator": "In", "values": ["b"]},
+                ]
+            }
+        },
+        "fieldSelector partially ignored",
+    ),
+}
+
+
+@pytest.mark.parametrize(("selector", "how"), _UNREAD.values(), ids=_UNREAD)
+def test_a_selector_that_is_not_understood_is_told(reviewer: Reviewer, selector: Object, how: str) -> None:
+    answer = reviewer.subject_access({"spec": {"user": "nobody", "resourceAttributes": {**_GET, **selector}}})
+    assert answer["status"] == {"allowed": False, "evaluationError": f"{_AT}.{how} due to parse error"}
+
+
 def test_a_local_review_is_held_to_its_namespace(reviewer: Reviewer) -> None:
     body = {"spec": {"user": "access-bob", "resourceAttributes": _GET}}
     answer = reviewer.local_subject_access(body, "access")
