@@ -58,6 +58,8 @@ def _default_binding(value: Object) -> None:
     for one in items_at(value, "subjects"):
         if one.get("kind") in ("User", "Group"):
             fill(one, apiGroup=_GROUP)
+        elif not one.get("apiGroup"):
+            one.pop("apiGroup", None)
 
 
 def _faults_of_binding(is_namespaced: bool) -> Check:

@@ -200,6 +200,9 @@ def _default_event(value: Object) -> None:
         value.setdefault(key, None)
     for key in ("reportingComponent", "reportingInstance"):
         value.setdefault(key, "")
+    for key in ("count", "message", "reason", "type"):
+        if not value.get(key):
+            value.pop(key, None)
 
 
 def _default_endpoints(value: Object) -> None:

@@ -169,6 +169,7 @@ def _faults_of_slice_change(before: Object, after: Object) -> Iterator[Cause]:
 
 def _default_slice(value: Object) -> None:
     value.setdefault("endpoints", None)
+    value.setdefault("ports", None)
     for one in items_at(value, "endpoints"):
         child(one, "conditions")
     for port in items_at(value, "ports"):

@@ -50,6 +50,8 @@ def is_reached_from_outside(service: Object) -> bool:
 def _default(value: Object) -> None:
     spec = child(value, "spec")
     fill(spec, sessionAffinity="None", type=CLUSTER_IP)
+    if not spec.get("selector"):
+        spec.pop("selector", None)
     if spec["sessionAffinity"] == "None":
         spec.pop("sessionAffinityConfig", None)
     elif spec["sessionAffinity"] == "ClientIP":

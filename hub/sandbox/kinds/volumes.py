@@ -111,6 +111,8 @@ def _faults_of_claim_change(before: Object, after: Object) -> Iterator[Cause]:
 def _default_volume(value: Object) -> None:
     spec = child(value, "spec")
     fill(spec, persistentVolumeReclaimPolicy="Retain", volumeMode="Filesystem")
+    if not spec.get("storageClassName"):
+        spec.pop("storageClassName", None)
     tidied(spec, "capacity")
     if isinstance(path := spec.get("hostPath"), dict) and path.get("type") is None:
         path["type"] = ""
