@@ -8,11 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 _REFERENCE = "#/components/schemas/"
-# Both are written as they please on the wire and have no schema of their own.
-_OPAQUE_SCALARS = (
-    "io.k8s.apimachinery.pkg.api.resource.Quantity",
-    "io.k8s.apimachinery.pkg.runtime.RawExtension",
-)
+# Both are written as they please on the wire, and their own schemas say less than servers know of them.
+_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_RAW = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 _X = "x-kubernetes-"
 
 Spec = Mapping[str, Any]
@@ -69,7 +67,9 @@ def reduce_spec(spec: Spec, *, keys: Iterable[str] = (), lenient: bool = False) 
 
 
 def _named(name: str, spec: Spec, keys: Mapping[str, set[str]]) -> Any:
-    return "opaque" if name in _OPAQUE_SCALARS else reduce_spec(spec, keys=keys.get(name, ()))
+    if name == _QUANTITY:
+        return "opaque"
+    return "untyped" if name == _RAW else reduce_spec(spec, keys=keys.get(name, ()))
 
 
 def _reference(spec: Spec) -> str:

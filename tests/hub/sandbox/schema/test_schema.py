@@ -181,6 +181,32 @@ def test_structs_are_there_at_every_depth_and_nulls_are_not() -> None:
     }
 
 
+def test_an_event_has_times_that_nobody_set() -> None:
+    event = type_of("", "v1", "Event")
+
+    assert zero(event)["firstTimestamp"] is None
+    assert (
+        with_always({"reason": "r", "firstTimestamp": None}, event).items()
+        >= {
+            "firstTimestamp": None,
+            "lastTimestamp": None,
+            "reportingComponent": "",
+        }.items()
+    )
+
+
+def test_a_status_that_nobody_wrote_has_its_required_members() -> None:
+    scaler = type_of("autoscaling", "v2", "HorizontalPodAutoscaler")
+
+    assert with_always({}, scaler)["status"]["desiredReplicas"] == 0
+
+
+def test_what_is_embedded_raw_is_one_piece() -> None:
+    revision = type_of("apps", "v1", "ControllerRevision")
+
+    assert at(revision, "data") is OPAQUE
+
+
 def custom(properties: dict[str, Any], **more: Any) -> Type:
     return of_custom_resource(
         "example.dev",
