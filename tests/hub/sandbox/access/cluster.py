@@ -12,7 +12,7 @@ from hub.sandbox.access.tokens import API_AUDIENCES, AccountTokens, Rejected
 from hub.sandbox.wire import Caller
 
 
-class _Clock:
+class Clock:
     """A clock that is set by hand."""
 
     def __init__(self) -> None:
@@ -32,12 +32,13 @@ class Cluster:
     """One cluster with a ServiceAccount, a Secret, a Node and a Pod."""
 
     def __init__(self, seed: str = "a") -> None:
-        self.clock = _Clock()
+        self.clock = Clock()
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.add("serviceaccounts", "plain", uid="u1")
         self.add("secrets", "bound", uid="u2")
         self.add("nodes", "n1", uid="u3", namespace="")
         self.add("pods", "p1", uid="u4", spec={"serviceAccountName": "plain", "nodeName": "n1"})
+        self.add("pods", "p2", uid="u5", spec={"serviceAccountName": "other"})
         self._ids = iter(f"{seed}{number}" for number in range(100))
         self.tokens = AccountTokens(clock=self.clock, read=self.read, new_id=lambda: next(self._ids))
         self.identities = Identities(

@@ -156,3 +156,12 @@ def test_a_finalizer_may_leave_a_role_that_is_beyond_ones_own() -> None:
     labelled = {**great, "metadata": {**great["metadata"], "labels": {"a": "b"}}}
     with pytest.raises(Refused):
         _write(_IMP, labelled, old=held)
+
+
+def test_a_right_to_one_object_is_none_to_all() -> None:
+    held = role("held", rule("core", "secrets", "get", names="one"), rule(GROUP, "clusterroles", "create"))
+    extra = (held, binding("held", "ClusterRole/held", subject("User", "few")))
+    _write("few", role("r", rule("core", "secrets", "get", names="one")), extra=extra)
+    for wider in (rule("core", "secrets", "get"), rule("core", "secrets", "get", names="one two")):
+        with pytest.raises(Refused, match="permissions not currently held"):
+            _write("few", role("r", wider), extra=extra)

@@ -164,3 +164,9 @@ def test_nobody_in_particular_cannot_be_impersonated(headers: dict[str, str], sh
 
 def test_without_headers_one_stays_who_one_is() -> None:
     assert wanted_by({"authorization": "Bearer x"}) is None
+
+
+def test_a_stranger_is_nobodys_authenticated() -> None:
+    root = Caller(name="root", groups=("system:masters",))
+    for name, group in (("system:anonymous", "system:unauthenticated"), ("x", "system:authenticated")):
+        assert _impersonator().become(root, Caller(name=name), _LIST).groups == (group,)

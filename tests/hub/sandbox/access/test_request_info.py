@@ -142,6 +142,11 @@ def test_what_follows_a_subresource_is_kept_for_who_serves_it() -> None:
     assert _asked("GET", "/api/v1/namespaces/ns/configmaps/a").rest == ()
 
 
+def test_a_proxy_by_its_old_path_has_no_subresource() -> None:
+    asked = _asked("GET", "/api/v1/proxy/pods/x/log")
+    assert (asked.verb, asked.name, asked.subresource, asked.rest) == ("proxy", "x", "", ("log",))
+
+
 def test_a_watch_of_nothing_cannot_be_read() -> None:
     with pytest.raises(Refused, match="unable to determine kind and namespace from url, /api/v1/watch"):
         _asked("GET", "/api/v1/watch")

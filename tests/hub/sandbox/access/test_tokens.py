@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,12 @@ def _claims(token: str) -> Any:
 
 def _bound(kind: str, name: str, **more: str) -> dict[str, str]:
     return {"kind": kind, "apiVersion": "v1", "name": name, **more}
+
+
+_OTHER_UID = (
+    "the UID in the bound object reference (x) does not match the UID in record. "
+    "The object might have been deleted and then recreated"
+)
 
 
 def test_a_token_request_is_answered_with_defaults_and_the_token() -> None:
@@ -107,6 +114,18 @@ _REFUSED = {
     ),
     "no such Pod": ({"boundObjectRef": _bound("Pod", "nope")}, {}, 404, 'pods "nope" not found'),
     "no such Secret": ({"boundObjectRef": _bound("Secret", "nope")}, {}, 404, 'secrets "nope" not found'),
+    "another Pod of the name": (
+        {"boundObjectRef": _bound("Pod", "p1", uid="x")},
+        {},
+        409,
+        f'Operation cannot be fulfilled on Pod "p1": {_OTHER_UID}',
+    ),
+    "a Pod of another account": (
+        {"boundObjectRef": _bound("Pod", "p2")},
+        {},
+        400,
+        'cannot bind token for serviceaccount "plain" to pod running with different serviceaccount name.',
+    ),
     "a ConfigMap": (
         {"boundObjectRef": _bound("ConfigMap", "nope")},
         {},
@@ -228,3 +247,53 @@ def test_a_changed_token_is_seen() -> None:
 
 def test_the_same_cluster_played_again_has_the_same_tokens() -> None:
     assert Cluster().token() == Cluster().token()
+
+
+def test_the_token_of_a_pod_outlives_its_node_but_not_the_other_way_round() -> None:
+    cluster = Cluster()
+    of_pod = cluster.token(boundObjectRef=_bound("Pod", "p1"))
+    of_node = cluster.token(boundObjectRef=_bound("Node", "n1"))
+    cluster.identities.authenticate(of_node)
+    del cluster.objects["nodes", "", "n1"]
+    cluster.identities.authenticate(of_pod)
+    assert cluster.said_of(of_node) == "[invalid bearer token, service account token has been invalidated]"
+
+
+def test_the_node_of_a_pod_need_not_exist() -> None:
+    cluster = Cluster()
+    del cluster.objects["nodes", "", "n1"]
+    token = cluster.token(boundObjectRef=_bound("Pod", "p1"))
+    assert _claims(token)["kubernetes.io"]["node"] == {"name": "n1"}
+    extra = cluster.identities.authenticate(token).caller.extra
+    assert extra["authentication.kubernetes.io/node-name"] == ("n1",)
+    assert "authentication.kubernetes.io/node-uid" not in extra
+
+
+@pytest.mark.parametrize(
+    ("plural", "name", "said"),
+    [
+        ("serviceaccounts", "plain", "service account access/plain has been deleted"),
+        ("secrets", "bound", "service account token has been invalidated"),
+    ],
+)
+def test_what_is_on_its_way_out_ends_a_token_after_a_minute(plural: str, name: str, said: str) -> None:
+    cluster = Cluster()
+    token = cluster.token(boundObjectRef=_bound("Secret", "bound"))
+    cluster.objects[plural, "access", name]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    cluster.clock.time += timedelta(seconds=60)
+    cluster.identities.authenticate(token)
+    cluster.clock.time += timedelta(seconds=1)
+    assert cluster.said_of(token) == f"[invalid bearer token, {said}]"
+
+
+def test_a_token_of_the_future_is_not_valid_yet() -> None:
+    cluster = Cluster()
+    token = cluster.token()
+    cluster.clock.time -= timedelta(seconds=61)
+    assert cluster.said_of(token) == "[invalid bearer token, service account token is not valid yet]"
+
+
+def test_a_closed_cluster_knows_no_strangers() -> None:
+    closed = replace(Cluster().identities, is_open_to_strangers=False)
+    with pytest.raises(Refused, match="Unauthorized"):
+        closed.caller_of({})
