@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 
@@ -59,8 +60,8 @@ def type_name(value: Any) -> str:
 
 def quoted(text: str) -> str:
     """Return a text in quotes, as `%q` shows it."""
-    shown = json.dumps(text, ensure_ascii=False)
-    return shown.replace("\\u00", "\\x").replace("\\b", "\\b").replace("\x7f", "\\x7f")
+    shown = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return re.sub(r"\\\\|\\u00(..)", lambda found: f"\\x{found[1]}" if found[1] else found[0], shown)
 
 
 def _number(value: float) -> str:
