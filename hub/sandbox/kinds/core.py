@@ -168,8 +168,12 @@ def _clean_references_change(_: Object, made: Object) -> None:
 
 
 def _default_node(value: Object) -> None:
-    child(value, "spec")
-    status = child(value, "status")
+    spec, status = child(value, "spec"), child(value, "status")
+    if spec.get("podCIDR") and not spec.get("podCIDRs"):
+        spec["podCIDRs"] = [spec["podCIDR"]]
+    for one in items_at(status, "conditions"):
+        for key in ("lastHeartbeatTime", "lastTransitionTime"):
+            one.setdefault(key, None)
     child(child(status, "daemonEndpoints"), "kubeletEndpoint").setdefault("Port", 0)
     for key in _NODE_FACTS:
         child(status, "nodeInfo").setdefault(key, "")

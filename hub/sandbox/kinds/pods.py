@@ -43,7 +43,8 @@ def default_pod_spec(spec: Object) -> None:
     )
     child(spec, "securityContext")
     _agree_on_account(spec)
-    tidied(spec, "overhead")
+    for path in (("overhead",), ("resources", "limits"), ("resources", "requests")):
+        tidied(spec, *path)
     for group in _CONTAINERS:
         for one in items_at(spec, group):
             _default_container(one)

@@ -1,4 +1,4 @@
-"""Autoscalers, disruption budgets, priorities, leases, webhooks, API services: what has a group almost to itself. Pure."""
+"""Autoscalers, disruption budgets, priorities and leases: what has a group to itself. Pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -16,8 +16,8 @@ from hub.sandbox.kinds.faults import (
 )
 from hub.sandbox.kinds.metadata import faults_of_selector
 from hub.sandbox.kinds.quantities import tidied_field
-from hub.sandbox.kinds.rule import Rules, Step
-from hub.sandbox.kinds.values import at, child, copied, fill, fill_numbers, indexed, items_at, mapping_at
+from hub.sandbox.kinds.rule import Rules
+from hub.sandbox.kinds.values import at, child, copied, fill, indexed, items_at, mapping_at
 from hub.sandbox.refusals import Cause
 
 _SPEC = (("spec",),)
@@ -148,65 +148,6 @@ def _faults_of_lease(value: Object) -> Iterator[Cause]:
         yield wrong("spec.leaseTransitions", transitions, "must be greater than or equal to 0")
 
 
-def _default_webhooks(value: Object) -> None:
-    for hook in items_at(value, "webhooks"):
-        fill(hook, failurePolicy="Fail", matchPolicy="Equivalent", timeoutSeconds=10)
-        child(hook, "namespaceSelector")
-        child(hook, "objectSelector")
-        for rule in items_at(hook, "rules"):
-            fill(rule, scope="*")
-        if isinstance(service := at(hook, "clientConfig", "service"), dict):
-            fill(service, port=443)
-
-
-def _default_mutating_webhooks(value: Object) -> None:
-    _default_webhooks(value)
-    for hook in items_at(value, "webhooks"):
-        fill(hook, reinvocationPolicy="Never")
-
-
-def _default_api_service(value: Object) -> None:
-    spec = child(value, "spec")
-    child(value, "status")
-    if isinstance(service := spec.get("service"), dict):
-        fill_numbers(service, port=443)
-
-
-def _faults_of_api_service(value: Object) -> Iterator[Cause]:
-    spec = mapping_at(value, "spec")
-    name, group, version = at(value, "metadata", "name"), spec.get("group") or "", spec.get("version") or ""
-    if name != f"{version}.{group}":
-        yield wrong("metadata.name", name, f'must be `spec.version+"."+spec.group`: "{version}.{group}"')
-    if group:
-        yield from wrongs("spec.group", group, names.subdomain(group))
-    elif version != "v1":
-        yield required("spec.group", "only v1 may have an empty group and it better be legacy kube")
-    yield from wrongs("spec.version", version, names.label_1035(version))
-    for key, most in (("groupPriorityMinimum", 20000), ("versionPriority", 1000)):
-        if not 0 < (spec.get(key) or 0) <= most:
-            yield wrong(f"spec.{key}", spec.get(key) or 0, f"must be positive and less than {most}")
-    yield from _faults_of_backend(spec)
-
-
-def _faults_of_backend(spec: Object) -> Iterator[Cause]:
-    service, is_insecure = spec.get("service"), bool(spec.get("insecureSkipTLSVerify"))
-    if service is None:
-        if is_insecure:
-            yield wrong(
-                "spec.insecureSkipTLSVerify", True, "local APIServices may not have insecureSkipTLSVerify"
-            )
-        return
-    for key in ("namespace", "name"):
-        if not service.get(key):
-            yield required(f"spec.service.{key}")
-    if is_insecure and spec.get("caBundle"):
-        yield wrong("spec.insecureSkipTLSVerify", True, "may not be true if caBundle is present")
-
-
-def _webhooks(defaults: Step) -> Rules:
-    return Rules(defaults=defaults, counted=(("webhooks",),), needs_version=True)
-
-
 _BUDGET_STATUS = {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
 
 GROUPS: Mapping[str, Mapping[str, Rules]] = {
@@ -245,27 +186,4 @@ GROUPS: Mapping[str, Mapping[str, Rules]] = {
             rechecks_metadata=False,
         )
     },
-    "admissionregistration.k8s.io": {
-        "ValidatingWebhookConfiguration": _webhooks(_default_webhooks),
-        "MutatingWebhookConfiguration": _webhooks(_default_mutating_webhooks),
-        "ValidatingAdmissionPolicy": Rules(status={}, counted=_SPEC, needs_version=True),
-        "ValidatingAdmissionPolicyBinding": Rules(counted=_SPEC, needs_version=True),
-        "MutatingAdmissionPolicy": Rules(counted=_SPEC, needs_version=True),
-        "MutatingAdmissionPolicyBinding": Rules(counted=_SPEC, needs_version=True),
-    },
-    "apiregistration.k8s.io": {
-        "APIService": Rules(
-            named=names.path_segment,
-            defaults=_default_api_service,
-            checks=_faults_of_api_service,
-            status={},
-            status_keeps=("labels", "annotations", "finalizers", "ownerReferences"),
-            needs_version=True,
-        )
-    },
-    "flowcontrol.apiserver.k8s.io": {
-        "FlowSchema": Rules(status={}, counted=_SPEC),
-        "PriorityLevelConfiguration": Rules(status={}, counted=_SPEC),
-    },
-    "node.k8s.io": {"RuntimeClass": Rules(creates_on_update=True, needs_version=True)},
 }

@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from hub.sandbox.kinds import access, batch, core, networking, policies, services, volumes, workloads
+from hub.sandbox.kinds import (
+    access,
+    batch,
+    core,
+    extensions,
+    networking,
+    policies,
+    services,
+    sets,
+    volumes,
+    workloads,
+)
 from hub.sandbox.kinds.rule import Rules
 
 __all__ = ["CUSTOM", "Rules", "rules_of"]
@@ -12,7 +23,7 @@ _PLAIN = Rules()
 CUSTOM = Rules(rechecks_metadata=False, has_own_finalizers=False, needs_version=True)
 _GROUPS: Mapping[str, Mapping[str, Rules]] = {
     "": {**core.KINDS, **services.KINDS, **workloads.PODS, **volumes.CORE},
-    "apps": workloads.KINDS,
+    "apps": {**workloads.KINDS, **sets.KINDS},
     "batch": batch.KINDS,
     "networking.k8s.io": networking.KINDS,
     "discovery.k8s.io": networking.DISCOVERY,
@@ -20,6 +31,7 @@ _GROUPS: Mapping[str, Mapping[str, Rules]] = {
     "certificates.k8s.io": access.CERTIFICATES,
     "storage.k8s.io": volumes.KINDS,
     **policies.GROUPS,
+    **extensions.GROUPS,
 }
 
 

@@ -7,7 +7,7 @@ from hub.sandbox.kinds import names
 from hub.sandbox.kinds.faults import forbidden, required, unchanged, unsupported, wrong, wrongs
 from hub.sandbox.kinds.metadata import faults_of_selector
 from hub.sandbox.kinds.pods import default_claim_spec
-from hub.sandbox.kinds.quantities import canonical, tidied, worth
+from hub.sandbox.kinds.quantities import canonical, tidied, tidied_field, worth
 from hub.sandbox.kinds.rule import Rules, alike, keeping
 from hub.sandbox.kinds.sources import faults_of_source
 from hub.sandbox.kinds.values import at, child, copied, fill, mapping_at
@@ -201,6 +201,15 @@ def _default_driver(value: Object) -> None:
         spec["volumeLifecycleModes"] = ["Persistent"]
 
 
+def _default_csi_node(value: Object) -> None:
+    child(value, "spec").setdefault("drivers", None)
+
+
+def _default_capacity(value: Object) -> None:
+    for key in ("capacity", "maximumVolumeSize"):
+        tidied_field(value, key)
+
+
 CORE: Mapping[str, Rules] = {
     "PersistentVolumeClaim": Rules(
         defaults=_default_claim,
@@ -226,7 +235,7 @@ KINDS: Mapping[str, Rules] = {
         checks_change=_faults_of_class_change,
     ),
     "CSIDriver": Rules(defaults=_default_driver, needs_version=True),
-    "CSINode": Rules(needs_version=True),
-    "CSIStorageCapacity": Rules(needs_version=True),
-    "VolumeAttachment": Rules(status={"attached": False}, counted=(("spec",),), needs_version=True),
+    "CSINode": Rules(defaults=_default_csi_node, needs_version=True),
+    "CSIStorageCapacity": Rules(defaults=_default_capacity, needs_version=True),
+    "VolumeAttachment": Rules(status={"attached": False}, needs_version=True),
 }
