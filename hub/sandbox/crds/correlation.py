@@ -35,6 +35,18 @@ class Correlated:
         return same(self.new, self.old)
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A value of which nothing is known but what it is a part of: it is unchanged when that is."""
+
+    whole: Correlated
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Tell whether the value is surely as before."""
+        return self.whole.is_unchanged
+
+
 def old_item(old: Any, item: Any, schema: Schema) -> Any:
     """Return the old item of a list that had the same keys, None where there was none or the list is no map."""
     if schemas.list_type(schema) != "map" or not isinstance(old, list):

@@ -15,9 +15,7 @@ def default(value: Any, schema: Schema | None) -> Any:
         case dict():
             filled = dict(value)
             for name, part in schemas.properties(schema).items():
-                if part.get("default") is not None and (
-                    name not in filled or _is_wrong_null(filled[name], part)
-                ):
+                if part.get("default") is not None and name not in filled:
                     filled[name] = deepcopy(part["default"])
             return {name: _inner(part, schemas.part_of(schema, name)) for name, part in filled.items()}
         case list():

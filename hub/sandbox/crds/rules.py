@@ -5,7 +5,7 @@ from typing import Any
 
 from hub.sandbox.crds import faults, schemas
 from hub.sandbox.crds.cel import programs, values
-from hub.sandbox.crds.correlation import Correlated, old_item
+from hub.sandbox.crds.correlation import Correlated, Within, old_item
 from hub.sandbox.crds.faults import Fault, Kind
 from hub.sandbox.crds.schemas import Schema
 
@@ -29,7 +29,7 @@ def broken(
     old: Any,
     schema: Schema,
     *,
-    before: Correlated | None = None,
+    before: Correlated | Within | None = None,
     path: str = "",
     is_root: bool = True,
 ) -> Iterator[Fault]:
@@ -42,23 +42,14 @@ def broken(
             for name, part, inner, at in _fields(value, schema, path):
                 was = old.get(name) if isinstance(old, dict) else None
                 # apiVersion and kind were converted: they say nothing about what changed.
-                same = (
-                    None
-                    if before is None or (is_root and name in ("apiVersion", "kind"))
-                    else _step(before, name)
-                )
+                same = None if is_root and name in ("apiVersion", "kind") else _step(before, name)
                 yield from broken(part, was, inner, before=same, path=at, is_root=False)
-        case list():
-            part_schema = schemas.items(schema)
-            if part_schema is not None:
-                for index, part in enumerate(value):
-                    was, same = (
-                        old_item(old, part, schema),
-                        _step(before, index) if before is not None else None,
-                    )
-                    yield from broken(
-                        part, was, part_schema, before=same, path=faults.indexed(path, index), is_root=False
-                    )
+        case list() if (inner_schema := schemas.items(schema)) is not None:
+            for index, part in enumerate(value):
+                was, at = old_item(old, part, schema), faults.indexed(path, index)
+                yield from broken(
+                    part, was, inner_schema, before=_step(before, index), path=at, is_root=False
+                )
         case _:
             return
 
@@ -72,13 +63,15 @@ def _fields(value: dict[str, Any], schema: Schema, path: str) -> Iterator[tuple[
             yield name, part, others, faults.indexed(path, name)
 
 
-def _step(before: Correlated, step: str | int) -> Correlated:
-    """Return a part with what it was; where that is not known, the nearest whole of which it is: unchanged if that is."""
-    return before.at(step) or before
+def _step(before: Correlated | Within | None, step: str | int) -> Correlated | Within | None:
+    """Return a part with what it was; where that is not known, with the nearest whole of which it is a part."""
+    if isinstance(before, Correlated):
+        return before.at(step) or Within(before)
+    return before
 
 
 def _here(
-    value: Any, old: Any, schema: Schema, before: Correlated | None, path: str, *, is_whole: bool
+    value: Any, old: Any, schema: Schema, before: Correlated | Within | None, path: str, *, is_whole: bool
 ) -> Iterator[Fault]:
     rules = schema.get(RULES) or ()
     if not rules:

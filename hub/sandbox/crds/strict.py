@@ -5,7 +5,10 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
-from hub.sandbox.refusals import Refused, bad_request
+from agent.kube.api import Object
+from hub.sandbox.crds.faults import as_json
+from hub.sandbox.refusals import Cause, Refused, bad_request
+from hub.sandbox.wording import quoted
 
 
 class Strictness(StrEnum):
@@ -41,6 +44,13 @@ def refusal(kind: str, version: str, found: Sequence[str]) -> Refused:
     return bad_request(
         f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {told}'
     )
+
+
+def patch_refusal(patched: Object, found: Sequence[str]) -> Refused:
+    """Return the refusal of a patch whose outcome has problems."""
+    text = f"Invalid value: {quoted(as_json(patched))}: strict decoding error: {', '.join(found)}"
+    cause = Cause(reason="FieldValueInvalid", message=text, field="patch")
+    return Refused(422, "Invalid", f' "" is invalid: patch: {text}', {"causes": [cause.encode()]})
 
 
 def _walk(value: Any, path: str, found: list[str]) -> None:

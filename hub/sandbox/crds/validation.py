@@ -236,24 +236,16 @@ def _at(before: Correlated | None, name: str, path: str) -> Correlated | None:
 
 
 def _logic(value: Any, schema: Schema, path: str, before: Correlated | None) -> _Result:
+    del before  # The real server judges the logical parts of what changed as if all of it were new.
     result = _Result(matched=1)
     for judge, name in ((_any_of, "anyOf"), (_one_of, "oneOf"), (_all_of, "allOf")):
         parts = schema.get(name)
         if parts:
-            result.add(judge([_judge_part(value, part, path, before) for part in parts], path))
+            result.add(judge([_judge(value, part, path, None) for part in parts], path))
     negated = schema.get("not")
-    if negated is not None and not _judge_part(value, negated, path, before).faults:
+    if negated is not None and not _judge(value, negated, path, None).faults:
         result.faults.append(_about(path, "must not validate the schema (not)"))
     return result
-
-
-def _judge_part(value: Any, schema: Schema, path: str, before: Correlated | None) -> _Result:
-    # Inner parts know what is unchanged, the value itself is judged whole: one part's tolerance must not decide for all.
-    return (
-        _judge(value, schema, path, None)
-        if before is None
-        else _judge(value, schema, path, Correlated(before.new, None, before.schema))
-    )
 
 
 def _any_of(results: list[_Result], path: str) -> _Result:

@@ -2,6 +2,7 @@
 writer did wrong, and without, which is what runs: values are plain JSON.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -14,6 +15,7 @@ from hub.sandbox.crds.cel import library, types
 from hub.sandbox.crds.schemas import Schema
 
 _REMEMBERED = 4096
+_CHECKED = 512
 _OLD = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?<![\w.])oldSelf\b""")
 _OPTIONAL_OLD = "(hasOldSelf__ ? optional.of(oldSelf) : optional.none())"
 _ACROSS = re.compile(
@@ -62,7 +64,16 @@ def run(rule: str, seen: cel.Activation, is_optional: bool) -> Any:
 
 
 def fault_of(rule: str, schema: Schema, is_optional: bool, wanted: str) -> str:
-    """Return why a rule is none for the values of a schema, empty when it is one. `wanted`: bool or string."""
+    """Return why a rule is none for the values of a schema, empty when it is one. `wanted`: bool or string.
+
+    A thousand servers are given the same few definitions: the answer is remembered.
+    """
+    return _fault_of(rule, json.dumps(schema, sort_keys=True), is_optional, wanted)
+
+
+@lru_cache(maxsize=_CHECKED)
+def _fault_of(rule: str, told: str, is_optional: bool, wanted: str) -> str:
+    schema = json.loads(told)
     label = "" if wanted == "bool" else "messageExpression "
     if library.NOT_BUILT.search(rule):
         return f"{label}compilation failed: it calls a function that does not exist in the sandbox; try it on a real cluster"

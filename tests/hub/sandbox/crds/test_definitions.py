@@ -109,6 +109,15 @@ def test_names_of_another_definition_are_not_accepted(
     assert definition.served(settled) == []
 
 
+def test_a_definition_stays_established_when_a_name_it_asks_for_later_is_taken() -> None:
+    first, second = names.settle(_FIRST, [], _NOW), names.settle(_definition("bs", "Bb"), [], _NOW)
+    asked = {**second["spec"], "names": {**second["spec"]["names"], "shortNames": ["x"]}}
+    settled = names.settle({**second, "spec": asked}, [first], _NOW)
+    assert not names.is_true(settled, names.ACCEPTED)
+    assert names.is_true(settled, names.ESTABLISHED)
+    assert "shortNames" not in settled["status"]["acceptedNames"]
+
+
 def test_names_that_became_free_are_accepted() -> None:
     held = names.settle(_definition("cs", "Aa", listKind="Cc"), [names.settle(_FIRST, [], _NOW)], _NOW)
     assert names.is_true(names.settle(held, [], _NOW), names.ESTABLISHED)
