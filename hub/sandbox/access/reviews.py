@@ -20,6 +20,22 @@ AUTHORIZATION, AUTHENTICATION = "authorization.k8s.io", "authentication.k8s.io"
 # The real server leaves out the kind where it refuses a review.
 _REVIEWS = Resource(group=AUTHORIZATION, version="v1", plural="", kind="", namespaced=False)
 _EITHER = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+# The order in which the real server writes metadata into its messages.
+_METADATA = (
+    "name",
+    "generateName",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
 _RESOURCE, _PATH = "resourceAttributes", "nonResourceAttributes"
 
 
@@ -164,7 +180,12 @@ def _metadata_causes(body: Object, why: str, but: Sequence[str] = ()) -> list[Ca
     metadata = body.get("metadata") or {}
     if not any(value for key, value in metadata.items() if key not in ("managedFields", *but)):
         return []
-    return [_wrong("metadata", msgspec.json.encode(metadata).decode(), why)]
+    ordered = {key: metadata[key] for key in sorted(metadata, key=_place_of_field)}
+    return [_wrong("metadata", msgspec.json.encode(ordered).decode(), why)]
+
+
+def _place_of_field(key: str) -> int:
+    return _METADATA.index(key) if key in _METADATA else len(_METADATA)
 
 
 def _local_causes(body: Object, namespace: str) -> list[Cause]:

@@ -71,6 +71,13 @@ _INVALID = {
         {"metadata": {"name": "x"}, "spec": {"user": "u", "resourceAttributes": {"verb": "get"}}},
         'metadata: Invalid value: {"name":"x"}: must be empty',
     ),
+    "metadata in another order": (
+        {
+            "metadata": {"managedFields": [], "labels": {"a": "b"}, "name": "x"},
+            "spec": {"user": "u", "resourceAttributes": {"verb": "get"}},
+        },
+        'metadata: Invalid value: {"name":"x","labels":{"a":"b"},"managedFields":[]}: must be empty',
+    ),
     "both": (
         {"spec": {"user": "u", **_BOTH}},
         'spec.nonResourceAttributes: Invalid value: {"Path":"/x","Verb":"get"}: '
