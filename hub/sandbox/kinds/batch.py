@@ -268,6 +268,7 @@ KINDS: Mapping[str, Rules] = {
     "CronJob": Rules(
         defaults=_default_cron,
         checks=_faults_of_cron,
+        status_checks_metadata=False,
         status={},
         counted=(("spec",),),
         rechecks_metadata=False,

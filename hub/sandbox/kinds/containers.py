@@ -19,7 +19,12 @@ from hub.sandbox.kinds.metadata import faults_of_labels
 from hub.sandbox.kinds.quantities import canonical, worth
 from hub.sandbox.kinds.scheduling import faults_of_scheduling
 from hub.sandbox.kinds.services import PROTOCOLS, faults_of_port
-from hub.sandbox.kinds.sources import faults_of_environment, faults_of_source, faults_of_sources
+from hub.sandbox.kinds.sources import (
+    faults_of_environment,
+    faults_of_source,
+    faults_of_sources,
+    in_order_of_types,
+)
 from hub.sandbox.kinds.values import at, indexed, items_at, mapping_at
 from hub.sandbox.refusals import Cause
 
@@ -97,7 +102,7 @@ def _fixed(spec: Object) -> Object:
 
 
 def _faults_of_volume(path: str, volume: Object, seen: set[str]) -> Iterator[Cause]:
-    sources = [(key, one) for key, one in volume.items() if isinstance(one, dict)]
+    sources = in_order_of_types([(key, one) for key, one in volume.items() if isinstance(one, dict)])
     for key, _ in sources[1:]:
         yield forbidden(f"{path}.{key}", "may not specify more than 1 volume type")
     for key, source in sources[:1]:

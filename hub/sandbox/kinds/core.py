@@ -259,6 +259,6 @@ KINDS: Mapping[str, Rules] = {
     "Node": Rules(defaults=_default_node, keeps=keeping(("status",)), rechecks_metadata=False),
     "Event": Rules(defaults=_default_event, creates_on_update=True),
     "Endpoints": Rules(defaults=_default_endpoints, creates_on_update=True),
-    "LimitRange": Rules(defaults=_default_limits, creates_on_update=True),
-    "ResourceQuota": Rules(defaults=_default_quota, status={}),
+    "LimitRange": Rules(defaults=_default_limits, creates_on_update=True, checks_metadata_itself=False),
+    "ResourceQuota": Rules(defaults=_default_quota, status={}, rechecks_metadata=False),
 }

@@ -132,6 +132,7 @@ GROUPS: Mapping[str, Mapping[str, Rules]] = {
             named=names.path_segment,
             defaults=_default_api_service,
             prepares=_prepare_api_service,
+            has_own_finalizers=False,
             checks=_faults_of_api_service,
             status={},
             status_keeps=("labels", "annotations", "finalizers", "ownerReferences"),

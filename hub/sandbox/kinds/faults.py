@@ -98,5 +98,8 @@ def _in_order(value: Any) -> Any:
         return [_in_order(one) for one in value]
     if not isinstance(value, dict):
         return value
-    keys = sorted(value) if all(isinstance(one, str) for one in value.values()) else value
-    return {key: _in_order(value[key]) for key in keys}
+    if "matchLabels" in value or all(isinstance(one, str) for one in value.values()):
+        # A selector has its labels first, a map its keys in order.
+        keys = sorted(value, key=lambda key: (key == "matchExpressions", key))
+        return {key: _in_order(value[key]) for key in keys}
+    return {key: _in_order(one) for key, one in value.items()}

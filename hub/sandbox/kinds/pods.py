@@ -27,6 +27,8 @@ def default_pod(pod: Object) -> None:
                 for port in items_at(one, "ports"):
                     fill_numbers(port, hostPort=port.get("containerPort") or 0)
     fill(spec, enableServiceLinks=True)
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     for one in items_at(pod, "status", "conditions"):
         for key in ("lastProbeTime", "lastTransitionTime"):
             one.setdefault(key, None)

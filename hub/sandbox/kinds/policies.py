@@ -156,6 +156,7 @@ GROUPS: Mapping[str, Mapping[str, Rules]] = {
             defaults=_default_autoscaler,
             checks=_faults_of_autoscaler,
             status={"desiredReplicas": 0, "currentMetrics": None},
+            rechecks_metadata=False,
         )
     },
     "policy": {
@@ -165,6 +166,7 @@ GROUPS: Mapping[str, Mapping[str, Rules]] = {
             counted=_SPEC,
             rechecks_metadata=False,
             checks_metadata_itself=False,
+            status_checks_metadata=False,
             needs_version=True,
         )
     },
@@ -181,6 +183,7 @@ GROUPS: Mapping[str, Mapping[str, Rules]] = {
         "Lease": Rules(
             defaults=_default_lease,
             checks=_faults_of_lease,
+            has_own_finalizers=False,
             creates_on_update=True,
             needs_version=True,
             rechecks_metadata=False,

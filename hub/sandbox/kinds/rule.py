@@ -62,7 +62,8 @@ class Rules:
     """The rules of a kind. The functions named as verbs change a copy in place; the methods never change what they are given.
 
     `status`: the status a new object has, None for a kind without one. `counted`: whose changes the generation counts,
-    empty when it counts nothing. `checks_update`: where it is not `checks`. `rechecks_metadata`, `checks_metadata_itself`:
+    empty when it counts nothing. `checks_update`: where it is not `checks`. `rechecks_metadata`, `checks_metadata_itself`,
+    `status_checks_metadata`:
     an update is checked as if it were new, and by the kind after all kinds; each says the same again. `held_by`: where the names of those
     are who have to let an object go. `has_own_finalizers`: finalizers without a domain are refused.
     """
@@ -81,6 +82,7 @@ class Rules:
     counted: tuple[tuple[str, ...], ...] = ()
     rechecks_metadata: bool = True
     checks_metadata_itself: bool = True
+    status_checks_metadata: bool = True
     creates_on_update: bool = False
     needs_version: bool = False
     is_graceful: bool = False
@@ -176,7 +178,7 @@ class Rules:
     def _faults_of_update(self, before: Object, after: Object, subresource: str) -> Iterator[Cause]:
         yield from faults_of_metadata(after, names.path_segment, has_own_names=False)
         yield from faults_of_metadata_update(before, after)
-        if self.checks_metadata_itself:
+        if self.status_checks_metadata if subresource else self.checks_metadata_itself:
             yield from faults_of_metadata_update(before, after)
             if self.has_own_finalizers:
                 yield from faults_of_own_finalizers(after)
@@ -186,7 +188,7 @@ class Rules:
         if self.checks_change_first:
             yield from self.checks_change(before, after)
         if self.rechecks_metadata:
-            yield from faults_of_metadata(after, self.named)
+            yield from faults_of_metadata(after, self.named, has_own_names=self.has_own_finalizers)
         yield from (self.checks_update or self.checks)(after)
         if not self.checks_change_first:
             yield from self.checks_change(before, after)

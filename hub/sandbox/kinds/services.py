@@ -277,6 +277,9 @@ def _faults_of_traffic(value: Object) -> Iterator[Cause]:
     elif outside:
         why = "may only be set for externally-accessible services"
         yield wrong("spec.externalTrafficPolicy", outside, why)
+    if (port := spec.get("healthCheckNodePort")) and not has_health_port(value):
+        why = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        yield wrong("spec.healthCheckNodePort", port, why)
     if inside and inside not in ("Cluster", "Local"):
         yield unsupported("spec.internalTrafficPolicy", inside, ("Cluster", "Local"))
 

@@ -147,6 +147,12 @@ def _keep_daemons(before: Object, made: Object) -> None:
     put(child(child(made, "metadata"), "annotations"), _TEMPLATE_GENERATION, count)
 
 
+def _keep_count(before: Object, made: Object) -> None:
+    """Keep how often the template changed."""
+    count = at(before, "metadata", "annotations", _TEMPLATE_GENERATION)
+    put(child(child(made, "metadata"), "annotations"), _TEMPLATE_GENERATION, count)
+
+
 def _faults_of_daemons(value: Object) -> Iterator[Cause]:
     spec = mapping_at(value, "spec")
     selector = spec.get("selector")
@@ -193,6 +199,7 @@ KINDS: Mapping[str, Rules] = {
         defaults=_default_daemons,
         prepares=_prepare_daemons,
         keeps=_keep_daemons,
+        subresources={"status": _keep_count},
         checks=_faults_of_daemons,
         checks_change=faults_of_selector_change,
         checks_change_first=True,

@@ -14,6 +14,17 @@ _FIELDS = re.compile(
     r"|status\.(hostIP|hostIPs|podIP|podIPs)"
 )
 _MODES = "must be a number between 0 and 0777 (octal), both inclusive"
+_TYPES = (
+    "emptyDir",
+    "hostPath",
+    "secret",
+    "nfs",
+    "iscsi",
+    "persistentVolumeClaim",
+    "rbd",
+    "downwardAPI",
+    "configMap",
+)
 _NEEDED = {
     "secret": ("secretName",),
     "configMap": ("name",),
@@ -96,6 +107,11 @@ def faults_of_source(path: str, kind: str, source: Object) -> Iterator[Cause]:
     if kind in ("secret", "configMap"):
         for place, one in indexed(f"{path}.items", items_at(source, "items")):
             yield from _faults_of_item(place, one)
+
+
+def in_order_of_types(sources: list[tuple[str, Object]]) -> list[tuple[str, Object]]:
+    """Return the sources of one volume in the order in which a server looks for them; only the first may be."""
+    return sorted(sources, key=lambda one: _TYPES.index(one[0]) if one[0] in _TYPES else len(_TYPES))
 
 
 def faults_of_way_up(field: str, path: str) -> Iterator[Cause]:

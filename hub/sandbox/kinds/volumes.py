@@ -9,7 +9,7 @@ from hub.sandbox.kinds.metadata import faults_of_selector
 from hub.sandbox.kinds.pods import default_claim_spec
 from hub.sandbox.kinds.quantities import canonical, tidied, tidied_field, worth
 from hub.sandbox.kinds.rule import Rules, alike, keeping
-from hub.sandbox.kinds.sources import faults_of_source
+from hub.sandbox.kinds.sources import faults_of_source, in_order_of_types
 from hub.sandbox.kinds.values import at, child, copied, fill, mapping_at
 from hub.sandbox.refusals import Cause
 
@@ -145,7 +145,8 @@ def _faults_of_volume(value: Object) -> Iterator[Cause]:
         policy = spec.get("persistentVolumeReclaimPolicy")
         yield unsupported("spec.persistentVolumeReclaimPolicy", policy, _RECLAIMS)
     yield from _faults_of_volume_mode("spec", spec)
-    sources = [key for key in spec if key not in _NOT_SOURCES]
+    found = in_order_of_types([(key, one) for key, one in spec.items() if key not in _NOT_SOURCES])
+    sources = [key for key, _ in found]
     for key in sources[:1]:
         yield from faults_of_source(f"spec.{key}", key, mapping_at(spec, key))
     if not sources:
@@ -225,6 +226,7 @@ CORE: Mapping[str, Rules] = {
         keeps=keeping(("status",)),
         checks=_faults_of_volume,
         checks_change=_faults_of_volume_change,
+        checks_metadata_itself=False,
         status={"phase": "Pending"},
     ),
 }
