@@ -120,6 +120,11 @@ def expired(message: str) -> Refused:
     return Refused(410, "Expired", message)
 
 
+def unavailable() -> Refused:
+    """Return the refusal of what another server would answer, which is away."""
+    return Refused(503, "ServiceUnavailable", "service unavailable")
+
+
 def not_built(what: str) -> Refused:
     """Return the refusal of what these servers leave to real ones."""
     message = f"{what} does not exist in the sandbox; try it on a real cluster"

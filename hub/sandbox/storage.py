@@ -67,6 +67,11 @@ class Storage:
         self.version = FIRST_VERSION
         self._collections: dict[KindKey, _Collection] = {}
 
+    @property
+    def kinds(self) -> tuple[KindKey, ...]:
+        """Return the kinds of which there are objects, or were."""
+        return tuple(self._collections)
+
     def get(self, kind: KindKey, place: Place) -> Object | None:
         """Return an object, None when there is none."""
         found = self._collections.get(kind)

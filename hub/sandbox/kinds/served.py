@@ -28,11 +28,18 @@ class Kinds:
 
     def __init__(self) -> None:
         self._custom: dict[KindId, Served] = {}
+        self._remote: set[GroupVersion] = set()
 
     def find(self, group: str, version: str, plural: str) -> Served | None:
         """Return a kind, None when it is not served."""
         key = (group, version, plural)
         return _built_in_by_id().get(key) or self._custom.get(key)
+
+    def any_of(self, group: str, plural: str) -> Served | None:
+        """Return a kind in any version, None when it is served in none."""
+        versions = self.versions(group) if group else ("v1",)
+        found = (self.find(group, version, plural) for version in versions)
+        return next((one for one in found if one is not None), None)
 
     def of(self, group: str, version: str) -> tuple[Served, ...]:
         """Return the kinds of a group in a version, in discovery's order."""
@@ -45,7 +52,7 @@ class Kinds:
     def groups(self) -> tuple[Group, ...]:
         """Return all groups but the core, in discovery's order."""
         versions: dict[str, list[str]] = {}
-        for group, version, _ in self._custom:
+        for group, version, *_ in (*self._custom, *self._remote):
             known = versions.setdefault(group, [])
             if version not in known:
                 known.append(version)
@@ -63,6 +70,14 @@ class Kinds:
         """Serve custom kinds from now on."""
         for one in served:
             self._custom[one.resource.group, one.resource.version, one.resource.plural] = one
+
+    def is_remote(self, group: str, version: str) -> bool:
+        """Tell whether another server is asked for a group in a version."""
+        return (group, version) in self._remote
+
+    def set_remote(self, remote: Iterable[GroupVersion]) -> None:
+        """Have another server asked for these, and for no others."""
+        self._remote = set(remote)
 
     def remove(self, group: str, plural: str) -> None:
         """Serve a custom kind no more, in no version."""

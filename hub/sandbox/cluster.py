@@ -1,0 +1,46 @@
+"""A cluster as it is when it has just been made: what its controllers put there before anybody comes."""
+
+import uuid
+from collections.abc import Mapping
+
+from agent.kit.clock import Clock
+from agent.kube.api import Object
+from agent.model.names import timestamp
+from hub.sandbox.access.defaults import default_policies
+from hub.sandbox.access.rbac import GROUP
+from hub.sandbox.kinds.rules import rules_of
+from hub.sandbox.server import Server
+from hub.sandbox.wire import Caller
+
+NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+_PLURALS = {
+    "ClusterRole": "clusterroles",
+    "ClusterRoleBinding": "clusterrolebindings",
+    "Role": "roles",
+    "RoleBinding": "rolebindings",
+}
+
+
+def new_cluster(clock: Clock, tokens: Mapping[str, Caller]) -> Server:
+    """Return a server with the namespaces, roles and bindings that every cluster begins with."""
+    server = Server(clock, tokens)
+    now = timestamp(clock.now())
+    for name in NAMESPACES:
+        metadata = {"name": name, "uid": str(uuid.uuid4()), "creationTimestamp": now}
+        value = rules_of("", "Namespace").for_create({"metadata": metadata})
+        server.storage.put(("", "namespaces"), ("", name), value)
+    for policy in default_policies():
+        _put(server, policy, now)
+    return server
+
+
+def _put(server: Server, policy: Object, now: str) -> None:
+    metadata = {**policy["metadata"], "uid": str(uuid.uuid4()), "creationTimestamp": now}
+    stored = {name: part for name, part in policy.items() if name not in ("kind", "apiVersion")}
+    place = (metadata.get("namespace", ""), metadata["name"])
+    server.storage.put((GROUP, _PLURALS[policy["kind"]]), place, {**stored, "metadata": metadata})
+
+
+def admin() -> Caller:
+    """Return who may do everything."""
+    return Caller(name="admin", groups=("system:masters",))

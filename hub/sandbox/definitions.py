@@ -1,0 +1,146 @@
+"""Definitions of custom resources in one server: how they behave as objects, and the kinds that they have it serve.
+
+State: the behaviours of the kinds that are served now, made once per definition and version.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from agent.kit.clock import Clock
+from agent.kube.api import Object, Resource
+from hub.sandbox.behaviour import STATUS, Behaviour, BuiltIn, Custom, Decoded, custom_behaviour
+from hub.sandbox.crds import definition as written
+from hub.sandbox.crds.checks import faults_of
+from hub.sandbox.crds.kind import custom_kind
+from hub.sandbox.crds.names import FINALIZER, begin_deletion, objects_gone, settle
+from hub.sandbox.fields import Fields
+from hub.sandbox.kinds.served import Kinds
+from hub.sandbox.refusals import invalid
+from hub.sandbox.schema import Type
+from hub.sandbox.storage import KindKey, Place, Storage
+
+KIND: KindKey = ("apiextensions.k8s.io", "customresourcedefinitions")
+
+
+class DefinitionKind:
+    """How a definition behaves as an object: as a built-in kind, but that it is completed and judged by rules of its own."""
+
+    is_custom = False
+    creates_on_update = False
+    needs_version = True
+
+    def __init__(self, plain: BuiltIn, clock: Clock) -> None:
+        self._plain = plain
+        self._clock = clock
+
+    @property
+    def resource(self) -> Resource:
+        return self._plain.resource
+
+    @property
+    def type(self) -> Type:
+        return self._plain.type
+
+    def decoded(self, raw: Any) -> Decoded:
+        found = self._plain.decoded(raw)
+        return Decoded(value=written.complete(found.value), unknown=found.unknown)
+
+    def new(self, value: Object, suffix: str) -> Object:
+        return written.prepare_new(value)
+
+    def check_new(self, value: Object) -> None:
+        if found := faults_of(value):
+            raise invalid(self.resource, value["metadata"].get("name", ""), [one.cause for one in found])
+
+    def changed(self, before: Object, after: Object, subresource: str) -> Object:
+        kept = self._plain.changed(before, after, "")
+        if subresource == STATUS:
+            return written.prepare_status({**after, "metadata": kept["metadata"]}, before)
+        return written.prepare_update({**kept, "status": before["status"]}, before)
+
+    def check_change(self, before: Object, after: Object, subresource: str) -> None:
+        if subresource == STATUS:
+            return
+        if found := faults_of(after, before):
+            raise invalid(self.resource, before["metadata"]["name"], [one.cause for one in found])
+
+    def leaving(self, value: Object, time: str, grace_s: int) -> Object:
+        return begin_deletion(self._plain.leaving(value, time, grace_s), self._clock.now())
+
+    def grace_s(self, value: Object, asked_s: int | None) -> int:
+        return 0
+
+    def is_held(self, value: Object) -> bool:
+        return self._plain.is_held(value)
+
+    def reset(self, subresource: str) -> Fields:
+        return self._plain.reset(subresource)
+
+
+class Definitions:
+    """Keeps the served kinds as the stored definitions say. `delete` deletes an object as a client would."""
+
+    def __init__(
+        self, storage: Storage, kinds: Kinds, clock: Clock, delete: Callable[[KindKey, Place, str], None]
+    ) -> None:
+        self._storage = storage
+        self._kinds = kinds
+        self._clock = clock
+        self._delete = delete
+        self._behaviours: dict[tuple[str, str, str], Custom] = {}
+
+    def behaviour(self, resource: Resource) -> Behaviour | None:
+        """Return how a served custom kind behaves."""
+        return self._behaviours.get((resource.group, resource.version, resource.plural))
+
+    def stored(self, place: Place) -> None:
+        """Take in a definition that was written: settle names, serve what it says, and go on with its deletion."""
+        value = self._storage.get(KIND, place)
+        if value is None:
+            return
+        others = [one for there, one in self._storage.all(KIND) if there != place]
+        settled = settle(value, others, self._clock.now())
+        if settled is not value:
+            value = self._storage.put(KIND, place, settled)
+        self._serve(value)
+        if value["metadata"].get("deletionTimestamp"):
+            self._clear(place, value)
+
+    def removed(self, value: Object) -> None:
+        """Take in that a definition is gone: others may have its names now."""
+        spec = value["spec"]
+        self._kinds.remove(spec["group"], spec["names"]["plural"])
+        self._behaviours = {
+            key: one
+            for key, one in self._behaviours.items()
+            if (key[0], key[2]) != (spec["group"], spec["names"]["plural"])
+        }
+        self._storage.drop((spec["group"], spec["names"]["plural"]))
+        for place, other in self._storage.all(KIND):
+            if other["spec"]["group"] == spec["group"]:
+                self.stored(place)
+
+    def _serve(self, value: Object) -> None:
+        spec = value["spec"]
+        self._kinds.remove(spec["group"], spec["names"]["plural"])
+        served = written.served(value)
+        self._kinds.add(served)
+        for one in served:
+            resource = one.resource
+            key = (resource.group, resource.version, resource.plural)
+            self._behaviours[key] = custom_behaviour(custom_kind(value, resource.version))
+
+    def _clear(self, place: Place, value: Object) -> None:
+        """Delete all objects of a kind whose definition leaves; the definition follows when none is left."""
+        kind = (value["spec"]["group"], value["spec"]["names"]["plural"])
+        for there, one in self._storage.all(kind):
+            if not one["metadata"].get("deletionTimestamp"):
+                self._delete(kind, there, "Background")
+        if self._storage.all(kind) or FINALIZER not in (value["metadata"].get("finalizers") or ()):
+            return
+        gone = objects_gone(value, self._clock.now())
+        if gone["metadata"].get("finalizers"):
+            self._storage.put(KIND, place, gone)
+        else:
+            self._storage.remove(KIND, place)
+            self.removed(value)

@@ -1,0 +1,70 @@
+"""How a request that writes is meant, from its query and, for a deletion, its body."""
+
+from typing import Any
+
+from hub.sandbox.decoding import read_json
+from hub.sandbox.refusals import Refused
+from hub.sandbox.verbs import Deletion, Options
+from hub.sandbox.wire import Request
+
+_KINDS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
+_STRICTNESS = ("", "Ignore", "Strict", "Warn")
+_MAX_MANAGER = 128
+
+
+def options_of(request: Request, verb: str, *, is_apply: bool = False) -> Options:
+    """Read the options of a write. Raises Refused."""
+    kind = _KINDS[verb]
+    manager = request.asked("fieldManager")
+    if is_apply and not manager:
+        raise _wrong(
+            kind, "fieldManager", "FieldValueRequired", "Required value: is required for apply patch"
+        )
+    if len(manager) > _MAX_MANAGER:
+        told = f"Too long: may not be more than {_MAX_MANAGER} bytes"
+        raise _wrong(kind, "fieldManager", "FieldValueTooLong", told)
+    if request.query.get("force") and verb == "patch" and not is_apply:
+        raise _wrong(
+            kind, "force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch"
+        )
+    strictness = request.asked("fieldValidation")
+    if strictness not in _STRICTNESS:
+        listed = ", ".join(f'"{one}"' for one in _STRICTNESS)
+        told = f'Unsupported value: "{strictness}": supported values: {listed}'
+        raise _wrong(kind, "fieldValidation", "FieldValueNotSupported", told)
+    return Options(
+        manager=manager or request.headers.get("user-agent", "").partition("/")[0] or "unknown",
+        dry_run=_is_dry(request, kind),
+        force=request.is_asked("force"),
+        strictness=strictness or "Warn",
+    )
+
+
+def deletion_of(request: Request) -> Deletion:
+    """Read the options of a deletion. Raises Refused."""
+    body: Any = read_json(request.body, "DeleteOptions") if request.body.strip() else {}
+    conditions = body.get("preconditions") or {}
+    grace = body.get("gracePeriodSeconds", request.asked("gracePeriodSeconds") or None)
+    dry_run = bool(body.get("dryRun")) or _is_dry(request, "DeleteOptions")
+    return Deletion(
+        uid=conditions.get("uid") or "",
+        version=conditions.get("resourceVersion") or "",
+        grace_s=int(grace) if grace is not None else None,
+        propagation=body.get("propagationPolicy") or request.asked("propagationPolicy"),
+        dry_run=dry_run,
+    )
+
+
+def _is_dry(request: Request, kind: str) -> bool:
+    values = list(request.query.get("dryRun") or ())
+    if any(one != "All" for one in values):
+        listed = ", ".join(f'"{one}"' for one in values)
+        told = f'Unsupported value: [{listed}]: supported values: "All"'
+        raise _wrong(kind, "dryRun", "FieldValueNotSupported", told)
+    return bool(values)
+
+
+def _wrong(kind: str, field: str, reason: str, message: str) -> Refused:
+    causes = [{"reason": reason, "message": message, "field": field}]
+    details = {"group": "meta.k8s.io", "kind": kind, "causes": causes}
+    return Refused(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {field}: {message}', details)

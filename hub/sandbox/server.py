@@ -1,0 +1,315 @@
+"""An API server in memory: what is answered to a request. Everything that travels, by HTTP or within the process, ends here.
+
+    server = Server(SystemClock(), {"secret": Caller(name="admin", groups=("system:masters",))})
+    answer = server.answer(Request(method="GET", path="/api/v1/namespaces", headers={"authorization": "Bearer secret"}))
+
+State: the stored objects and the served kinds. A request takes effect at one instant; only the stream of a watch goes on.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from agent.kit.clock import Clock
+from agent.kube.api import Object
+from agent.model.names import timestamp
+from hub.sandbox.access.aggregation import aggregated
+from hub.sandbox.access.gate import Gate
+from hub.sandbox.access.request_info import Attributes, attributes_of
+from hub.sandbox.access.reviews import AUTHENTICATION, AUTHORIZATION, self_subject
+from hub.sandbox.behaviour import Behaviour, built_in_behaviour
+from hub.sandbox.decoding import body_of, read_json, read_yaml
+from hub.sandbox.definitions import KIND as DEFINITIONS
+from hub.sandbox.definitions import DefinitionKind, Definitions
+from hub.sandbox.discovery import AGGREGATED, discovery, paths
+from hub.sandbox.kinds.catalogue import Served
+from hub.sandbox.kinds.served import Kinds
+from hub.sandbox.listing import page_of
+from hub.sandbox.options import deletion_of, options_of
+from hub.sandbox.refusals import (
+    Refused,
+    bad_request,
+    method_not_allowed,
+    no_such_path,
+    not_built,
+    unavailable,
+    unsupported_media_type,
+)
+from hub.sandbox.shapes import Shape, shape_of
+from hub.sandbox.storage import KindKey, Place, Storage
+from hub.sandbox.verbs import (
+    APPLY,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    Target,
+    Verbs,
+    Written,
+    namespace_guard,
+)
+from hub.sandbox.watching import events, watch_of
+from hub.sandbox.wire import Answer, Caller, Request
+
+_PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY)
+CLUSTER_ROLES: KindKey = ("rbac.authorization.k8s.io", "clusterroles")
+API_SERVICES: KindKey = ("apiregistration.k8s.io", "apiservices")
+_HEALTH = ("/healthz", "/livez", "/readyz")
+_IGNORED_KINDS = frozenset({"admissionregistration.k8s.io"})
+_SUBRESOURCES = frozenset({"status", "token"})
+
+
+class Server:
+    """One API server. `tokens` are those that no ServiceAccount has."""
+
+    def __init__(self, clock: Clock, tokens: Mapping[str, Caller]) -> None:
+        self._clock = clock
+        self.storage = Storage()
+        self._gate = Gate(self.storage, clock=clock, fixed=tokens, new_id=lambda: str(uuid.uuid4()))
+        self.kinds = Kinds()
+        self._verbs = Verbs(
+            self.storage,
+            clock=clock,
+            suffix=_suffix,
+            guard=namespace_guard(self.storage),
+            find=self._behaviour_of_kind,
+            changed=self._changed,
+        )
+        self._definitions = Definitions(self.storage, self.kinds, clock, self._verbs.take_along)
+
+    def answer(self, request: Request) -> Answer:
+        """Return what is answered to a request."""
+        try:
+            asked = attributes_of(request)
+            known = self._gate.identities.caller_of(request.headers)
+            caller = self._gate.admit(known, request.headers, asked)
+            if not asked.is_resource:
+                return self._about(request)
+            return self._resource(request, asked, caller)
+        except Refused as refusal:
+            return Answer(status=refusal.code, value=refusal.status)
+
+    def _about(self, request: Request) -> Answer:
+        """Answer what is asked of the server itself."""
+        path = request.path.rstrip("/") or "/"
+        if path in _HEALTH:
+            return Answer(text="ok", media_type="text/plain; charset=utf-8")
+        match path.strip("/").split("/"):
+            case ["apis", group, version] if self.kinds.is_remote(group, version):
+                raise unavailable()
+        if path == "/":
+            return Answer(value={"paths": paths(self.kinds)})
+        is_aggregated = "apidiscovery.k8s.io" in request.headers.get("accept", "")
+        found = discovery(self.kinds, path, is_aggregated=is_aggregated)
+        if found is None:
+            return Answer(status=404, text="404 page not found\n", media_type="text/plain; charset=utf-8")
+        return Answer(value=found, media_type=AGGREGATED if "items" in found else "application/json")
+
+    def _resource(self, request: Request, asked: Attributes, caller: Caller) -> Answer:
+        if self.kinds.is_remote(asked.group, asked.version):
+            raise unavailable()
+        served = self.kinds.find(asked.group, asked.version, asked.resource)
+        if served is None:
+            raise no_such_path()
+        self._check_verb(served, asked)
+        if served.resource.group in (AUTHORIZATION, AUTHENTICATION):
+            body = body_of(request, served.resource.kind)
+            return Answer(status=201, value=self._review(caller, asked, body))
+        if (asked.resource, asked.subresource) == ("serviceaccounts", "token"):
+            body = body_of(request, "TokenRequest")
+            return Answer(status=201, value=self._gate.token_request(body, asked.namespace, asked.name))
+        behaviour = self._behaviour(served)
+        namespace = asked.namespace if served.resource.namespaced else ""
+        target = Target(
+            behaviour=behaviour, namespace=namespace, name=asked.name, subresource=asked.subresource
+        )
+        shape = shape_of(request, served.resource)
+        match asked.verb:
+            case "list":
+                return self._list(request, target, shape)
+            case "watch":
+                return self._watch(request, target, shape)
+            case "get":
+                return Answer(value=shape.one(self._verbs.get(target)))
+            case "delete":
+                return self._delete(request, target, shape)
+            case "deletecollection":
+                return self._delete_all(request, target, shape)
+            case _:
+                return self._write(request, asked, target, shape, caller)
+
+    def _behaviour_of_kind(self, kind: KindKey) -> Behaviour | None:
+        served = self.kinds.any_of(*kind)
+        return self._behaviour(served) if served is not None else None
+
+    def _changed(self, kind: KindKey, place: Place, gone: Object | None) -> None:
+        """Act on what was written where the server itself depends on it."""
+        if kind == DEFINITIONS and gone is not None:
+            self._definitions.removed(gone)
+        elif kind == DEFINITIONS:
+            self._definitions.stored(place)
+        elif kind == API_SERVICES:
+            specs = [value["spec"] for _, value in self.storage.all(kind)]
+            self.kinds.set_remote((one["group"], one["version"]) for one in specs if one.get("service"))
+        elif kind == CLUSTER_ROLES:
+            for role in list(aggregated(value for _, value in self.storage.all(kind))):
+                self.storage.put(kind, ("", role["metadata"]["name"]), role)
+        elif gone is not None and (definition := self._definition_of(kind)):
+            self._definitions.stored(definition)
+
+    def _definition_of(self, kind: KindKey) -> Place | None:
+        """Return where the definition of a custom kind is, when it waits for its objects to go."""
+        place = ("", f"{kind[1]}.{kind[0]}")
+        value = self.storage.get(DEFINITIONS, place)
+        is_leaving = value is not None and value["metadata"].get("deletionTimestamp")
+        return place if is_leaving else None
+
+    def _review(self, caller: Caller, asked: Attributes, body: Object) -> Object:
+        reviewer = self._gate.reviewer
+        match asked.resource:
+            case "subjectaccessreviews":
+                return reviewer.subject_access(body)
+            case "localsubjectaccessreviews":
+                return reviewer.local_subject_access(body, asked.namespace)
+            case "selfsubjectaccessreviews":
+                return reviewer.self_subject_access(caller, body)
+            case "selfsubjectrulesreviews":
+                return reviewer.self_subject_rules(caller, body)
+            case "selfsubjectreviews":
+                return self_subject(caller, timestamp(self._clock.now()))
+            case _:
+                return reviewer.token(body)
+
+    def _behaviour(self, served: Served) -> Behaviour:
+        if served.is_custom:
+            custom = self._definitions.behaviour(served.resource)
+            if custom is None:
+                raise no_such_path()
+            return custom
+        found = built_in_behaviour(served.resource)
+        if found is not None and (served.resource.group, served.resource.plural) == DEFINITIONS:
+            return DefinitionKind(found, self._clock)
+        if found is None:
+            raise not_built(f"kind {served.resource.kind}")
+        return found
+
+    def _check_verb(self, served: Served, asked: Attributes) -> None:
+        if asked.subresource:
+            sub = served.subresource(asked.subresource)
+            if sub is None:
+                raise no_such_path()
+            if sub.name not in _SUBRESOURCES:
+                raise not_built(f"{served.resource.plural}/{sub.name}")
+            verbs = sub.verbs
+        else:
+            verbs = served.verbs
+        if asked.verb not in verbs or (
+            asked.verb == "create" and bool(asked.name) != bool(asked.subresource)
+        ):
+            raise method_not_allowed()
+        if served.resource.group in _IGNORED_KINDS and asked.verb in ("create", "update", "patch"):
+            raise not_built(f"what {served.resource.plural} ask for")
+
+    def _list(self, request: Request, target: Target, shape: Shape) -> Answer:
+        resource = target.behaviour.resource
+        page = page_of(request, resource, target.namespace, self.storage)
+        items = [value for (_, name), value in page.items if target.name in ("", name)]
+        metadata: Object = {"resourceVersion": str(page.version)}
+        if page.following:
+            metadata["continue"] = page.following
+        if page.remaining is not None:
+            metadata["remainingItemCount"] = page.remaining
+        return Answer(value=shape.many(items, metadata))
+
+    def _watch(self, request: Request, target: Target, shape: Shape) -> Answer:
+        watch = watch_of(
+            request,
+            target.behaviour.resource,
+            target.namespace,
+            storage=self.storage,
+            shows=shape.one,
+            name=target.name,
+        )
+        return Answer(stream=events(watch, self.storage, self._clock))
+
+    def _delete(self, request: Request, target: Target, shape: Shape) -> Answer:
+        value, is_gone = self._verbs.delete(target, deletion_of(request))
+        if not is_gone:
+            return Answer(value=shape.one(value))
+        resource = target.behaviour.resource
+        group = {"group": resource.group} if resource.group else {}
+        details = {"name": target.name, **group, "kind": resource.plural, "uid": value["metadata"]["uid"]}
+        status = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "details": details,
+        }
+        return Answer(value=status)
+
+    def _delete_all(self, request: Request, target: Target, shape: Shape) -> Answer:
+        """Delete a selection; what is answered is what was there before."""
+        deletion = deletion_of(request)
+        page = page_of(request, target.behaviour.resource, target.namespace, self.storage)
+        for (namespace, name), _ in page.items:
+            one = Target(behaviour=target.behaviour, namespace=namespace, name=name)
+            self._verbs.delete(one, deletion)
+        items = [value for _, value in page.items]
+        return Answer(value=shape.many(items, {"resourceVersion": str(page.version)}))
+
+    def _write(
+        self, request: Request, asked: Attributes, target: Target, shape: Shape, caller: Caller
+    ) -> Answer:
+        kind, media_type = target.behaviour.resource.kind, request.media_type
+        is_apply = asked.verb == "patch" and media_type == APPLY
+        if asked.verb == "patch" and media_type not in _PATCHES:
+            raise unsupported_media_type(media_type)
+        options = replace(
+            options_of(request, asked.verb, is_apply=is_apply),
+            guard=lambda new, old: self._guard(caller, asked, target, new, old),
+        )
+        match asked.verb:
+            case "create":
+                written = self._verbs.create(target, body_of(request, kind), options)
+            case "update":
+                written = self._verbs.replace(target, body_of(request, kind), options)
+            case _ if is_apply:
+                written = self._verbs.apply(target, read_yaml(request.body), options)
+            case _:
+                written = self._verbs.patch(target, _patch_of(request, kind), media_type, options)
+        return _told(written, shape)
+
+    def _guard(
+        self, caller: Caller, asked: Attributes, target: Target, new: Object, old: Object | None
+    ) -> None:
+        """Refuse what a caller may not store: an object that a change makes, and roles beyond the caller's own."""
+        if old is None and asked.verb != "create":
+            self._gate.require(caller, replace(asked, verb="create"))
+        self._gate.guard(caller, asked, target.behaviour.resource, new=new, old=old)
+
+
+def _patch_of(request: Request, kind: str) -> Any:
+    patch = read_json(request.body, kind)
+    if request.media_type != JSON_PATCH and not isinstance(patch, dict):
+        raise bad_request(f"error decoding patch: {_unfit(patch)}")
+    return patch
+
+
+def _told(written: Written, shape: Shape) -> Answer:
+    headers: Mapping[str, str] = {}
+    if written.warnings:
+        quoted = (one.replace("\\", "\\\\").replace('"', '\\"') for one in written.warnings)
+        headers = {"Warning": ", ".join(f'299 - "{one}"' for one in quoted)}
+    return Answer(status=201 if written.created else 200, value=shape.one(written.value), headers=headers)
+
+
+def _unfit(patch: Any) -> str:
+    return f"json: cannot unmarshal {type(patch).__name__} into Go value of type map[string]interface {{}}"
+
+
+def _suffix() -> str:
+    """Return five characters of those that make no words."""
+    letters = "bcdfghjklmnpqrstvwxz2456789"
+    number = uuid.uuid4().int
+    return "".join(letters[(number >> (8 * place)) % len(letters)] for place in range(5))

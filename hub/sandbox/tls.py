@@ -1,0 +1,54 @@
+"""Certificates for servers on loopback: kubectl shows its token to nobody who has none."""
+
+import ipaddress
+import ssl
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_VALID = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loopback:
+    """A certificate for 127.0.0.1 that is its own authority. `ca` is what clients trust (PEM)."""
+
+    context: ssl.SSLContext
+    ca: str
+
+
+def loopback(now: datetime) -> Loopback:
+    """Make a key and a certificate; one is enough for all servers of a process."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cartwheel sandbox")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + _VALID)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    # The library reads keys from files only; this one is gone before anybody is served.
+    with tempfile.TemporaryDirectory(prefix="cartwheel-") as folder:
+        chain = Path(folder) / "chain.pem"
+        chain.touch(mode=0o600)
+        chain.write_bytes(secret + pem)
+        context.load_cert_chain(chain)
+    return Loopback(context=context, ca=pem.decode())

@@ -1,0 +1,463 @@
+"""What requests that write make of stored objects: create, replace, patch, apply, delete. Each takes effect at one instant.
+
+State: none of its own, objects are in the Storage. Everything is decided on copies; what was read before stays as it was.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from agent.kit.clock import Clock
+from agent.kube.api import Object
+from agent.model.names import timestamp
+from hub.sandbox import fields, patches
+from hub.sandbox.behaviour import Behaviour
+from hub.sandbox.collector import FOREGROUND, ORPHAN, Collector
+from hub.sandbox.refusals import (
+    Refused,
+    already_exists,
+    bad_request,
+    changed_meanwhile,
+    conflict,
+    forbidden,
+    not_found,
+    unsupported_media_type,
+)
+from hub.sandbox.storage import KindKey, Place, Storage
+
+APPLY = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which object a request is about. `name` is empty for a create."""
+
+    behaviour: Behaviour
+    namespace: str
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def kind(self) -> KindKey:
+        resource = self.behaviour.resource
+        return resource.group, resource.plural
+
+    @property
+    def place(self) -> Place:
+        return self.namespace if self.behaviour.resource.namespaced else "", self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a write is meant. `strictness` is what becomes of unknown fields: Strict, Warn or Ignore; `guard` refuses what its caller may
+    not store, new over old."""
+
+    manager: str
+    dry_run: bool = False
+    force: bool = False
+    strictness: str = "Warn"
+    guard: Callable[[Object, Object | None], None] = lambda new, old: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """How an object is to be deleted."""
+
+    uid: str = ""
+    version: str = ""
+    grace_s: int | None = None
+    propagation: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a write left, and whether the object is new; `warnings` are for the client to show."""
+
+    value: Object
+    created: bool = False
+    warnings: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """An object on its way in: `managed` is who owns what when an apply has settled that already."""
+
+    value: Object
+    warnings: Sequence[str] = ()
+    managed: Any = None
+
+
+class Verbs:
+    """The writes of one server. `suffix` makes the ends of generated names, `guard` refuses what a namespace forbids, `find` tells how
+    objects of a kind behave that go with others, `changed` hears of every write, with the object that is gone."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        clock: Clock,
+        suffix: Callable[[], str],
+        guard: Callable[[Target], None],
+        find: Callable[[KindKey], Behaviour | None],
+        changed: Callable[[KindKey, Place, Object | None], None],
+    ) -> None:
+        self._storage = storage
+        self._changed = changed
+        self._find = find
+        self._collector = Collector(storage, self.take_along)
+        self._clock = clock
+        self._suffix = suffix
+        self._guard = guard
+
+    def get(self, target: Target) -> Object:
+        """Return an object. Raises Refused."""
+        found = self._storage.get(target.kind, target.place)
+        if found is None:
+            raise not_found(target.behaviour.resource, target.name)
+        return found
+
+    def create(self, target: Target, raw: Any, options: Options) -> Written:
+        """Create an object. Raises Refused."""
+        draft = self._decoded(target, raw, options)
+        target = self._with_name(target, draft.value)
+        self._guard(target)
+        return self._create(target, draft, options)
+
+    def replace(self, target: Target, raw: Any, options: Options) -> Written:
+        """Put an object in the place of another. Raises Refused."""
+        draft = self._decoded(target, raw, options)
+        self._check_names(target, draft.value)
+        before = self._storage.get(target.kind, target.place)
+        if before is None:
+            if not target.behaviour.creates_on_update or target.subresource:
+                raise not_found(target.behaviour.resource, target.name)
+            self._guard(target)
+            return self._create(target, draft, options)
+        self._check_uid(target, before, draft.value)
+        return self._change(target, before, draft, options)
+
+    def patch(self, target: Target, patch: Any, media_type: str, options: Options) -> Written:
+        """Patch an object by a JSON, merge or strategic merge patch. Raises Refused."""
+        behaviour = target.behaviour
+        if media_type == STRATEGIC_PATCH and behaviour.is_custom:
+            raise unsupported_media_type(media_type, (JSON_PATCH, MERGE_PATCH, APPLY))
+        before = self.get(target)
+        shown = _as_kind(before, behaviour)
+        try:
+            match media_type:
+                case "application/json-patch+json":
+                    raw = patches.json_patch(shown, patch)
+                case "application/merge-patch+json":
+                    raw = patches.merge_patch(shown, patch)
+                case _:
+                    raw = patches.strategic(shown, patch, behaviour.type)
+        except patches.PatchError as problem:
+            raise _refused_patch(problem) from problem
+        draft = self._decoded(target, raw, options)
+        self._check_names(target, draft.value)
+        return self._change(target, before, draft, options)
+
+    def apply(self, target: Target, applied: Any, options: Options) -> Written:
+        """Server-side apply a configuration. Raises Refused."""
+        behaviour, resource = target.behaviour, target.behaviour.resource
+        if not isinstance(applied, dict):
+            raise bad_request("error decoding YAML: the configuration is no object")
+        metadata = applied.get("metadata") or {}
+        before = self._storage.get(target.kind, target.place)
+        if before is None and (metadata.get("uid") or target.subresource):
+            if target.subresource:
+                raise not_found(resource, target.name)
+            raise conflict(
+                resource,
+                target.name,
+                "uid mismatch: the provided object specified uid, and no existing object was found",
+            )
+        write = self._write(target, options)
+        live = _as_kind(before, behaviour) if before is not None else None
+        named = {**applied, "metadata": {**self._place_of(target), **metadata}}
+        try:
+            merged = fields.apply(live, named, write, force=options.force)
+        except fields.ApplyConflict as problem:
+            causes = [
+                {"reason": one.reason, "message": one.message, "field": one.field} for one in problem.causes
+            ]
+            raise Refused(409, "Conflict", problem.message, {"causes": causes}) from problem
+        except fields.BadApply as problem:
+            raise bad_request(problem.message) from problem
+        except fields.FieldsError as problem:
+            raise Refused(500, "", problem.message) from problem
+        draft = self._decoded(target, merged, options)
+        draft = replace(draft, managed=merged["metadata"].get("managedFields") or [])
+        self._check_names(target, draft.value)
+        if before is None:
+            self._guard(target)
+            return self._create(target, draft, options)
+        return self._change(target, before, draft, options)
+
+    def delete(self, target: Target, deletion: Deletion) -> tuple[Object, bool]:
+        """Delete an object, or have it leave when its finalizers allow. Return it, and whether it is gone. Raises Refused."""
+        behaviour, before = target.behaviour, self.get(target)
+        metadata = before["metadata"]
+        self._check_preconditions(target, metadata, deletion)
+        finalizers = _with_propagation(metadata.get("finalizers") or [], deletion.propagation)
+        grace_s = behaviour.grace_s(before, deletion.grace_s)
+        if metadata.get("deletionTimestamp"):
+            left = before
+        else:
+            left = behaviour.leaving(
+                before, timestamp(self._clock.now() + timedelta(seconds=grace_s)), grace_s
+            )
+        metadata = {name: part for name, part in left["metadata"].items() if name != "finalizers"}
+        left = {**left, "metadata": metadata | ({"finalizers": finalizers} if finalizers else {})}
+        if not behaviour.is_held(left):
+            if not deletion.dry_run:
+                self._remove(target)
+            return before, True
+        if left == before:
+            return before, False
+        return (left if deletion.dry_run else self._put(target, left)), False
+
+    def _create(self, target: Target, draft: _Draft, options: Options) -> Written:
+        behaviour, value = target.behaviour, draft.value
+        metadata = {
+            name: part
+            for name, part in value["metadata"].items()
+            if name not in ("resourceVersion", "selfLink")
+        }
+        if value["metadata"].get("resourceVersion"):
+            raise Refused(500, "", "resourceVersion should not be set on objects to be created")
+        metadata |= self._place_of(target)
+        metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp(self._clock.now())}
+        # Who owns what is settled before the kind adds its own.
+        owned = self._owned(None, {**value, "metadata": metadata}, draft, self._write(target, options))
+        made = behaviour.new(owned, self._suffix())
+        behaviour.check_new(made)
+        options.guard(made, None)
+        if self._storage.get(target.kind, target.place) is not None:
+            raise already_exists(behaviour.resource, target.name)
+        stored = made if options.dry_run else self._put(target, _stored(made))
+        return Written(value=stored, created=True, warnings=draft.warnings)
+
+    def _change(self, target: Target, before: Object, draft: _Draft, options: Options) -> Written:
+        behaviour, resource, value = target.behaviour, target.behaviour.resource, draft.value
+        old, new = before["metadata"], value["metadata"]
+        version = new.get("resourceVersion")
+        if version and version != old["resourceVersion"]:
+            raise changed_meanwhile(resource, target.name)
+        if not version:
+            value = {
+                **value,
+                "metadata": {
+                    **new,
+                    "resourceVersion": "" if behaviour.needs_version else old["resourceVersion"],
+                },
+            }
+        live = _as_kind(before, behaviour)
+        owned = self._owned(live, value, draft, self._write(target, options))
+        made = behaviour.changed(live, owned, target.subresource)
+        behaviour.check_change(live, made, target.subresource)
+        options.guard(made, before)
+        if _is_unchanged(before, made):
+            return Written(value=before, warnings=draft.warnings)
+        if made["metadata"].get("deletionTimestamp") and not behaviour.is_held(made):
+            if not options.dry_run:
+                self._remove(target)
+            return Written(value=made, warnings=draft.warnings)
+        stored = made if options.dry_run else self._put(target, _stored(made))
+        return Written(value=stored, warnings=draft.warnings)
+
+    def _put(self, target: Target, value: Object) -> Object:
+        before = self._storage.get(target.kind, target.place)
+        stored = self._storage.put(target.kind, target.place, value)
+        self._collector.stored(target.kind, target.place, before, stored)
+        self._changed(target.kind, target.place, None)
+        return stored
+
+    def _remove(self, target: Target) -> None:
+        value = self.get(target)
+        self._storage.remove(target.kind, target.place)
+        self._collector.removed(target.kind, target.place, value)
+        self._changed(target.kind, target.place, value)
+
+    def take_along(self, kind: KindKey, place: Place, propagation: str) -> None:
+        """Delete an object because another one goes."""
+        behaviour = self._find(kind)
+        if behaviour is not None and self._storage.get(kind, place) is not None:
+            target = Target(behaviour=behaviour, namespace=place[0], name=place[1])
+            self.delete(target, Deletion(propagation=propagation))
+
+    def _decoded(self, target: Target, raw: Any, options: Options) -> _Draft:
+        resource = target.behaviour.resource
+        decoded = target.behaviour.decoded(raw)
+        if options.strictness == "Strict" and decoded.unknown:
+            told = ", ".join(decoded.unknown)
+            head = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
+            raise bad_request(f"{head}: strict decoding error: {told}")
+        value = {"kind": resource.kind, "apiVersion": resource.api_version, **decoded.value}
+        value.setdefault("metadata", {})
+        if (
+            resource.namespaced
+            and (given := value["metadata"].get("namespace"))
+            and given != target.namespace
+        ):
+            raise bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        return _Draft(value=value, warnings=decoded.unknown if options.strictness == "Warn" else ())
+
+    def _with_name(self, target: Target, value: Object) -> Target:
+        metadata = value["metadata"]
+        name = metadata.get("name") or ""
+        if not name and metadata.get("generateName"):
+            name = metadata["generateName"] + self._suffix()
+        return Target(behaviour=target.behaviour, namespace=target.namespace, name=name)
+
+    def _check_names(self, target: Target, value: Object) -> None:
+        name = value["metadata"].get("name")
+        if not name:
+            raise bad_request(
+                f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+            )
+        if name != target.name:
+            raise bad_request(
+                f"the name of the object ({name}) does not match the name on the URL ({target.name})"
+            )
+
+    def _check_uid(self, target: Target, before: Object, value: Object) -> None:
+        """Refuse a replacement that is meant for an object that was there before; a patch that says so breaks a rule instead."""
+        given, uid = value["metadata"].get("uid"), before["metadata"]["uid"]
+        if not given or given == uid:
+            return
+        resource = target.behaviour.resource
+        key = "/".join(one for one in ("/registry", resource.plural, *target.place) if one)
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: "
+            f"UID in precondition: {given}, UID in object meta: {uid}"
+        )
+        raise conflict(resource, target.name, why)
+
+    def _check_preconditions(self, target: Target, metadata: Object, deletion: Deletion) -> None:
+        resource = target.behaviour.resource
+        if deletion.uid and deletion.uid != metadata["uid"]:
+            why = (
+                f"the UID in the precondition ({deletion.uid}) does not match the UID in record ({metadata['uid']}). "
+                "The object might have been deleted and then recreated"
+            )
+        elif deletion.version and deletion.version != metadata["resourceVersion"]:
+            why = (
+                f"the ResourceVersion in the precondition ({deletion.version}) does not match the ResourceVersion in record "
+                f"({metadata['resourceVersion']}). The object might have been modified"
+            )
+        else:
+            return
+        qualified = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+        details = {
+            "name": target.name,
+            **({"group": resource.group} if resource.group else {}),
+            "kind": resource.kind,
+        }
+        message = f'Operation cannot be fulfilled on {qualified} "{target.name}": {why}'
+        raise Refused(409, "Conflict", message, details)
+
+    def _owned(self, before: Object | None, made: Object, draft: _Draft, write: fields.Write) -> Object:
+        """Return an object with who owns what of it after this write."""
+        if draft.managed is None:
+            return fields.update(before, made, write)
+        metadata = {name: part for name, part in made["metadata"].items() if name != "managedFields"}
+        managed = {"managedFields": draft.managed} if draft.managed else {}
+        return {**made, "metadata": metadata | managed}
+
+    def _write(self, target: Target, options: Options) -> fields.Write:
+        behaviour = target.behaviour
+        return fields.Write(
+            manager=options.manager,
+            api_version=behaviour.resource.api_version,
+            type=behaviour.type,
+            now=timestamp(self._clock.now()),
+            subresource=target.subresource,
+            reset=behaviour.reset(target.subresource),
+            custom=behaviour.is_custom,
+        )
+
+    def _place_of(self, target: Target) -> Object:
+        named = {"name": target.name}
+        return named | ({"namespace": target.namespace} if target.behaviour.resource.namespaced else {})
+
+
+def namespace_guard(storage: Storage) -> Callable[[Target], None]:
+    """Return what refuses new objects in namespaces that are not there or leave."""
+
+    def guard(target: Target) -> None:
+        resource = target.behaviour.resource
+        if not resource.namespaced:
+            return
+        namespace = storage.get(("", "namespaces"), ("", target.namespace))
+        if namespace is None:
+            raise Refused(
+                404,
+                "NotFound",
+                f'namespaces "{target.namespace}" not found',
+                {"name": target.namespace, "kind": "namespaces"},
+            )
+        if namespace["metadata"].get("deletionTimestamp"):
+            why = (
+                f"unable to create new content in namespace {target.namespace} because it is being terminated"
+            )
+            refusal = forbidden(resource, target.name, why)
+            cause = {
+                "reason": "NamespaceTerminating",
+                "message": f"namespace {target.namespace} is being terminated",
+                "field": "metadata.namespace",
+            }
+            raise Refused(403, "Forbidden", refusal.message, {**(refusal.details or {}), "causes": [cause]})
+
+    return guard
+
+
+def _as_kind(value: Object, behaviour: Behaviour) -> Object:
+    resource = behaviour.resource
+    return {**value, "kind": resource.kind, "apiVersion": resource.api_version}
+
+
+def _stored(value: Object) -> Object:
+    """Return an object as it is stored: as which kind it is shown, the endpoint says."""
+    return {name: part for name, part in value.items() if name not in ("kind", "apiVersion")}
+
+
+def _is_unchanged(before: Object, made: Object) -> bool:
+    """Tell whether nothing but the times of its managers would be written."""
+
+    def bare(value: Object) -> Object:
+        metadata = {
+            name: part
+            for name, part in value["metadata"].items()
+            if name not in ("resourceVersion", "managedFields")
+        }
+        return {**_stored(value), "metadata": metadata}
+
+    return bare(before) == bare(made) and fields.same_but_times(
+        before["metadata"].get("managedFields"), made["metadata"].get("managedFields")
+    )
+
+
+def _with_propagation(finalizers: list[str], propagation: str) -> list[str]:
+    """Return the finalizers of an object that is deleted so."""
+    kept = [one for one in finalizers if one not in (FOREGROUND, ORPHAN)] if propagation else list(finalizers)
+    match propagation:
+        case "Foreground":
+            return [*kept, FOREGROUND]
+        case "Orphan":
+            return [*kept, ORPHAN]
+        case _:
+            return kept
+
+
+def _refused_patch(problem: patches.PatchError) -> Refused:
+    reason = {400: "BadRequest", 422: "Invalid", 415: "UnsupportedMediaType"}.get(problem.code, "")
+    return Refused(problem.code, reason, problem.message)

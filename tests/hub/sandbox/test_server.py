@@ -1,0 +1,60 @@
+"""The server in memory does what Cartwheel relies on of any API server."""
+
+import itertools
+
+import pytest
+
+from agent.kit.clock import Clock
+from agent.kube.api import Object, Resource
+from agent.kube.client import Client
+from agent.kube.discovery import Discovery
+from agent.kube.resources import NAMESPACES
+from hub.sandbox.cluster import admin, new_cluster
+from hub.sandbox.local import LocalTransport
+from hub.sandbox.server import Server
+from hub.sandbox.wire import Caller
+from tests.fakes.clock import FakeClock
+from tests.fakes.contract import ApiServerContract, World
+
+_NUMBERS = itertools.count()
+
+
+def client(server: Server, clock: Clock, token: str = "secret") -> Client:
+    return Client(LocalTransport(server, token), clock=clock)
+
+
+@pytest.fixture
+async def world() -> World:
+    clock = FakeClock()
+    server = new_cluster(clock, {"secret": admin(), "guest": Caller(name="guest")})
+    api = client(server, clock)
+    namespace = f"contract-{next(_NUMBERS)}"
+    place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    await api.create(NAMESPACES, "", place, field_manager="contract")
+    for resource, value in guest_rights(namespace):
+        await api.create(resource, namespace, value, field_manager="contract")
+    return World(
+        api=api,
+        restricted=client(server, clock, "guest"),
+        namespace=namespace,
+        discovery=Discovery(api, clock=clock),
+    )
+
+
+def guest_rights(namespace: str) -> list[tuple[Resource, Object]]:
+    """Return what lets the guest do everything in a namespace."""
+    group = "rbac.authorization.k8s.io"
+    roles = Resource(group=group, version="v1", plural="roles", kind="Role", namespaced=True)
+    bindings = Resource(group=group, version="v1", plural="rolebindings", kind="RoleBinding", namespaced=True)
+    head = {"apiVersion": f"{group}/v1", "metadata": {"name": "guest"}}
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+    subject = {"kind": "User", "apiGroup": group, "name": "guest"}
+    reference = {"kind": "Role", "apiGroup": group, "name": "guest"}
+    return [
+        (roles, head | {"kind": "Role", "rules": rules}),
+        (bindings, head | {"kind": "RoleBinding", "subjects": [subject], "roleRef": reference}),
+    ]
+
+
+class TestSandbox(ApiServerContract):
+    pass
