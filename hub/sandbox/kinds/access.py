@@ -7,10 +7,12 @@ from hub.sandbox.kinds import names
 from hub.sandbox.kinds.faults import required, unsupported, wrong, wrongs
 from hub.sandbox.kinds.metadata import faults_of_selector
 from hub.sandbox.kinds.rule import Check, Rules, keeping
-from hub.sandbox.kinds.values import at, child, fill, indexed, items_at, mapping_at
+from hub.sandbox.kinds.values import at, child, copied, fill, indexed, items_at, mapping_at, put
 from hub.sandbox.refusals import Cause
+from hub.sandbox.wire import Caller
 
 _GROUP = "rbac.authorization.k8s.io"
+_SHORTEST_LIFE_S = 600
 
 
 def _default_role(value: Object) -> None:
@@ -116,11 +118,34 @@ def _default_request(value: Object) -> None:
     child(value, "status")
 
 
+def requested_by(request: Object, caller: Caller) -> Object:
+    """Return a certificate request that says who asks for it, whatever it said itself."""
+    made: Object = copied(request)
+    spec = child(made, "spec")
+    put(spec, "username", caller.name or None)
+    put(spec, "uid", caller.uid or None)
+    put(spec, "groups", list(caller.groups) or None)
+    put(spec, "extra", {key: list(values) for key, values in caller.extra.items()} or None)
+    return made
+
+
+def _faults_of_request(value: Object) -> Iterator[Cause]:
+    spec = mapping_at(value, "spec")
+    if not spec.get("usages"):
+        yield required("spec.usages")
+    if not spec.get("signerName"):
+        yield required("spec.signerName")
+    life_s = spec.get("expirationSeconds")
+    if life_s is not None and life_s < _SHORTEST_LIFE_S:
+        why = "may not specify a duration less than 600 seconds (10 minutes)"
+        yield wrong("spec.expirationSeconds", life_s, why)
+
+
 def _approve(before: Object, made: Object) -> None:
     """Let an approval change conditions only."""
     conditions = at(made, "status", "conditions")
     keeping(("spec",), ("status",))(before, made)
-    child(made, "status")["conditions"] = conditions or []
+    put(child(made, "status"), "conditions", conditions or None)
 
 
 def _role(is_namespaced: bool) -> Rules:
@@ -151,6 +176,7 @@ KINDS: Mapping[str, Rules] = {
 CERTIFICATES: Mapping[str, Rules] = {
     "CertificateSigningRequest": Rules(
         defaults=_default_request,
+        checks=_faults_of_request,
         keeps=keeping(("spec",)),
         status={},
         subresources={"approval": _approve},

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from hub.sandbox.kinds.access import requested_by
 from hub.sandbox.kinds.quantities import canonical
 from hub.sandbox.kinds.rules import CUSTOM, rules_of
 from hub.sandbox.kinds.values import copied
+from hub.sandbox.wire import Caller
 from tests.hub.sandbox.kinds.recorded import told
 
 _TIME = "2026-01-01T00:00:00Z"
@@ -147,3 +149,36 @@ def test_a_template_of_a_job_does_not_change() -> None:
 
     assert [one.field for one in faults] == ["spec.template"]
     assert faults[0].message.endswith(": field is immutable")
+
+
+def test_a_certificate_request_says_who_asks() -> None:
+    sent = {
+        "metadata": {"name": "r"},
+        "spec": {"username": "admin", "uid": "1", "signerName": "x.y/z", "usages": ["client auth"]},
+    }
+    caller = Caller(name="me", groups=("a",), extra={"k": ("v",)})
+
+    value = requested_by(sent, caller)
+
+    assert value["spec"] == {
+        "username": "me",
+        "groups": ["a"],
+        "extra": {"k": ["v"]},
+        "signerName": "x.y/z",
+        "usages": ["client auth"],
+    }
+
+
+def test_an_approval_changes_conditions_only() -> None:
+    rules = rules_of("certificates.k8s.io", "CertificateSigningRequest")
+    before = {"metadata": {"name": "r"}, "spec": {"username": "me"}, "status": {}}
+    conditions = [{"type": "Approved", "status": "True"}]
+    after = {
+        "metadata": {"name": "r"},
+        "spec": {"username": "you"},
+        "status": {"conditions": conditions, "certificate": "x"},
+    }
+
+    value = rules.for_subresource("approval", before, after)
+
+    assert (value["spec"], value["status"]) == (before["spec"], {"conditions": conditions})
