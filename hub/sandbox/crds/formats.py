@@ -107,14 +107,15 @@ def _is_ip(version: int) -> Callable[[str], bool]:
 
 
 def _is_uri(text: str) -> bool:
-    if any(ord(char) < 0x21 or ord(char) == 0x7F for char in text):
+    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
         return False
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         return False
-    del port
+    if " " in parts.netloc or port == -1:
+        return False
     absolute = bool(parts.scheme) and bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text))
     return text.startswith("/") or absolute
 

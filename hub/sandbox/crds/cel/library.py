@@ -1,13 +1,14 @@
 """The functions of Kubernetes that rules may call: lists, quantities, addresses, URLs, versions.
 
 A value of a type that the language does not have is a map with one name that tells the type: the library cannot be
-taught types. Two functions are not there, and a rule that calls one is refused when its definition is written:
-`format` with its `validate`, and authorizers.
+taught types. Some functions are not there, and a rule that calls one is refused when its definition is written:
+`format` with its `validate`, `transformMap`, and authorizers.
 """
 
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from itertools import pairwise
@@ -16,6 +17,8 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from hub.sandbox.crds import formats
 from hub.sandbox.crds.cel import strings
@@ -33,7 +36,9 @@ _VERSION = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?"
 )
 _CONFIG = "name: rules\nextensions:\n- name: two-var-comprehensions\n- name: sets\n- name: lists\n"
-NOT_BUILT = re.compile(r"(?<![\w.])format\.|\.validate\(|(?<![\w.])(authorizer|jsonpatch)\b")
+NOT_BUILT = re.compile(
+    r"(?<![\w.])format\.|\.validate\(|\.transformMap(?:Entry)?\(|(?<![\w.])(authorizer|jsonpatch)\b"
+)
 
 
 def environment(variables: Mapping[str, Any], pool: Any = None) -> cel.Env:
@@ -52,9 +57,9 @@ def _extensions() -> list[Any]:
             _B,
             lambda items: all(a <= b for a, b in pairwise(items)),
         ),
-        _one("sum", True, (_L,), _D, lambda items: sum(items[1:], items[0]) if items else 0),
-        _one("min", True, (_L,), _D, min),
-        _one("max", True, (_L,), _D, max),
+        _one("sum", True, (_L,), _D, lambda items: _known(sum(items[1:], items[0])) if items else 0),
+        _one("min", True, (_L,), _D, lambda items: _known(min(items))),
+        _one("max", True, (_L,), _D, lambda items: _known(max(items))),
         *_quantities(),
         *_addresses(),
         *_urls(),
@@ -68,10 +73,10 @@ def _one(
     return cel.FunctionDecl(name, [cel.Overload(f"k8s_{name}", result, list(parameters), is_member, run)])
 
 
-def _is(read: Callable[[str], Any]) -> Callable[[str], bool]:
-    def check(text: str) -> bool:
+def _is(read: Callable[..., Any]) -> Callable[..., bool]:
+    def check(*arguments: Any) -> bool:
         try:
-            read(text)
+            read(*arguments)
         except (ValueError, InvalidOperation):
             return False
         return True
@@ -83,12 +88,12 @@ def _quantities() -> list[cel.FunctionDecl]:
     return [
         _one("quantity", False, (_S,), _M, _quantity),
         _one("isQuantity", False, (_S,), _B, _is(amount)),
-        _one("semver", False, (_S,), _M, lambda text: _semver(text)),
-        _one("isSemver", False, (_S,), _B, _is(_version)),
+        _either("semver", _M, _semver),
+        _either("isSemver", _B, _is(_semver)),
         _one("major", True, (_M,), _I, lambda one: _version(one[VERSION])[0]),
         _one("minor", True, (_M,), _I, lambda one: _version(one[VERSION])[1]),
         _one("patch", True, (_M,), _I, lambda one: _version(one[VERSION])[2]),
-        _one("sign", True, (_M,), _I, lambda one: _compared(amount(one[QUANTITY]), Decimal(0))),
+        _one("sign", False, (_M,), _I, lambda one: _compared(amount(one[QUANTITY]), Decimal(0))),
         _one("isInteger", True, (_M,), _B, lambda one: amount(one[QUANTITY]) == int(amount(one[QUANTITY]))),
         _one("asInteger", True, (_M,), _I, _as_integer),
         _one("asApproximateFloat", True, (_M,), _T.DOUBLE, lambda one: float(amount(one[QUANTITY]))),
@@ -156,9 +161,23 @@ def _version(text: str) -> tuple[int, int, int]:
     return int(found[1]), int(found[2]), int(found[3])
 
 
-def _semver(text: str) -> Tagged:
-    _version(text)
-    return {VERSION: text}
+def _semver(text: str, is_lenient: bool = False) -> Tagged:
+    """Return a version; a lenient reader takes `v1.2` for 1.2.0."""
+    told = _completed(text) if is_lenient else text
+    _version(told)
+    return {VERSION: told}
+
+
+def _completed(text: str) -> str:
+    numbers, mark, more = re.fullmatch(r"v?([\d.]*)([-+]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    parts = [part.lstrip("0") or "0" if part else part for part in numbers.split(".")]
+    return ".".join([*parts, "0", "0"][: max(3, len(parts))]) + mark + more
+
+
+def _either(name: str, result: Any, run: Callable[..., Any]) -> cel.FunctionDecl:
+    """Declare a function of a text that may be told to be lenient."""
+    forms = [cel.Overload(f"k8s_{name}_{len(of)}", result, of, False, run) for of in ([_S], [_S, _B])]
+    return cel.FunctionDecl(name, forms)
 
 
 def _order(text: str) -> tuple[Any, ...]:
@@ -182,6 +201,7 @@ def _addresses() -> list[cel.FunctionDecl]:
                 ),
             ],
         ),
+        _one("string", False, (_M,), _S, _address_text),
         _one("ip.isCanonical", False, (_S,), _B, lambda text: str(address(text)) == text),
         _one("family", True, (_M,), _I, lambda one: address(one[ADDRESS]).version),
         _one("isUnspecified", True, (_M,), _B, lambda one: address(one[ADDRESS]).is_unspecified),
@@ -203,6 +223,26 @@ def _addresses() -> list[cel.FunctionDecl]:
             lambda other: _interface(other[RANGE] if isinstance(other, dict) else other).network,
         ),
     ]
+
+
+def _address_text(one: Tagged) -> str:
+    text = one.get(ADDRESS) or one.get(RANGE)
+    if not isinstance(text, str):
+        raise ValueError("no such overload")
+    return text
+
+
+def _known(value: Any) -> Any:
+    """Return a value in a form that the library takes back."""
+    if isinstance(value, timedelta):
+        made = Duration()
+        made.FromTimedelta(value)
+        return made
+    if isinstance(value, datetime):
+        moment = Timestamp()
+        moment.FromDatetime(value)
+        return moment
+    return bytes(value) if isinstance(value, bytearray) else value
 
 
 def _contains(name: str, read: Callable[[Any], Any]) -> cel.FunctionDecl:

@@ -35,7 +35,18 @@ class Failed(Exception):
 def program(rule: str, is_optional: bool) -> cel.Expression:
     """Return a rule ready to run."""
     source = _OLD.sub(lambda found: found[1] or _OPTIONAL_OLD, rule) if is_optional else rule
-    return _environment().compile(source)
+    return _compiled(source)
+
+
+def _compiled(source: str) -> cel.Expression:
+    """Return an untyped rule. Raises RuntimeError, with the reasons."""
+    try:
+        return _environment().compile(source)
+    except RuntimeError as error:
+        if _compile_text(str(error)):
+            raise
+        # Numbers of two kinds compare at run time, as with the real compiler; this one does not know beforehand.
+        return _environment().compile(source, disable_check=True)
 
 
 def uses_old(rule: str) -> bool:
@@ -57,7 +68,10 @@ def activation(value: Any, old: Any, has_old: bool) -> cel.Activation:
 
 def run(rule: str, seen: cel.Activation, is_optional: bool) -> Any:
     """Return what a rule comes to. Raises Failed."""
-    result = program(rule, is_optional).eval(seen)
+    try:
+        result = program(rule, is_optional).eval(seen)
+    except RuntimeError as error:
+        raise Failed(_runtime_text(str(error))) from error
     if result.type() == cel.Type.ERROR:
         raise Failed(_runtime_text(str(result.value())))
     return result.plain_value()
@@ -84,7 +98,7 @@ def _fault_of(rule: str, told: str, is_optional: bool, wanted: str) -> str:
         text = _compile_text(str(error))
         if text:
             return f"{label}compilation failed: {text}"
-        found = _environment().compile(source).return_type()
+        found = _compiled(source).return_type()
     if found == cel.Type.DYN or found.name().lower() == wanted:
         return _untyped_fault(rule, is_optional)
     return f"{'cel expression' if wanted == 'bool' else 'messageExpression'} must evaluate to a {wanted}"

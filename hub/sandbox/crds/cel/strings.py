@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cel_expr_python import cel
@@ -10,6 +11,7 @@ _T = cel.Type
 _S, _I, _L = _T.STRING, _T.INT, _T.List(_T.STRING)
 _UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CLAUSE = re.compile(r"%(?:\.(\d+))?([sdfexXob%])")
 
 
@@ -67,7 +69,7 @@ def formatted(template: str, values: Sequence[Any]) -> str:
             case "f":
                 return f"{float(value):.{precision or 6}f}"
             case "e":
-                return f"{float(value):.{precision or 6}e}"
+                return _scientific(float(value), precision)
             case "b":
                 return f"{int(value):b}"
             case "o":
@@ -79,19 +81,39 @@ def formatted(template: str, values: Sequence[Any]) -> str:
 
 
 def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else _inner(value)
+
+
+def _inner(value: Any) -> str:
+    """Return a value as it stands in a list or a map: texts are quoted there."""
     match value:
         case None:
             return "null"
         case bool():
             return "true" if value else "false"
+        case str():
+            return _quote(value)
         case float():
-            return f"{value:g}"
+            return f"{value:.6f}"
+        case bytes() | bytearray():
+            return bytes(value).decode(errors="replace")
+        case timedelta():
+            return f"{value.total_seconds():.9f}".rstrip("0").rstrip(".") + "s"
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case list():
-            return f"[{', '.join(map(_plain, value))}]"
+            return f"[{', '.join(map(_inner, value))}]"
         case dict():
-            return "{" + ", ".join(f"{_plain(name)}: {_plain(value[name])}" for name in sorted(value)) + "}"
+            return "{" + ", ".join(f"{_inner(name)}:{_inner(value[name])}" for name in sorted(value)) + "}"
         case _:
             return str(value)
+
+
+def _scientific(value: float, precision: str | None) -> str:
+    """Return a number with an exponent, which rules write in raised digits."""
+    digits, _, exponent = f"{value:.{precision or 6}e}".partition("e")
+    sign = "⁻" if exponent.startswith("-") else ""
+    return f"{digits}×10{sign}{exponent[1:].translate(_RAISED)}"
 
 
 def _char_at(text: str, at: int) -> str:
