@@ -101,7 +101,7 @@ def _cell(item: Object, column: Column, now: datetime) -> Any:
     value = found[0]
     match column["type"]:
         case "string":
-            return _text(value)
+            return text(value)
         case "integer":
             return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
         case "number":
@@ -114,7 +114,8 @@ def _cell(item: Object, column: Column, now: datetime) -> Any:
             return None
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """Return a value as a cell of text shows it."""
     match value:
         case None:
             return "<no value>"

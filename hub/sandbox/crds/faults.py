@@ -148,7 +148,7 @@ def number(value: float) -> str:
     if value and not 1e-4 <= abs(value) < 1e21:
         mantissa, _, exponent = f"{value!r}".partition("e")
         return f"{mantissa.removesuffix('.0')}e{int(exponent):+03d}" if exponent else mantissa
-    return f"{value:.0f}" if value == int(value) else repr(value)
+    return f"{value:.0f}" if float(value).is_integer() else repr(value)
 
 
 def _s(count: int) -> str:
@@ -157,7 +157,7 @@ def _s(count: int) -> str:
 
 def _whole(value: Any) -> Any:
     match value:
-        case float() if value == int(value):
+        case float() if value.is_integer():
             return int(value)
         case dict():
             return {name: _whole(part) for name, part in value.items()}

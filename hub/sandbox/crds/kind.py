@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.kube.api import Object, Resource
-from hub.sandbox.crds import defaulting, faults, lists, metadata, pruning, rules, scale, validation
+from hub.sandbox.crds import (
+    columns,
+    defaulting,
+    faults,
+    jsonpath,
+    lists,
+    metadata,
+    pruning,
+    rules,
+    scale,
+    validation,
+)
 from hub.sandbox.crds.correlation import Correlated
 from hub.sandbox.crds.faults import Fault
 from hub.sandbox.crds.schemas import NOTHING, Schema, properties
@@ -33,6 +44,8 @@ class CustomKind:
     scale: Mapping[str, Any] | None
     columns: Sequence[Mapping[str, Any]] | None
     has_rules: bool
+    selectable: tuple[str, ...] = ()
+    """The fields, beside name and namespace, that field selectors may name."""
 
     def read(self, item: Object) -> Read:
         """Return an object without what nobody knows and with defaults. Raises Refused for what cannot be read."""
@@ -126,6 +139,14 @@ class CustomKind:
         found += self._new_duplicates(item, old)
         return found + self._broken_rules(item, old, before, found)
 
+    def selectable_values(self, item: Object) -> Mapping[str, str]:
+        """Return what field selectors compare, a text for each field; empty where there is nothing."""
+        found = {name: jsonpath.find(item, f".{name}") for name in self.selectable}
+        return {
+            name: columns.text(values[0]) if values and values[0] is not None else ""
+            for name, values in found.items()
+        }
+
     def refuse(self, item: Object, found: Sequence[Fault]) -> Refused:
         """Return the refusal of an object for what is wrong with it."""
         causes = list(dict.fromkeys(one.cause for one in found))
@@ -172,6 +193,7 @@ def custom_kind(definition: Object, version: str) -> CustomKind:
         scale=subresources.get("scale"),
         columns=of.get("additionalPrinterColumns"),
         has_rules=rules.has_rules(schema),
+        selectable=tuple(one["jsonPath"].removeprefix(".") for one in of.get("selectableFields") or ()),
     )
 
 

@@ -109,7 +109,7 @@ def _type(value: Any, schema: Schema, path: str) -> _Result:
     elif _format(schema) and not wanted & {"integer", "number"} and isinstance(value, str | list):
         ok = True
     else:
-        whole = isinstance(value, float) and value == int(value) and "integer" in wanted
+        whole = isinstance(value, float) and value.is_integer() and "integer" in wanted
         ok = not wanted or found in wanted or whole or (found == "integer" and "number" in wanted)
     if ok:
         return _Result(matched=1)
@@ -156,7 +156,7 @@ def _formatted(value: str, schema: Schema, path: str) -> Iterator[Fault]:
 
 def _number(value: float, schema: Schema, path: str) -> Iterator[Fault]:
     low, high = _INT_RANGES.get(_format(schema), _INT_RANGES["int64"])
-    if _types(schema) == {"integer"} and (value != int(value) or not low <= value <= high):
+    if _types(schema) == {"integer"} and (not float(value).is_integer() or not low <= value <= high):
         of = f"with format {_format(schema)}" if _format(schema) else "(default format)"
         yield faults.invalid("", "", f"Checked value must be of type integer {of} in {path}")
     factor, most, least = schema.get("multipleOf"), schema.get("maximum"), schema.get("minimum")

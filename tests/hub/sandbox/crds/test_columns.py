@@ -135,3 +135,12 @@ def test_a_status_with_a_default_is_there_after_creation() -> None:
         {"metadata": {"name": "a"}, "status": {"observedGeneration": 4}}
     )
     assert made["status"] == {"observedGeneration": -1}
+
+
+def test_fields_that_selectors_may_name_are_compared_as_texts() -> None:
+    definition = json.loads(json.dumps(_TOLD["definition"]))
+    definition["spec"]["versions"][0]["selectableFields"] = [{"jsonPath": f".spec.{one}"} for one in "abc"]
+    kind = custom_kind(definition, "v1")
+    assert kind.selectable == ("spec.a", "spec.b", "spec.c")
+    values = kind.selectable_values({"metadata": {"name": "x"}, "spec": {"a": 1, "b": True}})
+    assert values == {"spec.a": "1", "spec.b": "true", "spec.c": ""}
