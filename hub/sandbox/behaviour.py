@@ -13,6 +13,7 @@ from hub.sandbox.kinds.admission import admitted
 from hub.sandbox.kinds.rules import Rules, rules_of
 from hub.sandbox.refusals import Refused, bad_request, invalid
 from hub.sandbox.schema import Type, builtin, of_custom_resource, with_always
+from hub.sandbox.tables import Printer, custom_printer, printer_of
 
 STATUS = "status"
 
@@ -33,6 +34,9 @@ class Behaviour(Protocol):
 
     @property
     def type(self) -> Type: ...
+
+    @property
+    def printer(self) -> Printer: ...
 
     @property
     def is_custom(self) -> bool: ...
@@ -88,6 +92,10 @@ class BuiltIn:
     rules: Rules
     type: Type
     is_custom: bool = False
+
+    @property
+    def printer(self) -> Printer:
+        return printer_of(self.resource)
 
     @property
     def creates_on_update(self) -> bool:
@@ -151,6 +159,10 @@ class Custom:
     @property
     def resource(self) -> Resource:
         return self.kind.resource
+
+    @property
+    def printer(self) -> Printer:
+        return custom_printer(self.kind.columns)
 
     def decoded(self, raw: Any) -> Decoded:
         _check_kind(raw, self.resource)

@@ -18,6 +18,7 @@ from hub.sandbox.kinds.served import Kinds
 from hub.sandbox.refusals import invalid
 from hub.sandbox.schema import Type
 from hub.sandbox.storage import KindKey, Place, Storage
+from hub.sandbox.tables import Printer
 
 KIND: KindKey = ("apiextensions.k8s.io", "customresourcedefinitions")
 
@@ -40,6 +41,10 @@ class DefinitionKind:
     @property
     def type(self) -> Type:
         return self._plain.type
+
+    @property
+    def printer(self) -> Printer:
+        return self._plain.printer
 
     def decoded(self, raw: Any) -> Decoded:
         found = self._plain.decoded(raw)

@@ -26,6 +26,7 @@ from hub.sandbox.discovery import AGGREGATED, discovery, paths
 from hub.sandbox.kinds.catalogue import Served
 from hub.sandbox.kinds.served import Kinds
 from hub.sandbox.listing import page_of
+from hub.sandbox.openapi import serve as openapi
 from hub.sandbox.options import deletion_of, options_of
 from hub.sandbox.refusals import (
     Refused,
@@ -99,11 +100,18 @@ class Server:
                 raise unavailable()
         if path == "/":
             return Answer(value={"paths": paths(self.kinds)})
+        if path.startswith(openapi.ROOT) and (
+            described := openapi.answer(request, self.kinds, self._defined)
+        ):
+            return described
         is_aggregated = "apidiscovery.k8s.io" in request.headers.get("accept", "")
         found = discovery(self.kinds, path, is_aggregated=is_aggregated)
         if found is None:
             return Answer(status=404, text="404 page not found\n", media_type="text/plain; charset=utf-8")
         return Answer(value=found, media_type=AGGREGATED if "items" in found else "application/json")
+
+    def _defined(self) -> list[Object]:
+        return [value for _, value in self.storage.all(DEFINITIONS)]
 
     def _resource(self, request: Request, asked: Attributes, caller: Caller) -> Answer:
         if self.kinds.is_remote(asked.group, asked.version):
@@ -123,7 +131,7 @@ class Server:
         target = Target(
             behaviour=behaviour, namespace=namespace, name=asked.name, subresource=asked.subresource
         )
-        shape = shape_of(request, served.resource)
+        shape = shape_of(request, served.resource, lambda: behaviour.printer, self._clock)
         match asked.verb:
             case "list":
                 return self._list(request, target, shape)
@@ -227,7 +235,7 @@ class Server:
             target.behaviour.resource,
             target.namespace,
             storage=self.storage,
-            shows=shape.one,
+            shows=shape.in_turn(),
             name=target.name,
         )
         return Answer(stream=events(watch, self.storage, self._clock))

@@ -1,11 +1,14 @@
-"""In which shape objects are answered: whole, or their metadata alone. What a client accepts decides."""
+"""In which shape objects are answered: whole, their metadata alone, or as rows of a table. What a client accepts decides."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
+from agent.kit.clock import Clock
 from agent.kube.api import Object, Resource
-from hub.sandbox.refusals import Refused
+from hub.sandbox.refusals import Refused, bad_request
+from hub.sandbox.tables import Printer
 from hub.sandbox.wire import JSON, Request
 
 _PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
@@ -23,6 +26,15 @@ class Form(StrEnum):
     WHOLE = ""
     PARTIAL = "PartialObjectMetadata"
     PARTIAL_LIST = "PartialObjectMetadataList"
+    TABLE = "Table"
+
+
+class Included(StrEnum):
+    """How much of an object comes with its row."""
+
+    NOTHING = "None"
+    METADATA = "Metadata"
+    OBJECT = "Object"
 
 
 _FORMS = {one.value: one for one in Form}
@@ -30,27 +42,86 @@ _FORMS = {one.value: one for one in Form}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A form, for objects of one kind."""
+    """A form, for objects of one kind. `printer` and `clock` make tables."""
 
     resource: Resource
+    printer: Callable[[], Printer]
+    clock: Clock
     form: Form = Form.WHOLE
+    included: Included = Included.METADATA
 
     def one(self, value: Object) -> Object:
         """Return an object as it is shown."""
-        if self.form is Form.WHOLE:
-            return {"kind": self.resource.kind, "apiVersion": self.resource.api_version, **value}
-        return {**_PARTIAL, "metadata": value["metadata"]}
+        match self.form:
+            case Form.WHOLE:
+                return self._whole(value)
+            case Form.PARTIAL | Form.PARTIAL_LIST:
+                return {**_PARTIAL, "metadata": value["metadata"]}
+            case Form.TABLE:
+                return self._table([value], _version_of(value))
+            case _:
+                assert_never(self.form)
 
     def many(self, values: Iterable[Object], metadata: Object) -> Object:
         """Return a list as it is shown; its items carry no kind where the list has one."""
+        if self.form is Form.TABLE:
+            return self._table(values, metadata)
         if self.form is Form.WHOLE:
             head = {"kind": f"{self.resource.kind}List", "apiVersion": self.resource.api_version}
             return {**head, "metadata": metadata, "items": [_kindless(one) for one in values]}
         head = {"kind": Form.PARTIAL_LIST.value, "apiVersion": "meta.k8s.io/v1"}
         return {**head, "metadata": metadata, "items": [self.one(one) for one in values]}
 
+    def in_turn(self) -> Callable[[Object], Object]:
+        """Return what shows one object after the other: of tables only the first tells the columns."""
+        if self.form is not Form.TABLE:
+            return self.one
+        is_told = False
 
-def shape_of(request: Request, resource: Resource) -> Shape:
+        def show(value: Object) -> Object:
+            nonlocal is_told
+            shown = self._table([value], _version_of(value), has_headers=not is_told)
+            is_told = True
+            return shown
+
+        return show
+
+    def _whole(self, value: Object) -> Object:
+        return {"kind": self.resource.kind, "apiVersion": self.resource.api_version, **value}
+
+    def _table(self, values: Iterable[Object], metadata: Object, *, has_headers: bool = True) -> Object:
+        printer, now = self.printer(), self.clock.now()
+        rows = []
+        for value in values:
+            conditions = list(printer.conditions(value))
+            rows.append(
+                {
+                    "cells": printer.cells(value, now),
+                    **({"conditions": conditions} if conditions else {}),
+                    "object": self._beside(value),
+                }
+            )
+        return {
+            "kind": Form.TABLE.value,
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": metadata,
+            "columnDefinitions": list(printer.headers) if has_headers else None,
+            "rows": rows,
+        }
+
+    def _beside(self, value: Object) -> Object | None:
+        match self.included:
+            case Included.NOTHING:
+                return None
+            case Included.METADATA:
+                return {**_PARTIAL, "metadata": value["metadata"]}
+            case Included.OBJECT:
+                return self._whole(value)
+            case _:
+                assert_never(self.included)
+
+
+def shape_of(request: Request, resource: Resource, printer: Callable[[], Printer], clock: Clock) -> Shape:
     """Return the first acceptable shape that is known. Raises Refused."""
     accepted = request.headers.get("accept") or "*/*"
     for wish in accepted.split(","):
@@ -59,11 +130,28 @@ def shape_of(request: Request, resource: Resource) -> Shape:
         if media_type.strip() not in (JSON, "*/*", "application/*"):
             continue
         if "as" not in named:
-            return Shape(resource=resource)
+            return Shape(resource=resource, printer=printer, clock=clock)
         if named["as"] in _FORMS and (named.get("g"), named.get("v")) == ("meta.k8s.io", "v1"):
-            return Shape(resource=resource, form=_FORMS[named["as"]])
+            form = _FORMS[named["as"]]
+            included = _included(request) if form is Form.TABLE else Included.METADATA
+            return Shape(resource=resource, printer=printer, clock=clock, form=form, included=included)
     message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(_KNOWN)}"
     raise Refused(406, "NotAcceptable", message, {})
+
+
+def _included(request: Request) -> Included:
+    asked = request.asked("includeObject")
+    try:
+        return Included(asked) if asked else Included.METADATA
+    except ValueError as problem:
+        why = "must be 'Metadata', 'Object', 'None', or empty"
+        text = f'includeObject: Invalid value: "{asked}": {why}'
+        raise bad_request(f"Unable to convert to Table as requested: {text}") from problem
+
+
+def _version_of(value: Object) -> Object:
+    version = value["metadata"].get("resourceVersion")
+    return {"resourceVersion": version} if version else {}
 
 
 def _parameters(text: str) -> Mapping[str, str]:

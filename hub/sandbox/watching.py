@@ -125,5 +125,4 @@ def _bookmark(watch: Watch, version: int, annotations: Mapping[str, str] | None 
     metadata: Object = {"resourceVersion": str(version)}
     if annotations:
         metadata["annotations"] = dict(annotations)
-    shown = {"kind": watch.resource.kind, "apiVersion": watch.resource.api_version, "metadata": metadata}
-    return {"type": "BOOKMARK", "object": shown}
+    return {"type": "BOOKMARK", "object": watch.shows({"metadata": metadata})}

@@ -40,7 +40,7 @@ def definitions(columns: Sequence[Column] | None) -> list[dict[str, Any]]:
 
 def cells(item: Object, columns: Sequence[Column] | None, now: datetime) -> list[Any]:
     """Return the cells of one object."""
-    return [item["metadata"]["name"], *(_cell(item, one, now) for one in columns or (AGE,))]
+    return [item["metadata"].get("name", ""), *(_cell(item, one, now) for one in columns or (AGE,))]
 
 
 def age(moment: str, now: datetime) -> str:

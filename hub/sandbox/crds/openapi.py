@@ -6,34 +6,44 @@ from typing import Any
 from agent.kube.api import Object
 from hub.sandbox.crds import schemas
 from hub.sandbox.crds.schemas import Schema
+from hub.sandbox.openapi.paths import (
+    SCALE,
+    TEXT,
+    gvk_list,
+    operation,
+    part_of_object,
+    path,
+    reference,
+    whole_collection,
+    whole_object,
+)
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
-_TEXT: Schema = {"type": "string"}
-_TEXTS: Schema = {"type": "object", "additionalProperties": _TEXT}
+_TEXTS: Schema = {"type": "object", "additionalProperties": TEXT}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _TRUTH: Schema = {"type": "boolean"}
 _WHOLE: Schema = {"type": "integer", "format": "int64"}
-_API_VERSION: Schema = {**_TEXT, "description": "The group and version of this form of the object."}
-_KIND: Schema = {**_TEXT, "description": "The kind of the object."}
+_API_VERSION: Schema = {**TEXT, "description": "The group and version of this form of the object."}
+_KIND: Schema = {**TEXT, "description": "The kind of the object."}
 _SHARED: Mapping[str, Schema] = {
     f"{_META}.ObjectMeta": {
         "type": "object",
         "description": "What all stored objects have.",
         "properties": {
             **dict.fromkeys(
-                ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion"), _TEXT
+                ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion"), TEXT
             ),
             **dict.fromkeys(("creationTimestamp", "deletionTimestamp"), _TIME),
             **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), _WHOLE),
             **dict.fromkeys(("labels", "annotations"), _TEXTS),
-            "finalizers": {"type": "array", "items": _TEXT, "x-kubernetes-list-type": "set"},
+            "finalizers": {"type": "array", "items": TEXT, "x-kubernetes-list-type": "set"},
             "ownerReferences": {
                 "type": "array",
                 "items": {
                     "type": "object",
                     "required": ["apiVersion", "kind", "name", "uid"],
                     "properties": {
-                        **dict.fromkeys(("apiVersion", "kind", "name", "uid"), _TEXT),
+                        **dict.fromkeys(("apiVersion", "kind", "name", "uid"), TEXT),
                         **dict.fromkeys(("controller", "blockOwnerDeletion"), _TRUTH),
                     },
                 },
@@ -46,7 +56,7 @@ _SHARED: Mapping[str, Schema] = {
                     "type": "object",
                     "properties": {
                         **dict.fromkeys(
-                            ("manager", "operation", "apiVersion", "fieldsType", "subresource"), _TEXT
+                            ("manager", "operation", "apiVersion", "fieldsType", "subresource"), TEXT
                         ),
                         "time": _TIME,
                         "fieldsV1": {"type": "object"},
@@ -60,13 +70,11 @@ _SHARED: Mapping[str, Schema] = {
         "type": "object",
         "description": "What all lists have.",
         "properties": {
-            **dict.fromkeys(("continue", "resourceVersion", "selfLink"), _TEXT),
+            **dict.fromkeys(("continue", "resourceVersion", "selfLink"), TEXT),
             "remainingItemCount": _WHOLE,
         },
     },
 }
-_WRITES = ("dryRun", "fieldManager", "fieldValidation")
-_PATCHES = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
 
 
 def document(definitions: Iterable[Object], version: str) -> Object:
@@ -96,8 +104,8 @@ def _models(definition: Object, version: Object) -> Iterator[tuple[str, Any]]:
     schema = (version.get("schema") or {}).get("openAPIV3Schema") or {"type": "object"}
     name = model_name(spec["group"], version["name"], names["kind"])
     whole = _whole(_embedded(schema))
-    yield name, {**whole, **_gvk_list(spec["group"], version["name"], names["kind"])}
-    items = {"type": "array", "items": _ref(name)}
+    yield name, {**whole, **gvk_list(spec["group"], version["name"], names["kind"])}
+    items = {"type": "array", "items": reference(name)}
     yield (
         model_name(spec["group"], version["name"], names["listKind"]),
         {
@@ -107,16 +115,16 @@ def _models(definition: Object, version: Object) -> Iterator[tuple[str, Any]]:
             "properties": {
                 "apiVersion": _API_VERSION,
                 "kind": _KIND,
-                "metadata": {"allOf": [_ref(f"{_META}.ListMeta")]},
+                "metadata": {"allOf": [reference(f"{_META}.ListMeta")]},
                 "items": items,
             },
-            **_gvk_list(spec["group"], version["name"], names["listKind"]),
+            **gvk_list(spec["group"], version["name"], names["listKind"]),
         },
     )
 
 
 def _whole(schema: Schema) -> Schema:
-    meta = {"allOf": [_ref(f"{_META}.ObjectMeta")], "description": "What all stored objects have."}
+    meta = {"allOf": [reference(f"{_META}.ObjectMeta")], "description": "What all stored objects have."}
     declared = {**schemas.properties(schema), "apiVersion": _API_VERSION, "kind": _KIND, "metadata": meta}
     return {**schema, "properties": declared}
 
@@ -145,69 +153,17 @@ def _paths(definition: Object, version: Object) -> Iterator[tuple[str, Any]]:
     gvk = {"group": spec["group"], "version": version["name"], "kind": names["kind"]}
     root = f"/apis/{spec['group']}/{version['name']}"
     is_namespaced = spec["scope"] == "Namespaced"
-    one = _ref(model_name(spec["group"], version["name"], names["kind"]))
-    many = _ref(model_name(spec["group"], version["name"], names["listKind"]))
+    one = reference(model_name(spec["group"], version["name"], names["kind"]))
+    many = reference(model_name(spec["group"], version["name"], names["listKind"]))
     where = (
         f"{root}/namespaces/{{namespace}}/{names['plural']}" if is_namespaced else f"{root}/{names['plural']}"
     )
     if is_namespaced:
-        yield f"{root}/{names['plural']}", {"get": _operation("list", gvk, many, ())}
+        yield f"{root}/{names['plural']}", {"get": operation("list", gvk, many, ())}
     known = ("namespace",) if is_namespaced else ()
-    collection = {
-        "get": ("list", many, ()),
-        "post": ("post", one, _WRITES),
-        "delete": ("deletecollection", {}, ()),
-    }
-    yield where, _path(gvk, collection, known)
-    yield (
-        f"{where}/{{name}}",
-        _path(gvk, {**_object(one), "delete": ("delete", {}, ("dryRun",))}, (*known, "name")),
-    )
+    yield where, path(gvk, whole_collection(one, many), known)
+    yield f"{where}/{{name}}", path(gvk, whole_object(one), (*known, "name"))
     if parts.get("status") is not None:
-        yield f"{where}/{{name}}/status", _path(gvk, _object(one), (*known, "name"))
+        yield f"{where}/{{name}}/status", path(gvk, part_of_object(one), (*known, "name"))
     if parts.get("scale"):
-        scale = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
-        yield f"{where}/{{name}}/scale", _path(scale, _object({"type": "object"}), (*known, "name"))
-
-
-def _object(of: Schema) -> dict[str, tuple[str, Schema, tuple[str, ...]]]:
-    return {"get": ("get", of, ()), "put": ("put", of, _WRITES), "patch": ("patch", of, (*_WRITES, "force"))}
-
-
-def _path(
-    gvk: Schema, operations: Mapping[str, tuple[str, Schema, tuple[str, ...]]], known: tuple[str, ...]
-) -> dict[str, Any]:
-    made: dict[str, Any] = {
-        method: _operation(action, gvk, of, asked) for method, (action, of, asked) in operations.items()
-    }
-    made["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in known]
-    return made
-
-
-def _operation(action: str, gvk: Schema, of: Schema, asked: tuple[str, ...]) -> Schema:
-    content = {"application/json": {"schema": of}}
-    body: dict[str, Any] = {}
-    if action in ("post", "put"):
-        body = {"requestBody": {"required": True, "content": content}}
-    elif action == "patch":
-        body = {
-            "requestBody": {
-                "required": True,
-                "content": {kind: {"schema": {"type": "object"}} for kind in _PATCHES},
-            }
-        }
-    return {
-        "parameters": [{"name": name, "in": "query", "schema": _TEXT} for name in asked],
-        **body,
-        "responses": {"200": {"description": "OK", "content": content}},
-        "x-kubernetes-action": action,
-        "x-kubernetes-group-version-kind": gvk,
-    }
-
-
-def _gvk_list(group: str, version: str, kind: str) -> Schema:
-    return {"x-kubernetes-group-version-kind": [{"group": group, "version": version, "kind": kind}]}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+        yield f"{where}/{{name}}/scale", path(SCALE, part_of_object({"type": "object"}), (*known, "name"))

@@ -45,6 +45,15 @@ class Schema:
         name = self._kinds.get(f"{group}/{version}/{kind}")
         return self.named(name) if name else None
 
+    def type_name(self, group: str, version: str, kind: str) -> str:
+        """Return the name of a kind's type, empty when it is not known."""
+        return self._kinds.get(f"{group}/{version}/{kind}", "")
+
+    @property
+    def nodes(self) -> Mapping[str, Any]:
+        """Return the reduced nodes that the types are made of, by name."""
+        return self._nodes
+
     def kinds(self) -> tuple[tuple[str, str, str], ...]:
         """Return the known kinds as group, version, kind."""
         return tuple(
