@@ -9,7 +9,10 @@ from agent.model.names import timestamp
 from hub.sandbox.access.defaults import default_policies
 from hub.sandbox.access.rbac import GROUP
 from hub.sandbox.kinds.rules import rules_of
+from hub.sandbox.life.kinds import CLASSES, NODES
+from hub.sandbox.life.nodes import node, storage_class
 from hub.sandbox.server import Server
+from hub.sandbox.verbs import Options
 from hub.sandbox.wire import Caller
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -31,7 +34,17 @@ def new_cluster(clock: Clock, tokens: Mapping[str, Caller]) -> Server:
         server.storage.put(("", "namespaces"), ("", name), value)
     for policy in default_policies():
         _put(server, policy, now)
+    _equip(server, now)
     return server
+
+
+def _equip(server: Server, now: str) -> None:
+    """Give a cluster a node, which is ready from the beginning, and a class of storage."""
+    kubelet, controllers = Options(manager="kubelet"), Options(manager="kube-controller-manager")
+    made = server.verbs.create(server.target(NODES, ("", "")), node(now), kubelet).value
+    untainted = {**made, "spec": {key: part for key, part in made["spec"].items() if key != "taints"}}
+    server.verbs.replace(server.target(NODES, ("", made["metadata"]["name"])), untainted, controllers)
+    server.verbs.create(server.target(CLASSES, ("", "")), storage_class(), controllers)
 
 
 def _put(server: Server, policy: Object, now: str) -> None:

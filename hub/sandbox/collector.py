@@ -45,7 +45,7 @@ class Collector:
         """Take in what is gone: what depended on it alone goes, too, and what waited for it goes on."""
         for uid in _owners(value):
             self._forget(uid, (kind, place))
-        for there, dependent in list(self._dependents_of(value["metadata"]["uid"])):
+        for there, dependent in list(self.dependents_of(value["metadata"]["uid"])):
             if not any(self._is_there(uid) for uid in _owners(dependent) - {value["metadata"]["uid"]}):
                 self._delete(*there, "Background")
         self._carry_on(kind, place, value)
@@ -61,14 +61,14 @@ class Collector:
 
     def _lead(self, kind: KindKey, place: Place, uid: str) -> None:
         """Have the dependents go first; the owner follows when none is left that blocks it."""
-        for there, dependent in list(self._dependents_of(uid)):
+        for there, dependent in list(self.dependents_of(uid)):
             if not dependent["metadata"].get("deletionTimestamp"):
                 self._delete(*there, "Foreground")
-        if not any(_blocks(dependent, uid) for _, dependent in self._dependents_of(uid)):
+        if not any(_blocks(dependent, uid) for _, dependent in self.dependents_of(uid)):
             self._finish(kind, place, FOREGROUND)
 
     def _orphan(self, uid: str) -> None:
-        for (kind, place), dependent in list(self._dependents_of(uid)):
+        for (kind, place), dependent in list(self.dependents_of(uid)):
             kept = [one for one in dependent["metadata"]["ownerReferences"] if one.get("uid") != uid]
             metadata = {
                 name: part for name, part in dependent["metadata"].items() if name != "ownerReferences"
@@ -105,7 +105,8 @@ class Collector:
             self._storage.remove(NAMESPACES, place)
             self.removed(NAMESPACES, place, namespace)
 
-    def _dependents_of(self, uid: str) -> Iterator[tuple[Where, Object]]:
+    def dependents_of(self, uid: str) -> Iterator[tuple[Where, Object]]:
+        """Yield what names an object as an owner, in the order of kinds and names."""
         for kind, place in sorted(self._dependents.get(uid, ())):
             if (value := self._storage.get(kind, place)) is not None:
                 yield (kind, place), value

@@ -68,7 +68,7 @@ class Server:
         self.storage = Storage()
         self._gate = Gate(self.storage, clock=clock, fixed=tokens, new_id=lambda: str(uuid.uuid4()))
         self.kinds = Kinds()
-        self._verbs = Verbs(
+        self.verbs = Verbs(
             self.storage,
             clock=clock,
             suffix=_suffix,
@@ -76,7 +76,7 @@ class Server:
             find=self._behaviour_of_kind,
             changed=self._changed,
         )
-        self._definitions = Definitions(self.storage, self.kinds, clock, self._verbs.take_along)
+        self._definitions = Definitions(self.storage, self.kinds, clock, self.verbs.take_along)
 
     def answer(self, request: Request) -> Answer:
         """Return what is answered to a request."""
@@ -89,6 +89,13 @@ class Server:
             return self._resource(request, asked, caller)
         except Refused as refusal:
             return Answer(status=refusal.code, value=refusal.status)
+
+    def target(self, kind: KindKey, place: Place, subresource: str = "") -> Target:
+        """Return what names an object to the verbs, for those that write without a request. Raises Refused."""
+        behaviour = self._behaviour_of_kind(kind)
+        if behaviour is None:
+            raise no_such_path()
+        return Target(behaviour=behaviour, namespace=place[0], name=place[1], subresource=subresource)
 
     def _about(self, request: Request) -> Answer:
         """Answer what is asked of the server itself."""
@@ -138,7 +145,7 @@ class Server:
             case "watch":
                 return self._watch(request, target, shape)
             case "get":
-                return Answer(value=shape.one(self._verbs.get(target)))
+                return Answer(value=shape.one(self.verbs.get(target)))
             case "delete":
                 return self._delete(request, target, shape)
             case "deletecollection":
@@ -241,7 +248,7 @@ class Server:
         return Answer(stream=events(watch, self.storage, self._clock))
 
     def _delete(self, request: Request, target: Target, shape: Shape) -> Answer:
-        value, is_gone = self._verbs.delete(target, deletion_of(request))
+        value, is_gone = self.verbs.delete(target, deletion_of(request))
         if not is_gone:
             return Answer(value=shape.one(value))
         resource = target.behaviour.resource
@@ -262,7 +269,7 @@ class Server:
         page = page_of(request, target.behaviour.resource, target.namespace, self.storage)
         for (namespace, name), _ in page.items:
             one = Target(behaviour=target.behaviour, namespace=namespace, name=name)
-            self._verbs.delete(one, deletion)
+            self.verbs.delete(one, deletion)
         items = [value for _, value in page.items]
         return Answer(value=shape.many(items, {"resourceVersion": str(page.version)}))
 
@@ -279,13 +286,13 @@ class Server:
         )
         match asked.verb:
             case "create":
-                written = self._verbs.create(target, body_of(request, kind), options)
+                written = self.verbs.create(target, body_of(request, kind), options)
             case "update":
-                written = self._verbs.replace(target, body_of(request, kind), options)
+                written = self.verbs.replace(target, body_of(request, kind), options)
             case _ if is_apply:
-                written = self._verbs.apply(target, read_yaml(request.body), options)
+                written = self.verbs.apply(target, read_yaml(request.body), options)
             case _:
-                written = self._verbs.patch(target, _patch_of(request, kind), media_type, options)
+                written = self.verbs.patch(target, _patch_of(request, kind), media_type, options)
         return _told(written, shape)
 
     def _guard(

@@ -6,7 +6,7 @@ State: all objects, and the last changes of each kind. A stored object is never 
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -28,6 +28,10 @@ class Change:
     place: Place
     before: Object | None
     after: Object | None
+
+
+Heard = Callable[[KindKey, Change], None]
+"""Is told of every change as it happens; it must not write."""
 
 
 class TooOld(Exception):
@@ -66,6 +70,15 @@ class Storage:
     def __init__(self) -> None:
         self.version = FIRST_VERSION
         self._collections: dict[KindKey, _Collection] = {}
+        self._followers: list[Heard] = []
+
+    def follow(self, heard: Heard) -> None:
+        """Tell somebody of every change of every kind from now on."""
+        self._followers.append(heard)
+
+    def leave(self, heard: Heard) -> None:
+        """Tell somebody nothing more."""
+        self._followers.remove(heard)
 
     @property
     def kinds(self) -> tuple[KindKey, ...]:
@@ -102,7 +115,7 @@ class Storage:
         collection = self._collection(kind)
         before = collection.objects.get(place)
         collection.objects[place] = stored
-        self._note(collection, Change(version=self.version, place=place, before=before, after=stored))
+        self._note(kind, collection, Change(version=self.version, place=place, before=before, after=stored))
         return stored
 
     def remove(self, kind: KindKey, place: Place) -> None:
@@ -110,7 +123,7 @@ class Storage:
         self.version += 1
         collection = self._collection(kind)
         before = collection.objects.pop(place)
-        self._note(collection, Change(version=self.version, place=place, before=before, after=None))
+        self._note(kind, collection, Change(version=self.version, place=place, before=before, after=None))
 
     def drop(self, kind: KindKey) -> None:
         """Forget a kind that is served no more, with all its objects; whoever watches it is not told of each."""
@@ -141,11 +154,13 @@ class Storage:
             found = self._collections[kind] = _Collection(0)
         return found
 
-    def _note(self, collection: _Collection, change: Change) -> None:
+    def _note(self, kind: KindKey, collection: _Collection, change: Change) -> None:
         collection.changes.append(change)
         if len(collection.changes) > MAX_CHANGES:
             collection.forgotten = collection.changes.popleft().version
         collection.wake()
+        for heard in self._followers:
+            heard(kind, change)
 
 
 def _in_order(objects: dict[Place, Object], namespace: str) -> list[Place]:

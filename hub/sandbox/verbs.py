@@ -6,7 +6,7 @@ State: none of its own, objects are in the Storage. Everything is decided on cop
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from agent.kit.clock import Clock
@@ -110,7 +110,7 @@ class Verbs:
         self._storage = storage
         self._changed = changed
         self._find = find
-        self._collector = Collector(storage, self.take_along)
+        self.collector = Collector(storage, self.take_along)
         self._clock = clock
         self._suffix = suffix
         self._guard = guard
@@ -208,7 +208,7 @@ class Verbs:
         finalizers = _with_propagation(metadata.get("finalizers") or [], deletion.propagation)
         grace_s = behaviour.grace_s(before, deletion.grace_s)
         if metadata.get("deletionTimestamp"):
-            left = before
+            left = _hurried(before, deletion.grace_s)
         else:
             left = behaviour.leaving(
                 before, timestamp(self._clock.now() + timedelta(seconds=grace_s)), grace_s
@@ -275,14 +275,14 @@ class Verbs:
     def _put(self, target: Target, value: Object) -> Object:
         before = self._storage.get(target.kind, target.place)
         stored = self._storage.put(target.kind, target.place, value)
-        self._collector.stored(target.kind, target.place, before, stored)
+        self.collector.stored(target.kind, target.place, before, stored)
         self._changed(target.kind, target.place, None)
         return stored
 
     def _remove(self, target: Target) -> None:
         value = self.get(target)
         self._storage.remove(target.kind, target.place)
-        self._collector.removed(target.kind, target.place, value)
+        self.collector.removed(target.kind, target.place, value)
         self._changed(target.kind, target.place, value)
 
     def take_along(self, kind: KindKey, place: Place, propagation: str) -> None:
@@ -456,6 +456,17 @@ def _with_propagation(finalizers: list[str], propagation: str) -> list[str]:
             return [*kept, ORPHAN]
         case _:
             return kept
+
+
+def _hurried(value: Object, grace_s: int | None) -> Object:
+    """Return an object that leaves already with less time to do so, when it is given less."""
+    metadata = value["metadata"]
+    has_s = metadata.get("deletionGracePeriodSeconds")
+    if grace_s is None or has_s is None or grace_s >= has_s:
+        return value
+    end = datetime.fromisoformat(metadata["deletionTimestamp"]) - timedelta(seconds=has_s - grace_s)
+    sooner = {"deletionTimestamp": timestamp(end), "deletionGracePeriodSeconds": grace_s}
+    return {**value, "metadata": {**metadata, **sooner}}
 
 
 def _refused_patch(problem: patches.PatchError) -> Refused:

@@ -1,0 +1,243 @@
+"""Deployments: a ReplicaSet for each template, the change from one to the next, and what is told of its progress."""
+
+from agent.kube.api import Object
+from hub.sandbox.kinds.values import at, copied
+from hub.sandbox.life.kinds import DEPLOYMENTS, REPLICA_SETS
+from hub.sandbox.life.rollouts import limits, steps
+from hub.sandbox.life.world import World, condition_of, hash_of, is_leaving, with_condition
+from hub.sandbox.storage import Place
+
+_PREFIX = "deployment.kubernetes.io"
+REVISION = f"{_PREFIX}/revision"
+HASH = "pod-template-hash"
+_NOT_PASSED_ON = ("kubectl.kubernetes.io/last-applied-configuration", REVISION)
+_NO_DEADLINE = 2**31 - 1
+_SOURCE = "deployment-controller"
+
+
+def keep(world: World, place: Place) -> float | None:
+    """Bring a Deployment a step further, and say how it stands."""
+    deployment = world.get(DEPLOYMENTS, place)
+    if deployment is None or is_leaving(deployment):
+        return None
+    sets = world.children(deployment, REPLICA_SETS)
+    named = hash_of(deployment["spec"]["template"])
+    new = next((one for one in sets if at(one, "metadata", "labels", HASH) == named), None)
+    conditions = at(deployment, "status", "conditions")
+    is_paused = bool(at(deployment, "spec", "paused"))
+    if not is_paused:
+        new, conditions = _current(world, deployment, new, sets, named)
+    sets = world.children(deployment, REPLICA_SETS)
+    old = [one for one in sets if new is None or one["metadata"]["uid"] != new["metadata"]["uid"]]
+    pace = steps(deployment, None, sets) if is_paused else steps(deployment, new, old)
+    for one in pace:
+        _scale(world, deployment, one.replica_set, one.replicas)
+    if new is not None and not pace:
+        _forget(world, deployment, old)
+    return _report(world, deployment, new, world.children(deployment, REPLICA_SETS), conditions)
+
+
+def _current(
+    world: World, deployment: Object, new: Object | None, sets: list[Object], named: str
+) -> tuple[Object, list[Object]]:
+    """Return the ReplicaSet of the template, which is made when it is missing, and the conditions with that in it."""
+    conditions = list(at(deployment, "status", "conditions") or ())
+    others = [one for one in sets if one is not new]
+    revision = max((_revision(one) for one in others), default=0) + 1
+    if new is None:
+        new = world.create(REPLICA_SETS, _replica_set(world, deployment, named, revision))
+        return new, _progress(
+            world,
+            deployment,
+            conditions,
+            "NewReplicaSetCreated",
+            f'Created new replica set "{new["metadata"]["name"]}"',
+        )
+    wanted = _annotations(deployment, max(_revision(new), revision))
+    if (at(new, "metadata", "annotations") or {}) != wanted:
+        new = world.update(REPLICA_SETS, {**new, "metadata": {**new["metadata"], "annotations": wanted}})
+    known = condition_of(deployment, "Progressing")
+    if known is None or known["reason"] == "DeploymentPaused":
+        conditions = _progress(
+            world,
+            deployment,
+            conditions,
+            "FoundNewReplicaSet",
+            f'Found new replica set "{new["metadata"]["name"]}"',
+        )
+    return new, conditions
+
+
+def _replica_set(world: World, deployment: Object, named: str, revision: int) -> Object:
+    metadata, spec = deployment["metadata"], deployment["spec"]
+    template = copied(spec["template"])
+    labels = template["metadata"]["labels"] = {**(at(template, "metadata", "labels") or {}), HASH: named}
+    selector = copied(spec["selector"])
+    selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH: named}
+    return {
+        "metadata": {
+            "name": f"{metadata['name']}-{named}",
+            "namespace": metadata["namespace"],
+            "labels": labels,
+            "annotations": _annotations(deployment, revision),
+            "ownerReferences": world.owned_by(DEPLOYMENTS, deployment),
+        },
+        "spec": {
+            "replicas": 0,
+            "selector": selector,
+            "template": template,
+            **({"minReadySeconds": spec["minReadySeconds"]} if spec.get("minReadySeconds") else {}),
+        },
+    }
+
+
+def _annotations(deployment: Object, revision: int) -> Object:
+    """Return the annotations of a ReplicaSet: the Deployment's, and what the Deployment wanted of it."""
+    wanted = at(deployment, "spec", "replicas") or 0
+    passed = at(deployment, "metadata", "annotations") or {}
+    return {
+        **{key: one for key, one in passed.items() if key not in _NOT_PASSED_ON},
+        f"{_PREFIX}/desired-replicas": str(wanted),
+        f"{_PREFIX}/max-replicas": str(wanted + limits(deployment)[0]),
+        REVISION: str(revision),
+    }
+
+
+def _scale(world: World, deployment: Object, replica_set: Object, replicas: int) -> None:
+    before, name = at(replica_set, "spec", "replicas") or 0, replica_set["metadata"]["name"]
+    world.update(REPLICA_SETS, {**replica_set, "spec": {**replica_set["spec"], "replicas": replicas}})
+    way = "up" if replicas > before else "down"
+    message = f"Scaled {way} replica set {name} from {before} to {replicas}"
+    world.tell(DEPLOYMENTS, deployment, "ScalingReplicaSet", message, source=_SOURCE)
+
+
+def _forget(world: World, deployment: Object, old: list[Object]) -> None:
+    """Delete the oldest ReplicaSets beyond those that are kept to go back to."""
+    limit = at(deployment, "spec", "revisionHistoryLimit")
+    empty = [one for one in old if not at(one, "spec", "replicas") and not at(one, "status", "replicas")]
+    empty.sort(key=_revision)
+    for one in empty[: max(len(empty) - limit, 0)] if limit is not None else ():
+        world.delete(REPLICA_SETS, one)
+
+
+def _report(
+    world: World, deployment: Object, new: Object | None, sets: list[Object], conditions: list[Object] | None
+) -> float | None:
+    known = list(conditions or ())
+    status = _counts(deployment, new, sets)
+    known = _availability(world, deployment, known, status)
+    known, after_s = _judged(world, deployment, new, known, status)
+    if known:
+        status["conditions"] = known
+    newest = new or max(sets, key=_revision, default=None)
+    revision = {REVISION: str(_revision(newest))} if newest is not None else {}
+    world.set_status(DEPLOYMENTS, deployment, status, annotations=revision)
+    return after_s
+
+
+def _counts(deployment: Object, new: Object | None, sets: list[Object]) -> Object:
+    def total(key: str) -> int:
+        return sum(at(one, "status", key) or 0 for one in sets)
+
+    wanted, available = sum(at(one, "spec", "replicas") or 0 for one in sets), total("availableReplicas")
+    updated = next(
+        (one for one in sets if new is not None and one["metadata"]["uid"] == new["metadata"]["uid"]), None
+    )
+    counts = {
+        "replicas": total("replicas"),
+        "updatedReplicas": at(updated, "status", "replicas") or 0,
+        "readyReplicas": total("readyReplicas"),
+        "availableReplicas": available,
+        "unavailableReplicas": max(wanted - available, 0),
+    }
+    status: Object = {key: one for key, one in counts.items() if one}
+    status["terminatingReplicas"] = total("terminatingReplicas")
+    return {**status, "observedGeneration": deployment["metadata"]["generation"]}
+
+
+def _availability(world: World, deployment: Object, known: list[Object], status: Object) -> list[Object]:
+    wanted = at(deployment, "spec", "replicas") or 0
+    is_available = status.get("availableReplicas", 0) >= wanted - limits(deployment)[1]
+    reason = "MinimumReplicasAvailable" if is_available else "MinimumReplicasUnavailable"
+    message = (
+        "Deployment has minimum availability."
+        if is_available
+        else "Deployment does not have minimum availability."
+    )
+    condition = _condition(world, "Available", "True" if is_available else "False", reason, message)
+    return with_condition(known, condition)
+
+
+def _judged(
+    world: World, deployment: Object, new: Object | None, known: list[Object], status: Object
+) -> tuple[list[Object], float | None]:
+    """Return the conditions with how the Deployment progresses, and the seconds until its time is over."""
+    deadline_s = at(deployment, "spec", "progressDeadlineSeconds")
+    if at(deployment, "spec", "paused"):
+        condition = _condition(world, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
+        return with_condition(known, condition), None
+    if deadline_s is None or deadline_s == _NO_DEADLINE:
+        return [one for one in known if one["type"] != "Progressing"], None
+    name = new["metadata"]["name"] if new is not None else ""
+    now = next((one for one in known if one["type"] == "Progressing"), None)
+    is_whole = status.get("replicas", 0) == status.get("updatedReplicas", 0)
+    if now is not None and now["reason"] == "NewReplicaSetAvailable" and is_whole:
+        return known, None
+    if _is_complete(deployment, status):
+        told = f'ReplicaSet "{name}" has successfully progressed.'
+        return _progress(world, deployment, known, "NewReplicaSetAvailable", told), None
+    if _moves(at(deployment, "status") or {}, status):
+        told = f'ReplicaSet "{name}" is progressing.'
+        moved = _condition(world, "Progressing", "True", "ReplicaSetUpdated", told)
+        if now is not None and now["status"] == "True":
+            moved["lastTransitionTime"] = now["lastTransitionTime"]
+        return [*(one for one in known if one["type"] != "Progressing"), moved], float(deadline_s)
+    if now is None or now["reason"] == "ProgressDeadlineExceeded":
+        return known, None
+    left_s = world.left_s(now["lastUpdateTime"], deadline_s)
+    if left_s > 0:
+        return known, left_s
+    told = f'ReplicaSet "{name}" has timed out progressing.'
+    return with_condition(
+        known, _condition(world, "Progressing", "False", "ProgressDeadlineExceeded", told)
+    ), None
+
+
+def _is_complete(deployment: Object, status: Object) -> bool:
+    wanted = at(deployment, "spec", "replicas") or 0
+    return all(status.get(key, 0) == wanted for key in ("updatedReplicas", "replicas", "availableReplicas"))
+
+
+def _moves(before: Object, after: Object) -> bool:
+    """Tell whether counts say that a Deployment came further."""
+
+    def old_ones(status: Object) -> int:
+        return int(status.get("replicas", 0) - status.get("updatedReplicas", 0))
+
+    grown = ("updatedReplicas", "readyReplicas", "availableReplicas")
+    return any(after.get(key, 0) > before.get(key, 0) for key in grown) or old_ones(after) < old_ones(before)
+
+
+def _progress(
+    world: World, deployment: Object, known: list[Object], reason: str, message: str
+) -> list[Object]:
+    deadline_s = at(deployment, "spec", "progressDeadlineSeconds")
+    if deadline_s is None or deadline_s == _NO_DEADLINE:
+        return known
+    return with_condition(known, _condition(world, "Progressing", "True", reason, message))
+
+
+def _condition(world: World, kind: str, status: str, reason: str, message: str) -> Object:
+    now = world.stamp()
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastUpdateTime": now,
+        "lastTransitionTime": now,
+    }
+
+
+def _revision(replica_set: Object) -> int:
+    return int(at(replica_set, "metadata", "annotations", REVISION) or 0)

@@ -1,0 +1,49 @@
+"""The templates that a StatefulSet or a DaemonSet has had, each in a ControllerRevision."""
+
+from agent.kube.api import Object
+from hub.sandbox.kinds.values import at, copied
+from hub.sandbox.life.kinds import REVISIONS
+from hub.sandbox.life.world import World, hash_of
+from hub.sandbox.storage import KindKey
+
+LABEL = "controller-revision-hash"
+
+
+def revision_of(world: World, kind: KindKey, owner: Object, *, label: str) -> Object:
+    """Return the revision of an owner's template, made when it is new, the newest when it is one of before. `label` is what of its name
+    the Pods carry, the name or the hash."""
+    template, name = owner["spec"]["template"], owner["metadata"]["name"]
+    named = hash_of(template)
+    known = world.children(owner, REVISIONS)
+    newest = max((one["revision"] for one in known), default=0)
+    found = next((one for one in known if one["metadata"]["name"] == f"{name}-{named}"), None)
+    if found is not None:
+        return (
+            found
+            if found["revision"] == newest
+            else world.update(REVISIONS, {**found, "revision": newest + 1})
+        )
+    marked = named if label == "hash" else f"{name}-{named}"
+    labels = at(template, "metadata", "labels") or {}
+    revision = {
+        "metadata": {
+            "name": f"{name}-{named}",
+            "namespace": owner["metadata"]["namespace"],
+            "labels": {**labels, LABEL: marked},
+            "ownerReferences": world.owned_by(kind, owner),
+        },
+        "data": {"spec": {"template": {**copied(template), "$patch": "replace"}}},
+        "revision": newest + 1,
+    }
+    return world.create(REVISIONS, revision)
+
+
+def forget_revisions(world: World, owner: Object, used: set[str]) -> None:
+    """Delete the oldest revisions that no Pod has, beyond those that are kept to go back to."""
+    unused = [
+        one for one in world.children(owner, REVISIONS) if at(one, "metadata", "labels", LABEL) not in used
+    ]
+    unused.sort(key=lambda one: int(one["revision"]))
+    limit = at(owner, "spec", "revisionHistoryLimit")
+    for one in unused[: max(len(unused) - (10 if limit is None else limit), 0)]:
+        world.delete(REVISIONS, one)
