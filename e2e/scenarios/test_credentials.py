@@ -95,7 +95,7 @@ class Spare:
         ]
         begun = time_of(acting[-1]) if acting else since
         assert (time_of(mine) - begun).total_seconds() < WITHIN_S, (acting, mine)
-        assert any(f"flux-system/{about}" in one["error"] for one in theirs), theirs
+        assert any(f"flux-system/{about}" in one.get("error", "") for one in theirs), theirs
 
 
 def time_of(line: Mapping[str, Any]) -> datetime:

@@ -254,9 +254,10 @@ async def test_both_listeners_speak_tls_1_3_and_nothing_older(tmp_path: Path) ->
 
 @asynccontextmanager
 async def read_slowly(place: Place, credentials: Credentials, digest: Digest) -> AsyncIterator[Any]:
-    """Fetch by hand: what is not read is not sent."""
+    """Fetch by hand: what is not read is not sent, since this reader takes no more in advance than it must."""
     tls = grpc.ssl_channel_credentials(credentials.ca, credentials.key, credentials.certificate)
-    async with grpc.aio.secure_channel(place.address, tls) as channel:
+    unhurried = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 64 << 10)]
+    async with grpc.aio.secure_channel(place.address, tls, options=unhurried) as channel:
         yield link_pb2_grpc.LinkStub(channel).Fetch(content_pb2.FetchRequest(digests=[digest]))
 
 
