@@ -11,6 +11,7 @@ from hub.sandbox.fields import Fields, path
 from hub.sandbox.fields.paths import NOTHING
 from hub.sandbox.kinds.admission import admitted
 from hub.sandbox.kinds.rules import Rules, rules_of
+from hub.sandbox.kinds.scales import CustomScalable, Scalable, scalable
 from hub.sandbox.refusals import Refused, bad_request, invalid
 from hub.sandbox.schema import Type, builtin, of_custom_resource, with_always
 from hub.sandbox.tables import Printer, custom_printer, printer_of
@@ -37,6 +38,9 @@ class Behaviour(Protocol):
 
     @property
     def printer(self) -> Printer: ...
+
+    @property
+    def scalable(self) -> Scalable | None: ...
 
     @property
     def is_custom(self) -> bool: ...
@@ -96,6 +100,10 @@ class BuiltIn:
     @property
     def printer(self) -> Printer:
         return printer_of(self.resource)
+
+    @property
+    def scalable(self) -> Scalable | None:
+        return scalable(self.resource)
 
     @property
     def creates_on_update(self) -> bool:
@@ -163,6 +171,10 @@ class Custom:
     @property
     def printer(self) -> Printer:
         return custom_printer(self.kind.columns)
+
+    @property
+    def scalable(self) -> Scalable | None:
+        return CustomScalable(self.kind.scale, self.kind.replicas) if self.kind.scale else None
 
     def decoded(self, raw: Any) -> Decoded:
         _check_kind(raw, self.resource)

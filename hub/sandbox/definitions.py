@@ -14,6 +14,7 @@ from hub.sandbox.crds.checks import faults_of
 from hub.sandbox.crds.kind import custom_kind
 from hub.sandbox.crds.names import FINALIZER, begin_deletion, objects_gone, settle
 from hub.sandbox.fields import Fields
+from hub.sandbox.kinds.scales import Scalable
 from hub.sandbox.kinds.served import Kinds
 from hub.sandbox.refusals import invalid
 from hub.sandbox.schema import Type
@@ -45,6 +46,10 @@ class DefinitionKind:
     @property
     def printer(self) -> Printer:
         return self._plain.printer
+
+    @property
+    def scalable(self) -> Scalable | None:
+        return None
 
     def decoded(self, raw: Any) -> Decoded:
         found = self._plain.decoded(raw)

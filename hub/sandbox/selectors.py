@@ -215,3 +215,29 @@ def _value_at(value: Object, path: str) -> str:
     if isinstance(part, bool):
         return "true" if part else "false"
     return "" if part is None else str(part)
+
+
+def text_of_labels(labels: Mapping[str, str] | None) -> str:
+    """Return the selector of exactly these labels."""
+    return ",".join(f"{name}={value}" for name, value in sorted((labels or {}).items()))
+
+
+def text_of(selector: Mapping[str, Any] | None) -> str:
+    """Return the selector of an object as one text, empty when it has no term."""
+    selector = selector or {}
+    found = [(name, f"{name}={value}") for name, value in (selector.get("matchLabels") or {}).items()]
+    found += [(term["key"], _text_of_term(term)) for term in selector.get("matchExpressions") or ()]
+    return ",".join(text for _, text in sorted(found, key=lambda one: one[0]))
+
+
+def _text_of_term(term: Mapping[str, Any]) -> str:
+    key, listed = term["key"], ",".join(sorted(term.get("values") or ()))
+    match term.get("operator"):
+        case "In":
+            return f"{key} in ({listed})"
+        case "NotIn":
+            return f"{key} notin ({listed})"
+        case "DoesNotExist":
+            return f"!{key}"
+        case _:
+            return str(key)

@@ -14,6 +14,7 @@ from typing import Any
 from agent.kit.clock import Clock
 from agent.kube.api import Object
 from agent.model.names import timestamp
+from hub.sandbox import scaling
 from hub.sandbox.access.aggregation import aggregated
 from hub.sandbox.access.gate import Gate
 from hub.sandbox.access.request_info import Attributes, attributes_of
@@ -39,6 +40,7 @@ from hub.sandbox.refusals import (
 )
 from hub.sandbox.shapes import Shape, shape_of
 from hub.sandbox.storage import KindKey, Place, Storage
+from hub.sandbox.tables import scale_printer
 from hub.sandbox.verbs import (
     APPLY,
     JSON_PATCH,
@@ -57,7 +59,7 @@ CLUSTER_ROLES: KindKey = ("rbac.authorization.k8s.io", "clusterroles")
 API_SERVICES: KindKey = ("apiregistration.k8s.io", "apiservices")
 _HEALTH = ("/healthz", "/livez", "/readyz")
 _IGNORED_KINDS = frozenset({"admissionregistration.k8s.io"})
-_SUBRESOURCES = frozenset({"status", "token"})
+_SUBRESOURCES = frozenset({"status", "token", "scale", "finalize", "approval"})
 
 
 class Server:
@@ -138,14 +140,17 @@ class Server:
         target = Target(
             behaviour=behaviour, namespace=namespace, name=asked.name, subresource=asked.subresource
         )
-        shape = shape_of(request, served.resource, lambda: behaviour.printer, self._clock)
+        is_scale = asked.subresource == scaling.NAME
+        printer = scale_printer if is_scale else lambda: behaviour.printer
+        shape = shape_of(request, served.resource, printer, self._clock)
         match asked.verb:
             case "list":
                 return self._list(request, target, shape)
             case "watch":
                 return self._watch(request, target, shape)
             case "get":
-                return Answer(value=shape.one(self.verbs.get(target)))
+                found = self.verbs.get(target)
+                return Answer(value=shape.one(scaling.shown(target, found) if is_scale else found))
             case "delete":
                 return self._delete(request, target, shape)
             case "deletecollection":
@@ -284,13 +289,16 @@ class Server:
             options_of(request, asked.verb, is_apply=is_apply),
             guard=lambda new, old: self._guard(caller, asked, target, new, old),
         )
+        if asked.subresource == scaling.NAME:
+            body = _configuration_of(request) if is_apply else _body_of(request, asked.verb, "Scale")
+            return _told(scaling.write(self.verbs, target, scaling.Sent(body, media_type), options), shape)
         match asked.verb:
             case "create":
                 written = self.verbs.create(target, body_of(request, kind), options)
             case "update":
                 written = self.verbs.replace(target, body_of(request, kind), options)
             case _ if is_apply:
-                written = self.verbs.apply(target, read_yaml(request.body), options)
+                written = self.verbs.apply(target, _configuration_of(request), options)
             case _:
                 written = self.verbs.patch(target, _patch_of(request, kind), media_type, options)
         return _told(written, shape)
@@ -309,6 +317,17 @@ def _patch_of(request: Request, kind: str) -> Any:
     if request.media_type != JSON_PATCH and not isinstance(patch, dict):
         raise bad_request(f"error decoding patch: {_unfit(patch)}")
     return patch
+
+
+def _body_of(request: Request, verb: str, kind: str) -> Any:
+    return _patch_of(request, kind) if verb == "patch" else body_of(request, kind)
+
+
+def _configuration_of(request: Request) -> Object:
+    applied = read_yaml(request.body)
+    if not isinstance(applied, dict):
+        raise bad_request("error decoding YAML: the configuration is no object")
+    return applied
 
 
 def _told(written: Written, shape: Shape) -> Answer:

@@ -85,7 +85,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
+class Draft:
     """An object on its way in: `managed` is who owns what when an apply has settled that already."""
 
     value: Object
@@ -131,8 +131,7 @@ class Verbs:
 
     def replace(self, target: Target, raw: Any, options: Options) -> Written:
         """Put an object in the place of another. Raises Refused."""
-        draft = self._decoded(target, raw, options)
-        self._check_names(target, draft.value)
+        draft = self.named(target, raw, options)
         before = self._storage.get(target.kind, target.place)
         if before is None:
             if not target.behaviour.creates_on_update or target.subresource:
@@ -148,7 +147,11 @@ class Verbs:
         if media_type == STRATEGIC_PATCH and behaviour.is_custom:
             raise unsupported_media_type(media_type, (JSON_PATCH, MERGE_PATCH, APPLY))
         before = self.get(target)
-        shown = _as_kind(before, behaviour)
+        draft = self.patched(target, _as_kind(before, behaviour), patch, media_type, options)
+        return self._change(target, before, draft, options)
+
+    def patched(self, target: Target, shown: Object, patch: Any, media_type: str, options: Options) -> Draft:
+        """Return what a patch makes of an object as it is shown. Raises Refused."""
         try:
             match media_type:
                 case "application/json-patch+json":
@@ -156,18 +159,14 @@ class Verbs:
                 case "application/merge-patch+json":
                     raw = patches.merge_patch(shown, patch)
                 case _:
-                    raw = patches.strategic(shown, patch, behaviour.type)
+                    raw = patches.strategic(shown, patch, target.behaviour.type)
         except patches.PatchError as problem:
             raise _refused_patch(problem) from problem
-        draft = self._decoded(target, raw, options)
-        self._check_names(target, draft.value)
-        return self._change(target, before, draft, options)
+        return self.named(target, raw, options)
 
-    def apply(self, target: Target, applied: Any, options: Options) -> Written:
+    def apply(self, target: Target, applied: Object, options: Options) -> Written:
         """Server-side apply a configuration. Raises Refused."""
         behaviour, resource = target.behaviour, target.behaviour.resource
-        if not isinstance(applied, dict):
-            raise bad_request("error decoding YAML: the configuration is no object")
         metadata = applied.get("metadata") or {}
         before = self._storage.get(target.kind, target.place)
         if before is None and (metadata.get("uid") or target.subresource):
@@ -178,11 +177,18 @@ class Verbs:
                 target.name,
                 "uid mismatch: the provided object specified uid, and no existing object was found",
             )
-        write = self._write(target, options)
         live = _as_kind(before, behaviour) if before is not None else None
-        named = {**applied, "metadata": {**self._place_of(target), **metadata}}
+        draft = self.applied(target, live, applied, options)
+        if before is None:
+            self._guard(target)
+            return self._create(target, draft, options)
+        return self._change(target, before, draft, options)
+
+    def applied(self, target: Target, live: Object | None, applied: Object, options: Options) -> Draft:
+        """Return what the apply of a configuration makes of an object as it is shown. Raises Refused."""
+        named = {**applied, "metadata": {**self._place_of(target), **(applied.get("metadata") or {})}}
         try:
-            merged = fields.apply(live, named, write, force=options.force)
+            merged = fields.apply(live, named, self._write(target, options), force=options.force)
         except fields.ApplyConflict as problem:
             causes = [
                 {"reason": one.reason, "message": one.message, "field": one.field} for one in problem.causes
@@ -192,13 +198,23 @@ class Verbs:
             raise bad_request(problem.message) from problem
         except fields.FieldsError as problem:
             raise Refused(500, "", problem.message) from problem
-        draft = self._decoded(target, merged, options)
-        draft = replace(draft, managed=merged["metadata"].get("managedFields") or [])
+        draft = self.named(target, merged, options)
+        return replace(draft, managed=merged["metadata"].get("managedFields") or [])
+
+    def named(self, target: Target, raw: Any, options: Options) -> Draft:
+        """Read an object that has to be the one it is meant to be. Raises Refused."""
+        draft = self._decoded(target, raw, options)
         self._check_names(target, draft.value)
-        if before is None:
-            self._guard(target)
-            return self._create(target, draft, options)
-        return self._change(target, before, draft, options)
+        return draft
+
+    def owned(self, target: Target, shown: Object, draft: Draft, options: Options) -> Object:
+        """Return an object with who owns what of it after a write."""
+        return self._owned(shown, draft.value, draft, self._write(target, options))
+
+    def rewrite(self, target: Target, draft: Draft, options: Options) -> Written:
+        """Store what was made of an object that is there, if its kind agrees. Raises Refused."""
+        whole = replace(draft, value=_as_kind(draft.value, target.behaviour))
+        return self._change(target, self.get(target), whole, options)
 
     def delete(self, target: Target, deletion: Deletion) -> tuple[Object, bool]:
         """Delete an object, or have it leave when its finalizers allow. Return it, and whether it is gone. Raises Refused."""
@@ -223,7 +239,7 @@ class Verbs:
             return before, False
         return (left if deletion.dry_run else self._put(target, left)), False
 
-    def _create(self, target: Target, draft: _Draft, options: Options) -> Written:
+    def _create(self, target: Target, draft: Draft, options: Options) -> Written:
         behaviour, value = target.behaviour, draft.value
         metadata = {
             name: part
@@ -244,7 +260,7 @@ class Verbs:
         stored = made if options.dry_run else self._put(target, _stored(made))
         return Written(value=stored, created=True, warnings=draft.warnings)
 
-    def _change(self, target: Target, before: Object, draft: _Draft, options: Options) -> Written:
+    def _change(self, target: Target, before: Object, draft: Draft, options: Options) -> Written:
         behaviour, resource, value = target.behaviour, target.behaviour.resource, draft.value
         old, new = before["metadata"], value["metadata"]
         version = new.get("resourceVersion")
@@ -292,7 +308,7 @@ class Verbs:
             target = Target(behaviour=behaviour, namespace=place[0], name=place[1])
             self.delete(target, Deletion(propagation=propagation))
 
-    def _decoded(self, target: Target, raw: Any, options: Options) -> _Draft:
+    def _decoded(self, target: Target, raw: Any, options: Options) -> Draft:
         resource = target.behaviour.resource
         decoded = target.behaviour.decoded(raw)
         if options.strictness == "Strict" and decoded.unknown:
@@ -309,7 +325,7 @@ class Verbs:
             raise bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request"
             )
-        return _Draft(value=value, warnings=decoded.unknown if options.strictness == "Warn" else ())
+        return Draft(value=value, warnings=decoded.unknown if options.strictness == "Warn" else ())
 
     def _with_name(self, target: Target, value: Object) -> Target:
         metadata = value["metadata"]
@@ -365,7 +381,7 @@ class Verbs:
         message = f'Operation cannot be fulfilled on {qualified} "{target.name}": {why}'
         raise Refused(409, "Conflict", message, details)
 
-    def _owned(self, before: Object | None, made: Object, draft: _Draft, write: fields.Write) -> Object:
+    def _owned(self, before: Object | None, made: Object, draft: Draft, write: fields.Write) -> Object:
         """Return an object with who owns what of it after this write."""
         if draft.managed is None:
             return fields.update(before, made, write)

@@ -36,12 +36,14 @@ class Read:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomKind:
-    """One version of a definition. Made once and shared: it holds the definition's own JSON, which nobody changes."""
+    """One version of a definition. Made once and shared: it holds the definition's own JSON, which nobody changes. `replicas` tells by
+    version where the number of replicas is."""
 
     resource: Resource
     schema: Schema
     has_status: bool
     scale: Mapping[str, Any] | None
+    replicas: Mapping[str, str]
     columns: Sequence[Mapping[str, Any]] | None
     has_rules: bool
     selectable: tuple[str, ...] = ()
@@ -191,6 +193,11 @@ def custom_kind(definition: Object, version: str) -> CustomKind:
         schema=schema,
         has_status=subresources.get("status") is not None,
         scale=subresources.get("scale"),
+        replicas={
+            f"{spec['group']}/{one['name']}": found["specReplicasPath"]
+            for one in spec["versions"]
+            if (found := (one.get("subresources") or NOTHING).get("scale"))
+        },
         columns=of.get("additionalPrinterColumns"),
         has_rules=rules.has_rules(schema),
         selectable=tuple(one["jsonPath"].removeprefix(".") for one in of.get("selectableFields") or ()),

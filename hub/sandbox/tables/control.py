@@ -5,7 +5,8 @@ from typing import Any
 
 from hub.sandbox.crds.columns import short
 from hub.sandbox.kinds.values import at
-from hub.sandbox.tables.row import NONE, UNSET, Cells, Row, condition, selector_text
+from hub.sandbox.selectors import text_of
+from hub.sandbox.tables.row import NONE, UNSET, Cells, Row, condition
 
 
 def _binding(row: Row) -> list[Any]:
@@ -86,7 +87,7 @@ def _policy_binding(row: Row) -> list[Any]:
     if of.get("name"):
         shown = f"{of.get('namespace') or '*'}/{of['name']}"
     elif of.get("selector") is not None:
-        shown = selector_text(of["selector"])
+        shown = text_of(of["selector"])
     return [row.name, row.text("spec", "policyName"), shown, row.age]
 
 

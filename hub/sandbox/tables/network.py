@@ -5,7 +5,8 @@ from typing import Any
 
 from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, items_at
-from hub.sandbox.tables.row import NONE, UNKNOWN, Cells, Row, labels_text, selector_text, some
+from hub.sandbox.selectors import text_of
+from hub.sandbox.tables.row import NONE, UNKNOWN, Cells, Row, labels_text, some
 
 _DEFAULT_INGRESS_CLASS = "ingressclass.kubernetes.io/is-default-class"
 
@@ -108,7 +109,7 @@ def _endpoint_slice(row: Row) -> list[Any]:
 
 
 def _network_policy(row: Row) -> list[Any]:
-    return [row.name, selector_text(row.at("spec", "podSelector")) or NONE, row.age]
+    return [row.name, text_of(row.at("spec", "podSelector")) or NONE, row.age]
 
 
 def _service_cidr(row: Row) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from agent.kube.api import Object
 from hub.sandbox.crds.columns import age, short
 from hub.sandbox.kinds.values import at, items_at, mapping_at
+from hub.sandbox.selectors import text_of_labels
 
 NONE = "<none>"
 UNSET = "<unset>"
@@ -63,14 +64,7 @@ def lasted(start: str, end: str) -> str:
 
 def labels_text(labels: Mapping[str, str] | None) -> str:
     """Return labels as one text."""
-    return ",".join(f"{name}={value}" for name, value in sorted((labels or {}).items())) or NONE
-
-
-def selector_text(selector: Mapping[str, Any] | None) -> str:
-    """Return a label selector as one text, empty when it has no term."""
-    found = [(name, f"{name}={value}") for name, value in (at(selector, "matchLabels") or {}).items()]
-    found += [(term["key"], _term(term)) for term in items_at(selector, "matchExpressions")]
-    return ",".join(text for _, text in sorted(found, key=lambda one: one[0]))
+    return text_of_labels(labels) or NONE
 
 
 def containers_texts(pods: Mapping[str, Any]) -> list[str]:
@@ -95,16 +89,3 @@ def condition(value: Object, kind: str) -> Object:
     """Return a condition of an object, an empty one when it has none of that type."""
     found: Sequence[Object] = items_at(value, "status", "conditions")
     return next((one for one in found if one.get("type") == kind), {})
-
-
-def _term(term: Mapping[str, Any]) -> str:
-    key, listed = term["key"], ",".join(sorted(term.get("values") or ()))
-    match term.get("operator"):
-        case "In":
-            return f"{key} in ({listed})"
-        case "NotIn":
-            return f"{key} notin ({listed})"
-        case "DoesNotExist":
-            return f"!{key}"
-        case _:
-            return str(key)

@@ -5,6 +5,7 @@ from typing import Any
 
 from agent.kube.api import Object
 from hub.sandbox.kinds.values import at
+from hub.sandbox.selectors import text_of
 from hub.sandbox.tables.row import (
     NONE,
     UNKNOWN,
@@ -15,7 +16,6 @@ from hub.sandbox.tables.row import (
     containers_texts,
     labels_text,
     lasted,
-    selector_text,
     truth,
 )
 
@@ -34,13 +34,13 @@ def _pods(row: Row) -> list[str]:
 
 
 def _selector(row: Row) -> str:
-    return selector_text(row.at("spec", "selector")) or NONE
+    return text_of(row.at("spec", "selector")) or NONE
 
 
 def _deployment(row: Row) -> list[Any]:
     counts = [row.number("status", key) for key in ("updatedReplicas", "availableReplicas")]
     # Unlike with the other kinds, an empty selector shows as nothing.
-    return [row.name, _ready(row), *counts, row.age, *_pods(row), selector_text(row.at("spec", "selector"))]
+    return [row.name, _ready(row), *counts, row.age, *_pods(row), text_of(row.at("spec", "selector"))]
 
 
 def _ready(row: Row) -> str:
@@ -118,7 +118,7 @@ def _cron_job(row: Row) -> list[Any]:
         row.since(last) if last else NONE,
         row.age,
         *containers_texts(at(job, "template", "spec") or {}),
-        selector_text(at(job, "selector")) or NONE,
+        text_of(at(job, "selector")) or NONE,
     ]
 
 
