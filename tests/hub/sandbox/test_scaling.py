@@ -187,8 +187,14 @@ async def test_a_custom_object_is_scaled_where_its_definition_says(server: Serve
         {"replicas": 6},
         {"replicas": 1, "selector": "a=b"},
     )
+    assert send(server, "GET", f"{WIDGETS}/one").value["spec"] == {"size": 6}
+
+
+async def test_the_owner_of_a_custom_size_is_who_scaled_last(server: Server) -> None:
+    head = {"kind": "Widget", "apiVersion": "example.com/v1", "metadata": {"name": "one"}}
+    send(server, "POST", WIDGETS, head | {"spec": {"size": 1}}, fieldManager="maker")
+    send(server, "PATCH", f"{WIDGETS}/one/scale", {"spec": {"replicas": 2}}, MERGE, fieldManager="scaler")
     found = send(server, "GET", f"{WIDGETS}/one").value
-    assert found["spec"] == {"size": 6}
     owners = {one["manager"]: one.get("subresource") for one in found["metadata"]["managedFields"]}
     assert owners["scaler"] == "scale"
 
