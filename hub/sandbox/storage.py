@@ -139,6 +139,13 @@ class Storage:
             collection.forgotten = self.version
             collection.wake()
 
+    def trim(self, version: int) -> None:
+        """Forget the changes up to a version; who has seen them does not notice."""
+        for collection in self._collections.values():
+            changes = collection.changes
+            while changes and changes[0].version <= version:
+                collection.forgotten = changes.popleft().version
+
     def since(self, kind: KindKey, version: int) -> list[Change]:
         """Return the changes of a kind after a version. Raises TooOld."""
         return list(self._collection(kind).since(version))

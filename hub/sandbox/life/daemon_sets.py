@@ -21,7 +21,7 @@ def keep(world: World, place: Place) -> float | None:
     revision = revision_of(world, DAEMON_SETS, found, label="hash")["metadata"]["labels"][LABEL]
     template = found["spec"]["template"]
     wanted = {one["metadata"]["name"] for one in world.all(NODES) if selected_by(template, one)}
-    for pod in world.children(found, PODS):
+    for pod in world.claimed(DAEMON_SETS, found, PODS):
         is_left_over = node_wanted(pod) not in wanted or at(pod, "status", "phase") in ENDED
         if is_left_over and not is_leaving(pod):
             world.delete(PODS, pod)
@@ -57,9 +57,7 @@ def _make(world: World, found: Object, node: str, revision: str) -> None:
     child(child(pod["spec"], "affinity"), "nodeAffinity")[
         "requiredDuringSchedulingIgnoredDuringExecution"
     ] = {"nodeSelectorTerms": [term]}
-    made = world.create(PODS, pod)
-    message = f"Created pod: {made['metadata']['name']}"
-    world.tell(DAEMON_SETS, found, "SuccessfulCreate", message, source="daemonset-controller")
+    world.create(PODS, pod)
 
 
 def _count(world: World, found: Object, pods: list[Object], wanted: int, revision: str) -> float | None:

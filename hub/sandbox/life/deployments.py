@@ -20,7 +20,7 @@ def keep(world: World, place: Place) -> float | None:
     deployment = world.get(DEPLOYMENTS, place)
     if deployment is None or is_leaving(deployment):
         return None
-    sets = world.children(deployment, REPLICA_SETS)
+    sets = world.claimed(DEPLOYMENTS, deployment, REPLICA_SETS)
     named = hash_of(deployment["spec"]["template"])
     new = next((one for one in sets if at(one, "metadata", "labels", HASH) == named), None)
     conditions = at(deployment, "status", "conditions")
@@ -45,27 +45,26 @@ def _current(
     others = [one for one in sets if one is not new]
     revision = max((_revision(one) for one in others), default=0) + 1
     if new is None:
-        new = world.create(REPLICA_SETS, _replica_set(world, deployment, named, revision))
-        return new, _progress(
-            world,
-            deployment,
-            conditions,
-            "NewReplicaSetCreated",
-            f'Created new replica set "{new["metadata"]["name"]}"',
-        )
+        new = _made(world, deployment, sets, _replica_set(world, deployment, named, revision))
+        told = f'Created new replica set "{new["metadata"]["name"]}"'
+        return new, _progress(world, deployment, conditions, "NewReplicaSetCreated", told)
     wanted = _annotations(deployment, max(_revision(new), revision))
     if (at(new, "metadata", "annotations") or {}) != wanted:
         new = world.update(REPLICA_SETS, {**new, "metadata": {**new["metadata"], "annotations": wanted}})
     known = condition_of(deployment, "Progressing")
     if known is None or known["reason"] == "DeploymentPaused":
-        conditions = _progress(
-            world,
-            deployment,
-            conditions,
-            "FoundNewReplicaSet",
-            f'Found new replica set "{new["metadata"]["name"]}"',
-        )
+        told = f'Found new replica set "{new["metadata"]["name"]}"'
+        conditions = _progress(world, deployment, conditions, "FoundNewReplicaSet", told)
     return new, conditions
+
+
+def _made(world: World, deployment: Object, old: list[Object], new: Object) -> Object:
+    """Make a ReplicaSet with as many Pods as it may have at first."""
+    first = next((one.replicas for one in steps(deployment, new, old) if one.replica_set is new), 0)
+    made = world.create(REPLICA_SETS, {**new, "spec": {**new["spec"], "replicas": first}})
+    if first:
+        _tell(world, deployment, made, 0, first)
+    return made
 
 
 def _replica_set(world: World, deployment: Object, named: str, revision: int) -> Object:
@@ -104,10 +103,13 @@ def _annotations(deployment: Object, revision: int) -> Object:
 
 
 def _scale(world: World, deployment: Object, replica_set: Object, replicas: int) -> None:
-    before, name = at(replica_set, "spec", "replicas") or 0, replica_set["metadata"]["name"]
     world.update(REPLICA_SETS, {**replica_set, "spec": {**replica_set["spec"], "replicas": replicas}})
-    way = "up" if replicas > before else "down"
-    message = f"Scaled {way} replica set {name} from {before} to {replicas}"
+    _tell(world, deployment, replica_set, at(replica_set, "spec", "replicas") or 0, replicas)
+
+
+def _tell(world: World, deployment: Object, replica_set: Object, before: int, after: int) -> None:
+    way = "up" if after > before else "down"
+    message = f"Scaled {way} replica set {replica_set['metadata']['name']} from {before} to {after}"
     world.tell(DEPLOYMENTS, deployment, "ScalingReplicaSet", message, source=_SOURCE)
 
 

@@ -26,6 +26,7 @@ from hub.sandbox.life import (
     volumes,
 )
 from hub.sandbox.life import kinds as of
+from hub.sandbox.life.history import HISTORY, History
 from hub.sandbox.life.related import related
 from hub.sandbox.life.world import World
 from hub.sandbox.refusals import Refused
@@ -61,9 +62,16 @@ class Life:
         self._storage = server.storage
         self._world = World(server, clock, authority=authority)
         self._clock = clock
+        self._keepers = {**KEEPERS, HISTORY[0]: History(server.storage).keep}
         self._dirty: dict[Key, None] = {}
         self._due: dict[Key, float] = {}
         self._woken = asyncio.Event()
+
+    @property
+    def due_s(self) -> float | None:
+        """Return how long it is until something happens by itself, None when nothing will."""
+        first_s = min(self._due.values(), default=None)
+        return None if first_s is None else max(first_s - self._clock.monotonic_s(), 0.0)
 
     async def run(self) -> None:
         """Follow the server until cancelled, beginning with all that is there."""
@@ -81,6 +89,8 @@ class Life:
     def _heard(self, kind: KindKey, change: Change) -> None:
         for key in related(kind, change, self._storage):
             self._mark(key)
+        if HISTORY not in self._due:
+            self._mark(HISTORY)
 
     def _mark(self, key: Key) -> None:
         self._dirty[key] = None
@@ -109,7 +119,7 @@ class Life:
     def _look(self, key: Key) -> None:
         kind, place = key
         try:
-            after_s = KEEPERS[kind](self._world, place)
+            after_s = self._keepers[kind](self._world, place)
         except Refused as refusal:
             # As by the namespace that leaves. What would change that is a change, which is heard.
             _LOG.info("life was refused", extra={"kind": kind[1], "place": place, "why": refusal.message})
@@ -121,11 +131,8 @@ class Life:
 
     async def _wait(self) -> None:
         """Wait for a change, or until something is due."""
-        left_s = min(self._due.values(), default=None) if self._due else None
-        if left_s is not None:
-            left_s = max(left_s - self._clock.monotonic_s(), 0.0)
         try:
-            async with asyncio.timeout(left_s):
+            async with asyncio.timeout(self.due_s):
                 await self._woken.wait()
         except TimeoutError:
             return

@@ -13,10 +13,10 @@ def keep(world: World, place: Place) -> float | None:
     replica_set = world.get(REPLICA_SETS, place)
     if replica_set is None:
         return None
-    pods = world.children(replica_set, PODS)
-    if not is_leaving(replica_set):
-        _scale(world, replica_set, [one for one in pods if is_active(one)])
-        pods = world.children(replica_set, PODS)
+    pods = world.claimed(REPLICA_SETS, replica_set, PODS)
+    if not is_leaving(replica_set) and _scale(world, replica_set, [one for one in pods if is_active(one)]):
+        # They are counted when it is heard of them.
+        return None
     return _count(world, replica_set, pods)
 
 
@@ -34,18 +34,18 @@ def new_pod(
     return {"metadata": {**metadata, **named, **place}, "spec": copied(template["spec"])}
 
 
-def _scale(world: World, replica_set: Object, active: list[Object]) -> None:
+def _scale(world: World, replica_set: Object, active: list[Object]) -> bool:
+    """Make or delete Pods. Tells whether there was anything to do."""
     wanted = at(replica_set, "spec", "replicas") or 0
     template = replica_set["spec"]["template"]
     for _ in range(wanted - len(active)):
-        pod = world.create(PODS, new_pod(world, template, REPLICA_SETS, replica_set))
-        message = f"Created pod: {pod['metadata']['name']}"
-        world.tell(REPLICA_SETS, replica_set, "SuccessfulCreate", message, source="replicaset-controller")
+        world.create(PODS, new_pod(world, template, REPLICA_SETS, replica_set))
     # Those that do not serve go first, then the youngest.
     youngest_first = active[::-1]
     in_order = sorted(youngest_first, key=is_ready)
     for pod in in_order[: max(len(active) - wanted, 0)]:
         world.delete(PODS, pod)
+    return wanted != len(active)
 
 
 def _count(world: World, replica_set: Object, pods: list[Object]) -> float | None:

@@ -20,7 +20,7 @@ def keep(world: World, place: Place) -> float | None:
     update = revision_of(world, STATEFUL_SETS, found, label="name")["metadata"]["name"]
     # A set that is new has had no other revision.
     current = at(found, "status", "currentRevision") or update
-    pods = {_ordinal(one): one for one in world.children(found, PODS)}
+    pods = {_ordinal(one): one for one in world.claimed(STATEFUL_SETS, found, PODS)}
     after_s = _step(world, found, pods, current, update)
     pods = {_ordinal(one): one for one in world.children(found, PODS)}
     used = {str(at(one, "metadata", "labels", LABEL)) for one in pods.values()}

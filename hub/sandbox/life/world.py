@@ -16,6 +16,7 @@ from agent.kit.clock import Clock
 from agent.kube.api import Object
 from agent.model.names import timestamp
 from hub.sandbox.kinds.values import at
+from hub.sandbox.kinds.workloads import selects
 from hub.sandbox.life.kinds import EVENTS, NODES, PODS
 from hub.sandbox.server import Server
 from hub.sandbox.storage import KindKey, Place
@@ -65,6 +66,19 @@ class World:
         found = self._verbs.collector.dependents_of(uid)
         mine = [one for (known, _), one in found if known == kind and controller_of(one).get("uid") == uid]
         return sorted(mine, key=lambda one: (one["metadata"]["creationTimestamp"], int(_version(one))))
+
+    def claimed(self, owner_kind: KindKey, owner: Object, kind: KindKey) -> list[Object]:
+        """Return the objects of a kind that an object controls, after it took to itself those it selects and nobody controls."""
+        selector = at(owner, "spec", "selector") or {}
+        for one in [] if is_leaving(owner) else self.all(kind, owner["metadata"]["namespace"]):
+            labels = one["metadata"].get("labels") or {}
+            if not controller_of(one) and not is_leaving(one) and selects(selector, labels):
+                references = [
+                    *(one["metadata"].get("ownerReferences") or ()),
+                    *self.owned_by(owner_kind, owner),
+                ]
+                self.update(kind, {**one, "metadata": {**one["metadata"], "ownerReferences": references}})
+        return self.children(owner, kind)
 
     def nodes(self) -> list[Object]:
         """Return the nodes on which Pods may run."""

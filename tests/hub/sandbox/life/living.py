@@ -26,8 +26,9 @@ LABELS = {"app": "web"}
 class Living:
     """One cluster with life in it."""
 
-    def __init__(self, server: Server, clock: FakeClock) -> None:
+    def __init__(self, server: Server, clock: FakeClock, life: Life) -> None:
         self.server = server
+        self.life = life
         self.clock = clock
 
     async def settle(self, seconds: float = 0.001) -> None:
@@ -102,11 +103,12 @@ async def living() -> AsyncIterator[Living]:
     clock = FakeClock()
     server = new_cluster(clock, {"secret": admin()})
     async with Tasks() as tasks:
-        life = tasks.start(Life(server, clock).run(), name="life")
+        life = Life(server, clock)
+        running = tasks.start(life.run(), name="life")
         await clock.sleep(0)
-        yield Living(server, clock)
-        if life.done():
-            life.result()
+        yield Living(server, clock, life)
+        if running.done():
+            running.result()
 
 
 def template(image: str = "web:1", *, policy: str = "Always", **spec: Any) -> Object:

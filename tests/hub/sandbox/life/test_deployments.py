@@ -211,6 +211,17 @@ async def test_what_a_deployment_made_goes_with_it() -> None:
 
 
 @in_virtual_time
+async def test_what_was_left_behind_is_taken_again_by_a_deployment_of_the_same_name() -> None:
+    async with living() as cluster:
+        await cluster.create(DEPLOYMENTS, workload(replicas=2))
+        pods = [one["metadata"]["uid"] for one in cluster.all(PODS)]
+        await cluster.delete(DEPLOYMENTS, "web", propagation="Orphan")
+        await cluster.create(DEPLOYMENTS, workload(replicas=2))
+        assert [one["metadata"]["uid"] for one in cluster.all(PODS)] == pods
+        assert cluster.health(DEPLOYMENTS, "web").status is HealthStatus.CURRENT
+
+
+@in_virtual_time
 async def test_a_pod_that_somebody_deletes_comes_back() -> None:
     async with living() as cluster:
         await cluster.create(DEPLOYMENTS, workload())
