@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hub.build.kubeyaml import YAMLInvalid, load
+from hub.sandbox import protobuf
 from hub.sandbox.refusals import Refused, bad_request, unsupported_media_type
 from hub.sandbox.schema import Scalar, Type
 from hub.sandbox.wire import Request
 
 _JSON = ("application/json", "")
 _YAML = ("application/yaml",)
-_PROTOBUF = "application/vnd.kubernetes.protobuf"
-READ = ("application/json", "application/yaml", _PROTOBUF)
+READ = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 
 
 class Twice(dict[str, Any]):
@@ -35,8 +35,8 @@ def body_of(request: Request, kind: str) -> Any:
         return read_json(request.body, kind)
     if media_type in _YAML:
         return read_yaml(request.body)
-    if media_type == _PROTOBUF:
-        raise unsupported_media_type(_PROTOBUF, (*_JSON[:1], *_YAML))
+    if media_type == protobuf.MEDIA_TYPE:
+        return read_protobuf(request.body)
     raise unsupported_media_type(media_type, READ)
 
 
@@ -57,6 +57,16 @@ def read_yaml(data: bytes) -> Any:
         return load(data)
     except YAMLInvalid as problem:
         raise bad_request(f"error decoding YAML: {problem}") from problem
+
+
+def read_protobuf(data: bytes) -> Any:
+    """Read an object of a built-in kind as typed clients send it. Raises Refused."""
+    try:
+        return protobuf.read(data)
+    except protobuf.UnknownKind as problem:
+        raise unsupported_media_type(protobuf.MEDIA_TYPE, (*_JSON[:1], *_YAML)) from problem
+    except protobuf.Unreadable as problem:
+        raise bad_request(f"error decoding protobuf: {problem}") from problem
 
 
 def strict_faults(value: Any, of: Type, path: str = "") -> Iterator[str]:

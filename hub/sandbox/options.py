@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hub.sandbox.decoding import read_json
+from hub.sandbox.decoding import body_of
 from hub.sandbox.refusals import Refused
 from hub.sandbox.verbs import Deletion, Options
 from hub.sandbox.wire import Request
@@ -42,7 +42,7 @@ def options_of(request: Request, verb: str, *, is_apply: bool = False) -> Option
 
 def deletion_of(request: Request) -> Deletion:
     """Read the options of a deletion. Raises Refused."""
-    body: Any = read_json(request.body, "DeleteOptions") if request.body.strip() else {}
+    body: Any = body_of(request, "DeleteOptions") if request.body.strip() else {}
     conditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds", request.asked("gracePeriodSeconds") or None)
     dry_run = bool(body.get("dryRun")) or _is_dry(request, "DeleteOptions")
