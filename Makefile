@@ -9,7 +9,7 @@ ONCE_MORE := $(if $(CI),|| $(BIN)/python -m pytest -q e2e --last-failed --last-f
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight setup check format protos unit conformance contract simulation e2e slow \
-	renderer tools planes demo bench ready test test-long lock
+	renderer tools planes demo demo-real bench ready test test-long lock
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,7 +48,10 @@ ready: # What the tests of all layers need; says so before the long work begins
 	@echo "==> everything is here; the first run on a machine builds the test clusters (9 minutes), then the tests take about 15"
 	@$(MAKE) --no-print-directory tools
 
-demo: ## A tour on real clusters: a commit, drift, a bad commit, pruning (as root; 2 minutes, the first time on a machine 12)
+demo: renderer ## A tour of a fleet in memory: commits, drift, a bad commit, a cluster cut off (1 minute, the first time on a machine 4)
+	@$(BIN)/hub demo --render "$$($(BIN)/python -m e2e.tools path render)" $(DEMO)
+
+demo-real: ## The same tour on real control planes (as root; 2 minutes, the first time on a machine 12)
 	@$(PYTHON) .ci/preflight.py demo
 	@$(MAKE) --no-print-directory tools
 	@$(BIN)/python -m e2e.demo $(DEMO)

@@ -1,47 +1,43 @@
-"""What the tour is played on: three real planes, a Git server, and a folder from which a person can type commands against them."""
+"""The tour's stage on three real planes, with a Git server and a folder from which a person can type commands against them."""
 
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from e2e.demo.contents import REPOSITORY, resources
-from e2e.demo.screen import Screen
-from e2e.demo.shell import Shell
 from e2e.planes.contexts import write_kubeconfig, write_kubectl
 from e2e.planes.memory import memory_folder
 from e2e.planes.plane import Plane
 from e2e.planes.ports import NODE_PORTS, free_port
-from e2e.scenarios.fleet import Fleet
 from e2e.servers.git_http import GitHttp
+from hub.sandbox.tour.contents import REPOSITORY, resources
+from hub.sandbox.tour.screen import Screen
+from hub.sandbox.tour.shell import Shell
+from hub.sandbox.tour.stage import CLOCK, Stage
 
 MANAGEMENT = "mgmt"
-REGIONS = {"eu-1": "eu", "us-1": "us"}
+REGIONS: Mapping[str, str] = {"eu-1": "eu", "us-1": "us"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Everything is up; `work` is the clone of the repository that the tour commits in."""
+class Planes:
+    """Real planes, seen and changed by kubectl."""
 
-    screen: Screen
-    shell: Shell
-    fleet: Fleet
+    def __init__(self, planes: Mapping[str, Plane]) -> None:
+        self._planes = planes
 
-    @property
-    def work(self) -> Path:
-        return self.shell.folder / "shop"
+    def get(self, cluster: str, kind: str, name: str, namespace: str) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = self._planes[cluster].get(kind, name, "-n", namespace)
+        return found
 
-    def plane(self, name: str) -> Plane:
-        return self.fleet.workloads[name]
+    def apply(self, cluster: str, text: str) -> None:
+        self._planes[cluster].kubectl("apply", "-f", "-", input=text)
 
-    def install(self) -> None:
-        """Install the hub and add both clusters, by the commands that a user types."""
-        address = f"127.0.0.1:{free_port(NODE_PORTS)}"
-        self.shell.run(f"hub install --address {address}")
-        for name, region in REGIONS.items():
-            self.shell.run(f"hub cluster add {name} --context {name} --label region={region}")
+    def scale(self, cluster: str, name: str, namespace: str, replicas: int) -> None:
+        self._planes[cluster].kubectl("scale", "deployment", name, f"--replicas={replicas}", "-n", namespace)
+
+    def delete(self, cluster: str, kind: str, name: str, namespace: str) -> None:
+        self._planes[cluster].kubectl("delete", kind, name, "-n", namespace)
 
 
 @contextmanager
@@ -63,12 +59,25 @@ def stage(screen: Screen) -> Iterator[Stage]:
         with _timed(screen, "starting a Git server with a repository"):
             git = stack.enter_context(GitHttp(folder / "git"))
             _fill(shell, git)
-        workloads = {name: planes[name] for name in REGIONS}
         try:
-            yield Stage(screen=screen, shell=shell, fleet=Fleet(planes[MANAGEMENT], settings=(), **workloads))
+            yield Stage(
+                screen=screen,
+                shell=shell,
+                clusters=Planes(planes),
+                management=MANAGEMENT,
+                regions=REGIONS,
+                install=lambda: _install(shell),
+            )
         finally:
             screen.set_apart()
             screen.note("taking everything down")
+
+
+def _install(shell: Shell) -> None:
+    """Install the hub and add the clusters, by the commands that a user types."""
+    shell.run(f"hub install --address 127.0.0.1:{free_port(NODE_PORTS)}")
+    for name, region in REGIONS.items():
+        shell.run(f"hub cluster add {name} --context {name} --label region={region}")
 
 
 def _fill(shell: Shell, git: GitHttp) -> None:
@@ -85,6 +94,6 @@ def _fill(shell: Shell, git: GitHttp) -> None:
 @contextmanager
 def _timed(screen: Screen, text: str) -> Iterator[None]:
     screen.note(text)
-    began = time.monotonic()
+    began = CLOCK.monotonic_s()
     yield
-    screen.done(f"after {time.monotonic() - began:.1f} s")
+    screen.done(f"after {CLOCK.monotonic_s() - began:.1f} s")

@@ -117,6 +117,13 @@ def running_objects() -> list[Object]:
     return [one for one in everything if one["kind"] != "Namespace"]
 
 
+def running_rights() -> tuple[list[Object], list[Object]]:
+    """Return the accounts and rights of the hub and of an agent, without what runs."""
+    kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+    hub, agent = _base("hub_files"), _base("agent_files")
+    return [one for one in hub if one["kind"] in kinds], [one for one in agent if one["kind"] in kinds]
+
+
 def hub_objects(choices: HubChoices) -> list[Object]:
     """Return everything of the hub but CRDs and Secrets, in the order to apply."""
     objects = _base("hub_files")

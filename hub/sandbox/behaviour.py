@@ -10,9 +10,9 @@ from hub.sandbox.decoding import check_types, declared, strict_faults
 from hub.sandbox.fields import Fields, path
 from hub.sandbox.fields.paths import NOTHING
 from hub.sandbox.kinds.admission import admitted
-from hub.sandbox.kinds.rules import Rules, rules_of
+from hub.sandbox.kinds.rules import CUSTOM, Rules, rules_of
 from hub.sandbox.kinds.scales import CustomScalable, Scalable, scalable
-from hub.sandbox.refusals import Refused, bad_request, invalid
+from hub.sandbox.refusals import Cause, Refused, bad_request, invalid
 from hub.sandbox.schema import Type, builtin, of_custom_resource, with_always
 from hub.sandbox.tables import Printer, custom_printer, printer_of
 
@@ -88,9 +88,9 @@ class Behaviour(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BuiltIn:
-    """A kind that every server has."""
+    """A kind that every server has. Those that need more of the server override what differs."""
 
     resource: Resource
     rules: Rules
@@ -129,8 +129,7 @@ class BuiltIn:
         return self.rules.for_create(admitted(self.resource.group, self.resource.kind, value, suffix))
 
     def check_new(self, value: Object) -> None:
-        if causes := self.rules.faults_of(value):
-            raise invalid(self.resource, value["metadata"].get("name", ""), causes)
+        refuse(self.resource, value, self.rules.faults_of(value))
 
     def changed(self, before: Object, after: Object, subresource: str) -> Object:
         if subresource:
@@ -138,8 +137,7 @@ class BuiltIn:
         return self.rules.for_update(before, after)
 
     def check_change(self, before: Object, after: Object, subresource: str) -> None:
-        if causes := self.rules.faults_of_update(before, after, subresource):
-            raise invalid(self.resource, before["metadata"]["name"], causes)
+        refuse(self.resource, before, self.rules.faults_of_update(before, after, subresource))
 
     def leaving(self, value: Object, time: str, grace_s: int) -> Object:
         return self.rules.for_deletion(value, time, grace_s)
@@ -185,53 +183,39 @@ class Custom:
         return self.kind.prepare_new(value)
 
     def check_new(self, value: Object) -> None:
-        _PLAIN.check_metadata(self.resource, value)
+        refuse(self.resource, value, CUSTOM.faults_of(value))
         if found := self.kind.faults_of_new(value):
             raise self.kind.refuse(value, found)
 
     def changed(self, before: Object, after: Object, subresource: str) -> Object:
-        after = _PLAIN.kept(before, after)
+        after = CUSTOM.for_update(before, after)
         if subresource == STATUS:
             return self.kind.prepare_status(after, before)
         return self.kind.prepare_update(after, before)
 
     def check_change(self, before: Object, after: Object, subresource: str) -> None:
-        _PLAIN.check_metadata_change(self.resource, before, after)
+        refuse(self.resource, before, CUSTOM.faults_of_update(before, after, subresource))
         find = self.kind.faults_of_status if subresource == STATUS else self.kind.faults_of_update
         if found := find(after, before):
             raise self.kind.refuse(after, found)
 
     def leaving(self, value: Object, time: str, grace_s: int) -> Object:
-        return _PLAIN.rules.for_deletion(value, time, grace_s)
+        return CUSTOM.for_deletion(value, time, grace_s)
 
     def grace_s(self, value: Object, asked_s: int | None) -> int:
         return 0
 
     def is_held(self, value: Object) -> bool:
-        return _PLAIN.rules.is_held(value)
+        return CUSTOM.is_held(value)
 
     def reset(self, subresource: str) -> Fields:
         return _reset(subresource, has_status=self.kind.has_status)
 
 
-class _Plain:
-    """The rules that all kinds share, as custom ones need them."""
-
-    rules = Rules()
-
-    def check_metadata(self, resource: Resource, value: Object) -> None:
-        if causes := self.rules.faults_of(value):
-            raise invalid(resource, value["metadata"].get("name", ""), causes)
-
-    def check_metadata_change(self, resource: Resource, before: Object, after: Object) -> None:
-        if causes := self.rules.faults_of_update(before, after):
-            raise invalid(resource, before["metadata"]["name"], causes)
-
-    def kept(self, before: Object, after: Object) -> Object:
-        return self.rules.for_update(before, after)
-
-
-_PLAIN = _Plain()
+def refuse(resource: Resource, value: Object, causes: Sequence[Cause]) -> None:
+    """Refuse an object if anything is wrong with it."""
+    if causes:
+        raise invalid(resource, value["metadata"].get("name", ""), causes)
 
 
 def built_in_behaviour(resource: Resource) -> BuiltIn | None:

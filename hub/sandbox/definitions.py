@@ -4,87 +4,54 @@ State: the behaviours of the kinds that are served now, made once per definition
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from agent.kit.clock import Clock
 from agent.kube.api import Object, Resource
-from hub.sandbox.behaviour import STATUS, Behaviour, BuiltIn, Custom, Decoded, custom_behaviour
+from hub.sandbox.behaviour import STATUS, Behaviour, BuiltIn, Custom, Decoded, custom_behaviour, refuse
 from hub.sandbox.crds import definition as written
 from hub.sandbox.crds.checks import faults_of
 from hub.sandbox.crds.kind import custom_kind
 from hub.sandbox.crds.names import FINALIZER, begin_deletion, objects_gone, settle
-from hub.sandbox.fields import Fields
-from hub.sandbox.kinds.scales import Scalable
 from hub.sandbox.kinds.served import Kinds
-from hub.sandbox.refusals import invalid
-from hub.sandbox.schema import Type
 from hub.sandbox.storage import KindKey, Place, Storage
-from hub.sandbox.tables import Printer
 
 KIND: KindKey = ("apiextensions.k8s.io", "customresourcedefinitions")
 
 
-class DefinitionKind:
+@dataclass(frozen=True, kw_only=True)
+class DefinitionKind(BuiltIn):
     """How a definition behaves as an object: as a built-in kind, but that it is completed and judged by rules of its own."""
 
-    is_custom = False
-    creates_on_update = False
-    needs_version = True
-
-    def __init__(self, plain: BuiltIn, clock: Clock) -> None:
-        self._plain = plain
-        self._clock = clock
+    clock: Clock
 
     @property
-    def resource(self) -> Resource:
-        return self._plain.resource
-
-    @property
-    def type(self) -> Type:
-        return self._plain.type
-
-    @property
-    def printer(self) -> Printer:
-        return self._plain.printer
-
-    @property
-    def scalable(self) -> Scalable | None:
-        return None
+    def needs_version(self) -> bool:
+        return True
 
     def decoded(self, raw: Any) -> Decoded:
-        found = self._plain.decoded(raw)
+        found = super().decoded(raw)
         return Decoded(value=written.complete(found.value), unknown=found.unknown)
 
     def new(self, value: Object, suffix: str) -> Object:
         return written.prepare_new(value)
 
     def check_new(self, value: Object) -> None:
-        if found := faults_of(value):
-            raise invalid(self.resource, value["metadata"].get("name", ""), [one.cause for one in found])
+        refuse(self.resource, value, [one.cause for one in faults_of(value)])
 
     def changed(self, before: Object, after: Object, subresource: str) -> Object:
-        kept = self._plain.changed(before, after, "")
+        kept = super().changed(before, after, "")
         if subresource == STATUS:
             return written.prepare_status({**after, "metadata": kept["metadata"]}, before)
         return written.prepare_update({**kept, "status": before["status"]}, before)
 
     def check_change(self, before: Object, after: Object, subresource: str) -> None:
-        if subresource == STATUS:
-            return
-        if found := faults_of(after, before):
-            raise invalid(self.resource, before["metadata"]["name"], [one.cause for one in found])
+        if subresource != STATUS:
+            refuse(self.resource, before, [one.cause for one in faults_of(after, before)])
 
     def leaving(self, value: Object, time: str, grace_s: int) -> Object:
-        return begin_deletion(self._plain.leaving(value, time, grace_s), self._clock.now())
-
-    def grace_s(self, value: Object, asked_s: int | None) -> int:
-        return 0
-
-    def is_held(self, value: Object) -> bool:
-        return self._plain.is_held(value)
-
-    def reset(self, subresource: str) -> Fields:
-        return self._plain.reset(subresource)
+        return begin_deletion(super().leaving(value, time, grace_s), self.clock.now())
 
 
 class Definitions:

@@ -84,7 +84,8 @@ def changed_meanwhile(resource: Resource, name: str) -> Refused:
 def invalid(resource: Resource, name: str, causes: Iterable[Cause], *, kind: str = "") -> Refused:
     """Return the refusal of an object that breaks rules; causes as the validation of its kind found them."""
     found, kind = tuple(causes), kind or resource.kind
-    texts = [f"{one.field}: {one.message}" for one in found]
+    # The same fault may be found several times: it is told once, and listed as often as it was found.
+    texts = list(dict.fromkeys(f"{one.field}: {one.message}" for one in found))
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details = {
         **({"name": name} if name else {}),

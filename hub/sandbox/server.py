@@ -7,7 +7,7 @@ State: the stored objects and the served kinds. A request takes effect at one in
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,8 @@ from hub.sandbox.refusals import (
     unavailable,
     unsupported_media_type,
 )
+from hub.sandbox.services import KIND as SERVICES
+from hub.sandbox.services import ServiceKind
 from hub.sandbox.shapes import Shape, shape_of
 from hub.sandbox.storage import KindKey, Place, Storage
 from hub.sandbox.tables import scale_printer
@@ -200,6 +202,9 @@ class Server:
             case _:
                 return reviewer.token(body)
 
+    def _services(self) -> Iterable[Object]:
+        return (value for _, value in self.storage.all(SERVICES))
+
     def _behaviour(self, served: Served) -> Behaviour:
         if served.is_custom:
             custom = self._definitions.behaviour(served.resource)
@@ -207,8 +212,11 @@ class Server:
                 raise no_such_path()
             return custom
         found = built_in_behaviour(served.resource)
-        if found is not None and (served.resource.group, served.resource.plural) == DEFINITIONS:
-            return DefinitionKind(found, self._clock)
+        kind = (served.resource.group, served.resource.plural)
+        if found is not None and kind == DEFINITIONS:
+            return DefinitionKind(found.resource, found.rules, found.type, clock=self._clock)
+        if found is not None and kind == SERVICES:
+            return ServiceKind(found.resource, found.rules, found.type, others=self._services)
         if found is None:
             raise not_built(f"kind {served.resource.kind}")
         return found

@@ -3,14 +3,12 @@
 Each step begins where the one before ended, and raises AssertionError when something is not as it should be.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from e2e.demo.stage import REGIONS, Stage
+from hub.sandbox.tour.stage import CLOCK, Stage
 
-GREETINGS = {"eu-1": "Guten Tag from eu-1", "us-1": "Hello from us-1"}
 _PATIENCE_S = 60.0
 
 
@@ -23,10 +21,10 @@ class Step:
     act: Callable[[Stage], None]
 
 
-def steps() -> Iterator[Step]:
+def steps(stage: Stage) -> Iterator[Step]:
     """Yield the steps in their order."""
     yield Step(
-        title="Deploy to both clusters",
+        title="Deploy to all clusters",
         words="""
             Unmodified Flux YAML, and one resource of our own: a Fleet, which says which clusters are meant and what differs between them.
             The hub fetches the repository once, builds it, and hands the result to the agents.
@@ -34,7 +32,7 @@ def steps() -> Iterator[Step]:
         act=deploy,
     )
     yield Step(
-        title="A commit reaches both clusters",
+        title="A commit reaches every cluster",
         words="""
             One line changes. Only that one object is written, once in each cluster. The hub looks at the repository every minute;
             `hub reconcile` says that it should do so now, as a webhook does.
@@ -49,6 +47,15 @@ def steps() -> Iterator[Step]:
         """,
         act=drift,
     )
+    if stage.network is not None:
+        yield Step(
+            title="A cluster is cut off, and comes back",
+            words="""
+                The network between one cluster and the hub is cut, and a commit is pushed. The others take it; what runs in the cluster
+                that is away goes on. When it is reachable again it catches up by itself.
+            """,
+            act=cut_off,
+        )
     yield Step(
         title="A bad commit changes nothing",
         words="""
@@ -59,7 +66,7 @@ def steps() -> Iterator[Step]:
     )
     yield Step(
         title="Deleted files are pruned",
-        words="The file of a ConfigMap leaves the repository, so the ConfigMap leaves both clusters.",
+        words="The file of a ConfigMap leaves the repository, so the ConfigMap leaves the clusters.",
         act=prune,
     )
     yield Step(
@@ -74,48 +81,78 @@ def steps() -> Iterator[Step]:
 
 def deploy(stage: Stage) -> None:
     stage.shell.run("cat shop.yaml")
-    stage.shell.run("kubectl apply -f shop.yaml")
-    _until(stage, "both clusters run it", lambda: _are_ready(stage))
+    text = (stage.shell.folder / "shop.yaml").read_text()
+    stage.kubectl("apply -f shop.yaml", lambda: stage.clusters.apply(stage.management, text))
+    _until(stage, "all clusters run it", lambda: _are_ready(stage))
     stage.shell.run("hub status")
-    for name, greeting in GREETINGS.items():
-        said = stage.shell.run(
-            f"kubectl --context {name} -n shop get configmap settings -o jsonpath='{{.data.greeting}}{{\"\\n\"}}'"
-        )
-        _check(stage, said.strip() == greeting, f"the ConfigMap of {name} says: {greeting}")
+    for name, region in stage.regions.items():
+        greeting = f"{'Guten Tag' if region == 'eu' else 'Hello'} from {name}"
+        settings = stage.clusters.get(name, "configmap", "settings", "shop") or {}
+        _check(stage, settings["data"]["greeting"] == greeting, f"the ConfigMap of {name} says: {greeting}")
 
 
 def change(stage: Stage) -> None:
     stage.shell.run("sed -i 's/web:1/web:2/' apps/web.yaml", within="shop")
     _push(stage, "Roll out version 2")
-    _until(stage, "both clusters run web:2", lambda: _are_ready(stage, at_head=True))
+    _until(stage, "all clusters run web:2", lambda: _are_ready(stage, at_head=True))
     stage.shell.run("hub get kustomizations")
-    for name in REGIONS:
+    for name in stage.regions:
         image = _deployment(stage, name)["spec"]["template"]["spec"]["containers"][0]["image"]
         _check(stage, image == "web:2", f"{name} runs {image}")
 
 
 def drift(stage: Stage) -> None:
-    stage.shell.run("kubectl --context us-1 -n shop scale deployment web --replicas=5")
-    stage.shell.run("kubectl --context us-1 -n shop delete configmap settings")
-    plane = stage.plane("us-1")
+    name = list(stage.regions)[-1]
+    there = f"--context {name} -n shop"
+    stage.kubectl(
+        f"{there} scale deployment web --replicas=5", lambda: stage.clusters.scale(name, "web", "shop", 5)
+    )
+    stage.kubectl(
+        f"{there} delete configmap settings",
+        lambda: stage.clusters.delete(name, "configmap", "settings", "shop"),
+    )
 
     def is_back() -> bool:
-        settings = plane.get("configmap", "settings", "-n", "shop")
-        return _deployment(stage, "us-1")["spec"]["replicas"] == 2 and settings is not None
+        settings = stage.clusters.get(name, "configmap", "settings", "shop")
+        return _deployment(stage, name)["spec"]["replicas"] == 2 and settings is not None
 
-    _until(stage, "us-1 is as Git says again", is_back)
-    told = ("spec.replicas was changed by kubectl", "ConfigMap/shop/settings was deleted")
-    _until(stage, "both are told", lambda: all(text in stage.fleet.hub("events") for text in told))
+    _until(stage, f"{name} is as Git says again", is_back)
+    told = ("spec.replicas was changed by", "ConfigMap/shop/settings was deleted")
+    _until(stage, "both are told", lambda: all(text in stage.shell.ask("hub events") for text in told))
     said = stage.shell.run("hub events | grep DriftCorrected")
     _check(stage, all(text in said for text in told), "events name what was changed, and by whom")
+
+
+def cut_off(stage: Stage) -> None:
+    name = list(stage.regions)[-1]
+    network = stage.network
+    assert network is not None
+    network("cut", name)
+    stage.screen.note(f"the network of {name} is cut")
+    stage.shell.run("sed -i 's/Summer sale/Autumn sale/' base/banner.yaml", within="shop")
+    _push(stage, "Autumn")
+    others = [one for one in stage.regions if one != name]
+    _until(stage, "the others have it", lambda: all(_banner(stage, one) == "Autumn sale" for one in others))
+    _check(stage, _banner(stage, name) == "Summer sale", f"{name} keeps what it has")
+    _check(stage, _available(stage, name) == 2, f"{name} still runs both replicas")
+    network("mend", name)
+    stage.screen.note(f"the network of {name} is whole again")
+    _until(stage, f"{name} has caught up", lambda: _banner(stage, name) == "Autumn sale")
+    _until(stage, "all is well again", lambda: _are_ready(stage, at_head=True))
+    stage.shell.run("hub cluster list")
+
+
+def _banner(stage: Stage, cluster: str) -> str:
+    found = stage.clusters.get(cluster, "configmap", "banner", "shop") or {}
+    return str((found.get("data") or {}).get("text", ""))
 
 
 def break_(stage: Stage) -> None:
     stage.shell.run("sed -i 's/^metadata:/metadata: {/' apps/web.yaml", within="shop")
     _push(stage, "Break it")
-    _until(stage, "the hub has refused it", lambda: stage.fleet.ready("shop-apps")[1] == "BuildFailed")
+    _until(stage, "the hub has refused it", lambda: stage.ready("shop-apps")[1] == "BuildFailed")
     stage.shell.run("hub get kustomizations")
-    for name in REGIONS:
+    for name in stage.regions:
         _check(stage, _available(stage, name) == 2, f"{name} still runs both replicas")
     stage.shell.run("git revert --no-edit HEAD >/dev/null && git push --quiet", within="shop")
     stage.shell.run("hub reconcile source git shop")
@@ -126,10 +163,10 @@ def prune(stage: Stage) -> None:
     stage.shell.run("git rm --quiet base/banner.yaml", within="shop")
     _push(stage, "The sale is over")
     _until(stage, "the commit is applied", lambda: _are_ready(stage, at_head=True))
-    for name in REGIONS:
-        banner = stage.plane(name).get("configmap", "banner", "-n", "shop")
+    for name in stage.regions:
+        banner = stage.clusters.get(name, "configmap", "banner", "shop")
         _check(stage, banner is None, f"the ConfigMap banner is gone from {name}")
-    settings = stage.plane("eu-1").get("configmap", "settings", "-n", "shop")
+    settings = stage.clusters.get(next(iter(stage.regions)), "configmap", "settings", "shop")
     _check(stage, settings is not None, "the ConfigMap settings is there, as before")
 
 
@@ -138,13 +175,13 @@ def empty(stage: Stage) -> None:
     _push(stage, "Oops")
     _until(stage, "the deletion is held", lambda: _is_held(stage))
     stage.shell.run("hub status")
-    for name in REGIONS:
+    for name in stage.regions:
         _check(stage, _available(stage, name) == 2, f"{name} still runs both replicas")
     stage.shell.run("hub approve prune shop-apps")
     _until(
         stage,
         "the Deployment is gone",
-        lambda: all(stage.plane(name).get("deployment", "web", "-n", "shop") is None for name in REGIONS),
+        lambda: all(stage.clusters.get(name, "deployment", "web", "shop") is None for name in stage.regions),
     )
     _until(stage, "nothing is held any more", lambda: not _is_held(stage))
     stage.shell.run("git revert --no-edit HEAD >/dev/null && git push --quiet", within="shop")
@@ -160,9 +197,9 @@ def _push(stage: Stage, message: str) -> None:
 def _until(stage: Stage, text: str, holds: Callable[[], bool]) -> None:
     """Wait until something holds, and say how long that took."""
     stage.screen.note(f"waiting until {text}")
-    began = time.monotonic()
-    stage.fleet.until(holds, lambda: _standing(stage), timeout_s=_PATIENCE_S)
-    stage.screen.done(f"{text}, after {time.monotonic() - began:.1f} s")
+    began = CLOCK.monotonic_s()
+    stage.until(holds, lambda: _standing(stage), timeout_s=_PATIENCE_S)
+    stage.screen.done(f"{text}, after {CLOCK.monotonic_s() - began:.1f} s")
 
 
 def _check(stage: Stage, holds: bool, text: str) -> None:
@@ -173,15 +210,15 @@ def _check(stage: Stage, holds: bool, text: str) -> None:
 def _are_ready(stage: Stage, *, at_head: bool = False) -> bool:
     """Tell whether both deliveries are Ready in all clusters, at the clone's newest commit when that is asked for."""
     head = (stage.work / ".git" / "refs" / "heads" / "main").read_text().strip() if at_head else ""
-    return all(stage.fleet.is_ready(name, head) for name in ("shop-base", "shop-apps"))
+    return all(stage.is_ready(name, head) for name in ("shop-base", "shop-apps"))
 
 
 def _is_held(stage: Stage) -> bool:
-    return stage.fleet.condition("kustomization", "shop-apps", "PruneHeld")[0] == "True"
+    return stage.condition("shop-apps", "PruneHeld")[0] == "True"
 
 
 def _deployment(stage: Stage, name: str) -> Any:
-    found = stage.plane(name).get("deployment", "web", "-n", "shop")
+    found = stage.clusters.get(name, "deployment", "web", "shop")
     assert found is not None, f"the Deployment web is not there in {name}"
     return found
 
@@ -191,4 +228,4 @@ def _available(stage: Stage, name: str) -> int:
 
 
 def _standing(stage: Stage) -> str:
-    return str({name: stage.fleet.ready(name) for name in ("shop-base", "shop-apps")})
+    return str({name: stage.ready(name) for name in ("shop-base", "shop-apps")})

@@ -5,7 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from e2e.demo.screen import Screen
+from hub.sandbox.tour.screen import Screen
 
 _END = {signal.SIGINT, signal.SIGTERM}
 
@@ -24,12 +24,30 @@ class Shell:
         self.kubeconfig = folder / "kubeconfig"
         self.programs.mkdir(parents=True)
 
+    @property
+    def path(self) -> str:
+        """Return where programs are looked for."""
+        return f"{self.programs}:{os.environ['PATH']}"
+
     def run(self, command: str, *, within: str = "") -> str:
         """Show a command, run it in the tour's folder or one below, show what it prints, and return that. Raises CommandFailed."""
         self._screen.command(command)
         said = self._stream(command, self.folder / within)
         self._screen.set_apart()
         return said
+
+    def ask(self, command: str) -> str:
+        """Run a command in the tour's folder without showing it, and return what it prints."""
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout
 
     def _stream(self, command: str, folder: Path) -> str:
         lines = []
@@ -62,7 +80,7 @@ class Shell:
 
     def _environment(self) -> dict[str, str]:
         return {
-            "PATH": f"{self.programs}:{os.environ['PATH']}",
+            "PATH": self.path,
             "HOME": str(self.folder),
             "KUBECONFIG": str(self.kubeconfig),
             "LANG": "C.UTF-8",
