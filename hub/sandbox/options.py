@@ -42,7 +42,11 @@ def options_of(request: Request, verb: str, *, is_apply: bool = False) -> Option
 
 def deletion_of(request: Request) -> Deletion:
     """Read the options of a deletion. Raises Refused."""
-    body: Any = body_of(request, "DeleteOptions") if request.body.strip() else {}
+    return deletion_as(body_of(request, "DeleteOptions") if request.body.strip() else {}, request)
+
+
+def deletion_as(body: Any, request: Request) -> Deletion:
+    """Read the options of a deletion from what was sent of them. Raises Refused."""
     conditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds", request.asked("gracePeriodSeconds") or None)
     dry_run = bool(body.get("dryRun")) or _is_dry(request, "DeleteOptions")

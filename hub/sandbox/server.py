@@ -14,7 +14,7 @@ from typing import Any
 from agent.kit.clock import Clock
 from agent.kube.api import Object
 from agent.model.names import timestamp
-from hub.sandbox import scaling
+from hub.sandbox import pod_parts, scaling
 from hub.sandbox.access.aggregation import aggregated
 from hub.sandbox.access.gate import Gate
 from hub.sandbox.access.request_info import Attributes, attributes_of
@@ -26,9 +26,11 @@ from hub.sandbox.definitions import DefinitionKind, Definitions
 from hub.sandbox.discovery import AGGREGATED, discovery, paths
 from hub.sandbox.kinds.catalogue import Served
 from hub.sandbox.kinds.served import Kinds
+from hub.sandbox.kinds.values import mapping_at
 from hub.sandbox.listing import page_of
 from hub.sandbox.openapi import serve as openapi
-from hub.sandbox.options import deletion_of, options_of
+from hub.sandbox.options import deletion_as, deletion_of, options_of
+from hub.sandbox.pod_parts import PodParts
 from hub.sandbox.refusals import (
     Refused,
     bad_request,
@@ -48,6 +50,7 @@ from hub.sandbox.verbs import (
     JSON_PATCH,
     MERGE_PATCH,
     STRATEGIC_PATCH,
+    Options,
     Target,
     Verbs,
     Written,
@@ -61,7 +64,7 @@ CLUSTER_ROLES: KindKey = ("rbac.authorization.k8s.io", "clusterroles")
 API_SERVICES: KindKey = ("apiregistration.k8s.io", "apiservices")
 _HEALTH = ("/healthz", "/livez", "/readyz")
 _IGNORED_KINDS = frozenset({"admissionregistration.k8s.io"})
-_SUBRESOURCES = frozenset({"status", "token", "scale", "finalize", "approval"})
+_SUBRESOURCES = frozenset({"status", "token", "scale", "finalize", "approval", *pod_parts.NAMES})
 
 
 class Server:
@@ -300,6 +303,8 @@ class Server:
         if asked.subresource == scaling.NAME:
             body = _configuration_of(request) if is_apply else _body_of(request, asked.verb, "Scale")
             return _told(scaling.write(self.verbs, target, scaling.Sent(body, media_type), options), shape)
+        if asked.subresource in pod_parts.NAMES:
+            return self._at_pod(request, target, options)
         match asked.verb:
             case "create":
                 written = self.verbs.create(target, body_of(request, kind), options)
@@ -311,12 +316,25 @@ class Server:
                 written = self.verbs.patch(target, _patch_of(request, kind), media_type, options)
         return _told(written, shape)
 
+    def _at_pod(self, request: Request, target: Target, options: Options) -> Answer:
+        parts = PodParts(verbs=self.verbs, storage=self.storage, clock=self._clock)
+        body = body_of(request, target.subresource.capitalize())
+        if target.subresource == "binding":
+            parts.bind(target, body, dry_run=options.dry_run)
+        else:
+            deletion = deletion_as(mapping_at(body, "deleteOptions"), request)
+            parts.evict(target, body, self.target(pod_parts.BUDGETS, target.place), deletion)
+        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+        return Answer(status=201, value=status)
+
     def _guard(
         self, caller: Caller, asked: Attributes, target: Target, new: Object, old: Object | None
     ) -> None:
         """Refuse what a caller may not store: an object that a change makes, and roles beyond the caller's own."""
         if old is None and asked.verb != "create":
             self._gate.require(caller, replace(asked, verb="create"))
+        if asked.subresource == "approval":
+            self._gate.require_approver(caller, new)
         self._gate.guard(caller, asked, target.behaviour.resource, new=new, old=old)
 
 

@@ -20,8 +20,17 @@ from hub.sandbox.access.reviews import Reviewer
 from hub.sandbox.access.stored import StoredPolicies
 from hub.sandbox.access.token_request import answer_token_request
 from hub.sandbox.access.tokens import AccountTokens
+from hub.sandbox.refusals import forbidden
 from hub.sandbox.storage import Storage
 from hub.sandbox.wire import Caller
+
+_CERTIFICATES = Resource(
+    group="certificates.k8s.io",
+    version="v1",
+    plural="certificatesigningrequests",
+    kind="CertificateSigningRequest",
+    namespaced=False,
+)
 
 
 class Gate:
@@ -61,6 +70,18 @@ class Gate:
     ) -> None:
         """Refuse a role or binding about to be stored that grants more than the caller may. Raises Refused."""
         refuse_escalation(self._policies, caller, asked, resource, new=new, old=old)
+
+    def require_approver(self, caller: Caller, request: Object) -> None:
+        """Refuse who may not approve or deny certificates of a request's signer. Raises Refused (403)."""
+        signer = request["spec"]["signerName"]
+        for name in (signer, f"{signer.partition('/')[0]}/*"):
+            asked = Attributes(
+                verb="approve", group=_CERTIFICATES.group, version="*", resource="signers", name=name
+            )
+            if self.authorize(caller, asked).allowed:
+                return
+        why = f'user not permitted to approve requests with signerName "{signer}"'
+        raise forbidden(_CERTIFICATES, request["metadata"]["name"], why)
 
     def token_request(self, body: Object, namespace: str, name: str) -> Object:
         """Answer a TokenRequest for a ServiceAccount. Raises Refused."""
