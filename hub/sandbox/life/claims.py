@@ -4,8 +4,9 @@ from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, copied
 from hub.sandbox.life.kinds import CLAIMS, CLASSES, PODS, VOLUMES
 from hub.sandbox.life.pods import ENDED
+from hub.sandbox.life.reading import is_leaving
 from hub.sandbox.life.related import claims_of
-from hub.sandbox.life.world import World, is_leaving
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 _PROTECTION = "kubernetes.io/pvc-protection"

@@ -3,10 +3,12 @@
 from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, child
 from hub.sandbox.life.kinds import DAEMON_SETS, NODES, PODS
-from hub.sandbox.life.pods import ENDED, node_wanted, selected_by, unavailable_s
+from hub.sandbox.life.pods import ENDED, unavailable_s
+from hub.sandbox.life.reading import is_leaving
 from hub.sandbox.life.replica_sets import new_pod
 from hub.sandbox.life.revisions import LABEL, forget_revisions, revision_of
-from hub.sandbox.life.world import World, is_leaving
+from hub.sandbox.life.scheduling import node_wanted, selected_by
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 _GENERATION = "pod-template-generation"

@@ -3,15 +3,16 @@
 from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, copied
 from hub.sandbox.life.kinds import DEPLOYMENTS, REPLICA_SETS
+from hub.sandbox.life.progress import availability, judged, progress
+from hub.sandbox.life.reading import condition_of, hash_of, is_leaving
 from hub.sandbox.life.rollouts import limits, steps
-from hub.sandbox.life.world import World, condition_of, hash_of, is_leaving, with_condition
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 _PREFIX = "deployment.kubernetes.io"
 REVISION = f"{_PREFIX}/revision"
 HASH = "pod-template-hash"
 _NOT_PASSED_ON = ("kubectl.kubernetes.io/last-applied-configuration", REVISION)
-_NO_DEADLINE = 2**31 - 1
 _SOURCE = "deployment-controller"
 
 
@@ -47,14 +48,14 @@ def _current(
     if new is None:
         new = _made(world, deployment, sets, _replica_set(world, deployment, named, revision))
         told = f'Created new replica set "{new["metadata"]["name"]}"'
-        return new, _progress(world, deployment, conditions, "NewReplicaSetCreated", told)
+        return new, progress(world, deployment, conditions, "NewReplicaSetCreated", told)
     wanted = _annotations(deployment, max(_revision(new), revision))
     if (at(new, "metadata", "annotations") or {}) != wanted:
         new = world.update(REPLICA_SETS, {**new, "metadata": {**new["metadata"], "annotations": wanted}})
     known = condition_of(deployment, "Progressing")
     if known is None or known["reason"] == "DeploymentPaused":
         told = f'Found new replica set "{new["metadata"]["name"]}"'
-        conditions = _progress(world, deployment, conditions, "FoundNewReplicaSet", told)
+        conditions = progress(world, deployment, conditions, "FoundNewReplicaSet", told)
     return new, conditions
 
 
@@ -127,8 +128,8 @@ def _report(
 ) -> float | None:
     known = list(conditions or ())
     status = _counts(deployment, new, sets)
-    known = _availability(world, deployment, known, status)
-    known, after_s = _judged(world, deployment, new, known, status)
+    known = availability(world, deployment, known, status)
+    known, after_s = judged(world, deployment, new, known, status)
     if known:
         status["conditions"] = known
     newest = new or max(sets, key=_revision, default=None)
@@ -155,90 +156,6 @@ def _counts(deployment: Object, new: Object | None, sets: list[Object]) -> Objec
     status: Object = {key: one for key, one in counts.items() if one}
     status["terminatingReplicas"] = total("terminatingReplicas")
     return {**status, "observedGeneration": deployment["metadata"]["generation"]}
-
-
-def _availability(world: World, deployment: Object, known: list[Object], status: Object) -> list[Object]:
-    wanted = at(deployment, "spec", "replicas") or 0
-    is_available = status.get("availableReplicas", 0) >= wanted - limits(deployment)[1]
-    reason = "MinimumReplicasAvailable" if is_available else "MinimumReplicasUnavailable"
-    message = (
-        "Deployment has minimum availability."
-        if is_available
-        else "Deployment does not have minimum availability."
-    )
-    condition = _condition(world, "Available", "True" if is_available else "False", reason, message)
-    return with_condition(known, condition)
-
-
-def _judged(
-    world: World, deployment: Object, new: Object | None, known: list[Object], status: Object
-) -> tuple[list[Object], float | None]:
-    """Return the conditions with how the Deployment progresses, and the seconds until its time is over."""
-    deadline_s = at(deployment, "spec", "progressDeadlineSeconds")
-    if at(deployment, "spec", "paused"):
-        condition = _condition(world, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
-        return with_condition(known, condition), None
-    if deadline_s is None or deadline_s == _NO_DEADLINE:
-        return [one for one in known if one["type"] != "Progressing"], None
-    name = new["metadata"]["name"] if new is not None else ""
-    now = next((one for one in known if one["type"] == "Progressing"), None)
-    is_whole = status.get("replicas", 0) == status.get("updatedReplicas", 0)
-    if now is not None and now["reason"] == "NewReplicaSetAvailable" and is_whole:
-        return known, None
-    if _is_complete(deployment, status):
-        told = f'ReplicaSet "{name}" has successfully progressed.'
-        return _progress(world, deployment, known, "NewReplicaSetAvailable", told), None
-    if _moves(at(deployment, "status") or {}, status):
-        told = f'ReplicaSet "{name}" is progressing.'
-        moved = _condition(world, "Progressing", "True", "ReplicaSetUpdated", told)
-        if now is not None and now["status"] == "True":
-            moved["lastTransitionTime"] = now["lastTransitionTime"]
-        return [*(one for one in known if one["type"] != "Progressing"), moved], float(deadline_s)
-    if now is None or now["reason"] == "ProgressDeadlineExceeded":
-        return known, None
-    left_s = world.left_s(now["lastUpdateTime"], deadline_s)
-    if left_s > 0:
-        return known, left_s
-    told = f'ReplicaSet "{name}" has timed out progressing.'
-    return with_condition(
-        known, _condition(world, "Progressing", "False", "ProgressDeadlineExceeded", told)
-    ), None
-
-
-def _is_complete(deployment: Object, status: Object) -> bool:
-    wanted = at(deployment, "spec", "replicas") or 0
-    return all(status.get(key, 0) == wanted for key in ("updatedReplicas", "replicas", "availableReplicas"))
-
-
-def _moves(before: Object, after: Object) -> bool:
-    """Tell whether counts say that a Deployment came further."""
-
-    def old_ones(status: Object) -> int:
-        return int(status.get("replicas", 0) - status.get("updatedReplicas", 0))
-
-    grown = ("updatedReplicas", "readyReplicas", "availableReplicas")
-    return any(after.get(key, 0) > before.get(key, 0) for key in grown) or old_ones(after) < old_ones(before)
-
-
-def _progress(
-    world: World, deployment: Object, known: list[Object], reason: str, message: str
-) -> list[Object]:
-    deadline_s = at(deployment, "spec", "progressDeadlineSeconds")
-    if deadline_s is None or deadline_s == _NO_DEADLINE:
-        return known
-    return with_condition(known, _condition(world, "Progressing", "True", reason, message))
-
-
-def _condition(world: World, kind: str, status: str, reason: str, message: str) -> Object:
-    now = world.stamp()
-    return {
-        "type": kind,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "lastUpdateTime": now,
-        "lastTransitionTime": now,
-    }
 
 
 def _revision(replica_set: Object) -> int:

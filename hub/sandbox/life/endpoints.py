@@ -4,7 +4,8 @@ from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, items_at
 from hub.sandbox.life.kinds import ENDPOINTS, PODS, SERVICES, SLICES
 from hub.sandbox.life.pods import ENDED, is_ready
-from hub.sandbox.life.world import World, is_leaving, place_of
+from hub.sandbox.life.reading import is_leaving, place_of
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 _NAME = "kubernetes.io/service-name"

@@ -4,8 +4,9 @@ from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, child
 from hub.sandbox.life.kinds import JOBS, PODS
 from hub.sandbox.life.pods import ENDED, is_active, is_ready
+from hub.sandbox.life.reading import condition_of, is_leaving
 from hub.sandbox.life.replica_sets import new_pod
-from hub.sandbox.life.world import World, condition_of, is_leaving
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 _TRACKING = "batch.kubernetes.io/job-tracking"

@@ -8,7 +8,8 @@ nothing changes nothing runs. A cluster without life is one in which this does n
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 
 from agent.kit.clock import Clock
 from hub.sandbox.life import (
@@ -63,7 +64,7 @@ class Life:
         self._world = World(server, clock, authority=authority)
         self._clock = clock
         self._keepers = {**KEEPERS, HISTORY[0]: History(server.storage).keep}
-        self._dirty: dict[Key, None] = {}
+        self._dirty: OrderedDict[Key, None] = OrderedDict()
         self._due: dict[Key, float] = {}
         self._woken = asyncio.Event()
 
@@ -97,24 +98,20 @@ class Life:
         self._woken.set()
 
     async def _work(self) -> None:
-        """Look at all that changed and all that is due; others have their turn in between."""
-        for number, key in enumerate(self._keys(), 1):
-            self._look(key)
-            if number % _AT_ONCE == 0:
-                await self._clock.sleep(0)
+        """Look at all that changed and all that is due, in the order of the changes; others have their turn in between."""
+        while self._has_more():
+            for _ in range(min(len(self._dirty), _AT_ONCE)):
+                self._look(self._dirty.popitem(last=False)[0])
+            await self._clock.sleep(0)
 
-    def _keys(self) -> Iterator[Key]:
-        while True:
-            now_s = self._clock.monotonic_s()
-            for key in [key for key, due_s in self._due.items() if due_s <= now_s]:
-                self._mark(key)
-                del self._due[key]
-            if not self._dirty:
-                self._woken.clear()
-                return
-            key = next(iter(self._dirty))
-            del self._dirty[key]
-            yield key
+    def _has_more(self) -> bool:
+        now_s = self._clock.monotonic_s()
+        for key in [key for key, due_s in self._due.items() if due_s <= now_s]:
+            self._mark(key)
+            del self._due[key]
+        if not self._dirty:
+            self._woken.clear()
+        return bool(self._dirty)
 
     def _look(self, key: Key) -> None:
         kind, place = key

@@ -1,7 +1,8 @@
 """Namespaces: each has a ServiceAccount and the certificate of the authority, which come back when somebody deletes them."""
 
 from hub.sandbox.life.kinds import ACCOUNTS, CONFIG_MAPS, NAMESPACES
-from hub.sandbox.life.world import World, is_leaving
+from hub.sandbox.life.reading import is_leaving
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 _CERTIFICATE = "kube-root-ca.crt"

@@ -4,11 +4,12 @@ from datetime import datetime
 
 from agent.kube.api import Object
 from agent.model.names import timestamp
-from hub.sandbox.kinds.values import at, items_at, mapping_at
+from hub.sandbox.kinds.values import at, items_at
 from hub.sandbox.life.containers import Fate, Standing, done, fate_of, standing_of, stopped, waiting
-from hub.sandbox.life.kinds import CLAIMS, PODS
-from hub.sandbox.life.related import claims_of
-from hub.sandbox.life.world import KUBELET, SCHEDULER, World, condition_of, is_leaving, with_condition
+from hub.sandbox.life.kinds import PODS
+from hub.sandbox.life.reading import condition_of, is_leaving
+from hub.sandbox.life.scheduling import schedule
+from hub.sandbox.life.world import KUBELET, World
 from hub.sandbox.storage import Place
 
 HOST_ADDRESS = "192.168.0.2"
@@ -23,7 +24,7 @@ def keep(world: World, place: Place) -> float | None:
     if is_leaving(pod):
         return _end(world, pod)
     if not at(pod, "spec", "nodeName"):
-        found = _schedule(world, pod)
+        found = schedule(world, pod)
         if found is None:
             return None
         pod = found
@@ -52,63 +53,6 @@ def unavailable_s(world: World, pod: Object, least_s: int) -> float | None:
     if ready is None or ready["status"] != "True":
         return None
     return max(world.left_s(ready["lastTransitionTime"], least_s), 0.0) if least_s else 0.0
-
-
-def selected_by(pod: Object, node: Object) -> bool:
-    """Tell whether a node is one that a Pod wants."""
-    labels = node["metadata"].get("labels") or {}
-    if node_wanted(pod) not in ("", node["metadata"]["name"]):
-        return False
-    return all(labels.get(key) == one for key, one in (at(pod, "spec", "nodeSelector") or {}).items())
-
-
-def node_wanted(pod: Object) -> str:
-    """Return the node that a Pod is on, or for which a DaemonSet made it; nothing when it may be any."""
-    if name := at(pod, "spec", "nodeName"):
-        return str(name)
-    affinity = mapping_at(
-        pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"
-    )
-    for term in items_at(affinity, "nodeSelectorTerms"):
-        for one in items_at(term, "matchFields"):
-            return str(one["values"][0])
-    return ""
-
-
-def _schedule(world: World, pod: Object) -> Object | None:
-    """Return a Pod with its node; when there is none for it the Pod says why."""
-    if at(pod, "spec", "schedulingGates"):
-        return None
-    why = _why_unschedulable(world, pod)
-    if not why:
-        node = next(one for one in world.nodes() if selected_by(pod, one))
-        return world.bind(pod, node["metadata"]["name"])
-    condition = {
-        "type": "PodScheduled",
-        "status": "False",
-        "lastProbeTime": None,
-        "lastTransitionTime": world.stamp(),
-        "reason": "Unschedulable",
-        "message": why,
-    }
-    conditions = with_condition(at(pod, "status", "conditions"), condition)
-    world.set_status(PODS, pod, {**pod["status"], "conditions": conditions}, manager=SCHEDULER)
-    world.tell(PODS, pod, "FailedScheduling", why, source="default-scheduler", warns=True)
-    return None
-
-
-def _why_unschedulable(world: World, pod: Object) -> str:
-    for name in claims_of(pod):
-        claim = world.get(CLAIMS, (pod["metadata"]["namespace"], name))
-        if claim is None:
-            return f'persistentvolumeclaim "{name}" not found'
-        if at(claim, "status", "phase") != "Bound":
-            return "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
-    nodes = world.nodes()
-    if any(selected_by(pod, one) for one in nodes):
-        return ""
-    count = len(nodes)
-    return f"0/{count} nodes are available: {count} node(s) didn't match Pod's node affinity/selector."
 
 
 def _status_of(world: World, pod: Object) -> tuple[Object, float | None]:

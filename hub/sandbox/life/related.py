@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, items_at
 from hub.sandbox.life import kinds as of
-from hub.sandbox.life.world import controller_of
+from hub.sandbox.life.reading import controller_of
 from hub.sandbox.storage import Change, KindKey, Place, Storage
 
 Key = tuple[KindKey, Place]

@@ -4,7 +4,8 @@ from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, copied
 from hub.sandbox.life.kinds import PODS, REPLICA_SETS
 from hub.sandbox.life.pods import is_active, is_ready, unavailable_s
-from hub.sandbox.life.world import World, is_leaving
+from hub.sandbox.life.reading import is_leaving
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 

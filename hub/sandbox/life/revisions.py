@@ -3,7 +3,8 @@
 from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, copied
 from hub.sandbox.life.kinds import REVISIONS
-from hub.sandbox.life.world import World, hash_of
+from hub.sandbox.life.reading import hash_of
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import KindKey
 
 LABEL = "controller-revision-hash"

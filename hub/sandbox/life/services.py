@@ -4,7 +4,8 @@ import ipaddress
 
 from hub.sandbox.kinds.values import at, items_at
 from hub.sandbox.life.kinds import SERVICES
-from hub.sandbox.life.world import World, is_leaving
+from hub.sandbox.life.reading import is_leaving
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 # Addresses for documentation: nobody has them.

@@ -4,9 +4,10 @@ from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, child, copied, items_at
 from hub.sandbox.life.kinds import CLAIMS, PODS, STATEFUL_SETS
 from hub.sandbox.life.pods import ENDED, is_active, unavailable_s
+from hub.sandbox.life.reading import is_leaving
 from hub.sandbox.life.replica_sets import new_pod
 from hub.sandbox.life.revisions import LABEL, forget_revisions, revision_of
-from hub.sandbox.life.world import World, is_leaving
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 _SOURCE = "statefulset-controller"

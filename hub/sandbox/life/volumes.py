@@ -2,7 +2,8 @@
 
 from hub.sandbox.kinds.values import at
 from hub.sandbox.life.kinds import CLAIMS, VOLUMES
-from hub.sandbox.life.world import World, is_leaving
+from hub.sandbox.life.reading import is_leaving
+from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
 _PROTECTION = "kubernetes.io/pv-protection"

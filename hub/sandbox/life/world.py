@@ -5,19 +5,18 @@ State: the targets of kinds and the last address given to a Pod. Nothing here wa
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-
-import msgspec
 
 from agent.kit.clock import Clock
 from agent.kube.api import Object
 from agent.model.names import timestamp
 from hub.sandbox.kinds.values import at
 from hub.sandbox.kinds.workloads import selects
-from hub.sandbox.life.kinds import EVENTS, NODES, PODS
+from hub.sandbox.life.kinds import EVENTS, PODS
+from hub.sandbox.life.reading import controller_of, is_leaving, place_of, version_of
 from hub.sandbox.server import Server
 from hub.sandbox.storage import KindKey, Place
 from hub.sandbox.verbs import Deletion, Options, Target
@@ -26,7 +25,6 @@ CONTROLLERS = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
 KUBELET = "kubelet"
 _PODS_NETWORK = ipaddress.ip_network("10.244.0.0/16")
-_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _OPTIONS = {name: Options(manager=name, strictness="Ignore") for name in (CONTROLLERS, SCHEDULER, KUBELET)}
 
 
@@ -65,7 +63,7 @@ class World:
         uid = owner["metadata"]["uid"]
         found = self._verbs.collector.dependents_of(uid)
         mine = [one for (known, _), one in found if known == kind and controller_of(one).get("uid") == uid]
-        return sorted(mine, key=lambda one: (one["metadata"]["creationTimestamp"], int(_version(one))))
+        return sorted(mine, key=lambda one: (one["metadata"]["creationTimestamp"], version_of(one)))
 
     def claimed(self, owner_kind: KindKey, owner: Object, kind: KindKey) -> list[Object]:
         """Return the objects of a kind that an object controls, after it took to itself those it selects and nobody controls."""
@@ -79,10 +77,6 @@ class World:
                 ]
                 self.update(kind, {**one, "metadata": {**one["metadata"], "ownerReferences": references}})
         return self.children(owner, kind)
-
-    def nodes(self) -> list[Object]:
-        """Return the nodes on which Pods may run."""
-        return [one for one in self.all(NODES) if not at(one, "spec", "unschedulable")]
 
     def create(self, kind: KindKey, value: Object, manager: str = CONTROLLERS) -> Object:
         target = self._target(kind, value["metadata"].get("namespace", ""), "")
@@ -202,49 +196,3 @@ class World:
         if found is None:
             found = self._targets[kind, subresource] = self._target_of(kind, ("", ""), subresource)
         return replace(found, namespace=namespace)
-
-
-def place_of(value: Object) -> Place:
-    """Return where an object is."""
-    return value["metadata"].get("namespace", ""), value["metadata"]["name"]
-
-
-def controller_of(value: Object) -> Object:
-    """Return the reference to who controls an object, an empty one when nobody does."""
-    references = value["metadata"].get("ownerReferences") or ()
-    return next((one for one in references if one.get("controller")), {})
-
-
-def is_leaving(value: Object) -> bool:
-    return bool(value["metadata"].get("deletionTimestamp"))
-
-
-def hash_of(value: Any) -> str:
-    """Return a short name for a value, of characters that make no words; equal values have the same."""
-    digest = hashlib.blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=10).digest()
-    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest)
-
-
-def with_condition(conditions: Iterable[Object] | None, condition: Object) -> list[Object]:
-    """Return conditions with one set, at their end; one that says the same already stays, and a time of transition moves only when the
-    status does."""
-    known = list(conditions or ())
-    old = next((one for one in known if one["type"] == condition["type"]), None)
-    if old is not None and _says(old) == _says(condition):
-        return known
-    if old is not None and old["status"] == condition["status"]:
-        condition = {**condition, "lastTransitionTime": old["lastTransitionTime"]}
-    return [*(one for one in known if one["type"] != condition["type"]), condition]
-
-
-def condition_of(value: Object, kind: str) -> Object | None:
-    """Return a condition of an object, None when there is none of the type."""
-    return next((one for one in at(value, "status", "conditions") or () if one["type"] == kind), None)
-
-
-def _says(condition: Object) -> tuple[str, str]:
-    return condition["status"], condition.get("reason", "")
-
-
-def _version(value: Object) -> str:
-    return str(value["metadata"]["resourceVersion"])

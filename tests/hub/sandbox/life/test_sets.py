@@ -157,6 +157,14 @@ def test_a_daemon_set_that_does_not_serve_is_not_ready(image: str) -> None:
 
 
 @in_virtual_time
+async def test_a_daemon_set_has_a_pod_where_nothing_else_may_run() -> None:
+    async with living() as cluster:
+        await cluster.change(NODES, "node", {"spec": {"unschedulable": True}})
+        await cluster.create(DAEMON_SETS, workload())
+        assert cluster.health(DAEMON_SETS, "web").status is HealthStatus.CURRENT
+
+
+@in_virtual_time
 async def test_a_daemon_set_for_no_node_is_ready_without_pods() -> None:
     async with living() as cluster:
         value = workload()

@@ -80,6 +80,15 @@ async def test_a_balancer_gets_an_address_from_outside() -> None:
         await cluster.create(SERVICES, {**service(type="LoadBalancer"), "metadata": {"name": "other"}})
         given = [one["status"]["loadBalancer"]["ingress"][0]["ip"] for one in cluster.all(SERVICES)]
         assert len(set(given)) == 2
+        assert cluster.health(SERVICES, "web").status is HealthStatus.CURRENT
+
+
+@in_virtual_time
+async def test_a_service_that_is_a_balancer_no_more_gives_its_address_back() -> None:
+    async with living() as cluster:
+        await cluster.create(SERVICES, service(type="LoadBalancer"))
+        await cluster.change(SERVICES, "web", {"spec": {"type": "ClusterIP"}})
+        assert cluster.get(SERVICES, "web")["status"] == {"loadBalancer": {}}
 
 
 @in_virtual_time
