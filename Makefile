@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ONCE_MORE := $(if $(CI),|| $(BIN)/python -m pytest -q e2e --last-failed --last-failed-no-failures=none)
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup check format protos unit conformance contract simulation e2e slow \
+.PHONY: help preflight setup check format protos unit integration conformance contract simulation e2e slow \
 	renderer tools planes demo demo-real bench ready test test-long lock
 
 help: ## List the commands
@@ -45,7 +45,7 @@ planes: tools ## Start three real control planes to try things on, until Ctrl-C
 
 ready: # What the tests of all layers need; says so before the long work begins
 	@$(PYTHON) .ci/preflight.py planes
-	@echo "==> everything is here; the first run on a machine builds the test clusters (9 minutes), then the tests take about 15"
+	@echo "==> everything is here; the first run on a machine builds the test clusters (9 minutes), then the tests take about 17"
 	@$(MAKE) --no-print-directory tools
 
 demo: renderer ## A tour of a fleet in memory: commits, drift, a bad commit, a cluster cut off (1 minute, the first time on a machine 4)
@@ -68,7 +68,11 @@ check: setup ## Format, lint, types, import contracts
 
 unit: renderer ## Unit tests and every wired conformance file (3 minutes)
 	@echo "==> unit and conformance"
-	@$(BIN)/python -m pytest -q tests --ignore=tests/simulation
+	@$(BIN)/python -m pytest -q tests --ignore=tests/simulation --ignore=tests/integration
+
+integration: renderer ## Hub, agents and commands together, on API servers in memory (2 minutes)
+	@echo "==> integration"
+	@$(BIN)/python -m pytest -q tests/integration
 
 conformance: setup ## Every wired conformance file, a test per case (CONFORMANCE_DIR names the folder)
 	@$(BIN)/python -m pytest -q tests/conformance
@@ -93,8 +97,8 @@ slow: tools ## The long scenarios, some with the waiting times of production, an
 	@echo "==> the short benches still run"
 	@$(BIN)/python -m e2e.bench --quick
 
-test: ready ## Everything there is to run (as root; 15 minutes, the first time on a machine 25)
-	@$(PYTHON) .ci/layers.py check unit simulation contract e2e
+test: ready ## Everything there is to run (as root; 17 minutes, the first time on a machine 27)
+	@$(PYTHON) .ci/layers.py check unit integration simulation contract e2e
 
 test-long: ready ## What does not fit into `make test` (as root; half an hour)
 	@$(PYTHON) .ci/layers.py slow

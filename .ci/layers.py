@@ -12,6 +12,7 @@ import time
 BUDGETS_S = {
     "check": 60,
     "unit": 180,
+    "integration": 120,
     "contract": 120,
     "simulation": 180,
     "e2e": 480,

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from e2e.planes.plane import Plane
-from e2e.planes.ports import NODE_PORTS, free_port
+from e2e.planes.ports import NODE_PORTS
+from hub.sandbox.ports import free_port
 
 NAME = "app=echo"
 # Answers with what it sees; /die ends it, /sick makes it unhealthy.

@@ -9,8 +9,9 @@ from typing import Any
 from e2e.planes.contexts import write_kubeconfig, write_kubectl
 from e2e.planes.memory import memory_folder
 from e2e.planes.plane import Plane
-from e2e.planes.ports import NODE_PORTS, free_port
+from e2e.planes.ports import NODE_PORTS
 from e2e.servers.git_http import GitHttp
+from hub.sandbox.ports import free_port
 from hub.sandbox.tour.contents import REPOSITORY, resources
 from hub.sandbox.tour.screen import Screen
 from hub.sandbox.tour.shell import Shell

@@ -31,8 +31,8 @@ from typing import Any, Self
 
 from e2e import tools
 from e2e.planes.podrunner import PodRunner, Server
-from e2e.planes.ports import free_port
 from e2e.planes.process import Program
+from hub.sandbox.ports import free_port
 
 NODE = "node"
 READY_S = 60.0

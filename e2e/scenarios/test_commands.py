@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from e2e.planes.plane import Plane
-from e2e.planes.ports import NODE_PORTS, free_port
+from e2e.planes.ports import NODE_PORTS
 from e2e.scenarios.fleet import FAST, HUB, SYSTEM, Fleet, config_map, namespace_manifest
 from e2e.servers.git_http import GitHttp
 from e2e.servers.repository import Repository
+from hub.sandbox.ports import free_port
 
 pytestmark = pytest.mark.slow
 

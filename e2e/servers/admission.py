@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from e2e.planes.plane import Plane
-from e2e.planes.ports import free_port
 from e2e.servers.certificates import Authority
+from hub.sandbox.ports import free_port
 
 _PATIENCE_S = 30
 """An API server waits for a webhook no longer; then it lets the write pass."""

@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from e2e.planes.ports import free_port
 from e2e.servers.certificates import Authority
 from e2e.servers.repository import Repository
+from hub.sandbox.ports import free_port
 
 _BLOCK = 65536
 

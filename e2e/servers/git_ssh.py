@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from e2e.planes.ports import free_port
 from e2e.planes.process import Program
 from e2e.servers.repository import Repository
+from hub.sandbox.ports import free_port
 
 _SSHD = Path("/usr/sbin/sshd")
 _FORCED = """\

@@ -9,7 +9,6 @@ the rights that an installation gives them. State: everything below the plan's f
 
 import base64
 import secrets
-import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from hub.sandbox.cluster import admin, new_cluster
 from hub.sandbox.http import served
 from hub.sandbox.life.life import Life
 from hub.sandbox.local import LocalTransport
+from hub.sandbox.ports import free_port
 from hub.sandbox.relay import Relay, relaying
 from hub.sandbox.server import Server
 from hub.sandbox.tls import Loopback, loopback
@@ -150,7 +150,8 @@ class _Builder:
         self._management = members[plan.management]
         self._certificate, self._key = make_authority(now=clock.now())
         self.wires: dict[str, list[Relay]] = {}
-        self.ports = dict(zip(("SESSION", "ENROL", "ARTIFACT"), _free_ports(3), strict=True))
+        first = free_port(count=3)
+        self.ports = {"SESSION": first, "ENROL": first + 1, "ARTIFACT": first + 2}
 
     async def install(self) -> None:
         """Install the hub, then an agent in every cluster."""
@@ -287,12 +288,3 @@ async def _apply(api: Api, objects: Iterable[Object], *, clock: Clock) -> None:
 
 def _namespace(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

@@ -3,7 +3,6 @@ and real gRPC between them. Times are divided by twenty; whoever waits waits for
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from hub.model import jointoken
 from hub.model.cluster import Cluster
 from hub.model.installation import CA_SECRET, CLUSTERS_NAMESPACE, NAMESPACE
 from hub.model.kinds import TYPES, Kind
+from hub.sandbox.ports import free_port
 from hub.settings import Settings
 from tests.fakes.kube import FakeCluster
 from tests.fakes.spans import Spans
@@ -95,7 +95,8 @@ class Fleet:
 
     def __post_init__(self) -> None:
         self.repository = Repository(self.root / "served" / "app.git")
-        self.ports = dict(zip(("SESSION", "ENROL", "ARTIFACT"), free_ports(3), strict=True))
+        first = free_port(count=3)
+        self.ports = {"SESSION": first, "ENROL": first + 1, "ARTIFACT": first + 2}
         self.certificate, key = make_authority(now=self.clock.now())
         self.hub = self._program()
         self.management = self.hub.cluster
@@ -320,12 +321,3 @@ def form(kind: Kind, metadata: dict[str, Any], spec: dict[str, Any]) -> dict[str
 def named(name: str, namespace: str) -> dict[str, Any]:
     """Return the beginning of a Secret."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}}
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
