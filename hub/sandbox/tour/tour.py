@@ -16,7 +16,9 @@ _ON = "Enter goes on, Ctrl-C ends the tour and takes everything down."
 def tour(set_up: Callable[[Screen], AbstractContextManager[Stage]], *, waits: bool) -> int:
     """Set up, play, take down; return the exit code: 0 when every step came out as it should."""
     screen = Screen(waits=waits)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where whoever started this has interrupts ignored, as a shell does for what runs in the background.
+    for end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(end, signal.default_int_handler)
     try:
         with set_up(screen) as stage:
             play(stage, waits=waits)
