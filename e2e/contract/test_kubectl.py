@@ -164,6 +164,11 @@ async def test_a_field_that_nobody_knows_is_refused(kubectl: Kubectl) -> None:
     assert 'strict decoding error: unknown field "spec.replicaz"' in said
 
 
+async def test_a_kind_that_is_not_there_is_missed(kubectl: Kubectl) -> None:
+    said = await kubectl("create", "-f", "-", stdin=WIDGET, code=1)
+    assert 'no matches for kind "Widget" in version "example.com/v1"' in said
+
+
 async def test_a_server_side_apply_tells_whom_it_is_in_conflict_with(kubectl: Kubectl) -> None:
     await kubectl("apply", "-f", "-", "--server-side", "--field-manager=first", stdin=APP)
     arguments = ("apply", "-f", "-", "--server-side", "--field-manager=second")

@@ -53,7 +53,18 @@ def paths(kinds: Kinds) -> list[str]:
     """Return the paths at which something is served."""
     versions = [f"/apis/{group.name}/{version}" for group in kinds.groups for version in group.versions]
     groups = [f"/apis/{group.name}" for group in kinds.groups]
-    rest = ("/api", "/api/v1", "/apis", "/apis/", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version")
+    rest = (
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/apis/",
+        "/healthz",
+        "/livez",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    )
     return sorted((*rest, *groups, *versions))
 
 

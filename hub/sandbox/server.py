@@ -114,8 +114,10 @@ class Server:
                 raise unavailable()
         if path == "/":
             return Answer(value={"paths": paths(self.kinds)})
+        if path == openapi.OLD:
+            return openapi.old(request)
         if path.startswith(openapi.ROOT) and (
-            described := openapi.answer(request, self.kinds, self._defined)
+            described := openapi.answer(request, self.kinds, self._defined, self._clock.now())
         ):
             return described
         is_aggregated = "apidiscovery.k8s.io" in request.headers.get("accept", "")

@@ -1,24 +1,34 @@
-"""Answers what is asked below /openapi/v3: an index, and a document per group and version under a hash of what it is made of."""
+"""Answers what is asked below /openapi/v3: an index, and a document per group and version under a hash of what it is made of.
 
-from collections.abc import Callable, Iterable
+In the older form nothing is described: clients ask for it when a kind is not in the newer one, to hear that it is not there either.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from hashlib import sha512
 
 import msgspec
 
 from agent.kube.api import Object
 from hub.sandbox.crds import openapi as custom
+from hub.sandbox.discovery import VERSION
 from hub.sandbox.kinds.catalogue import built_in
 from hub.sandbox.kinds.served import Kinds
 from hub.sandbox.openapi import builtin
 from hub.sandbox.wire import Answer, Request
 
 ROOT = "/openapi/v3"
+OLD = "/openapi/v2"
+_OLD_MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_TITLE, _VERSION = "Kubernetes", VERSION["gitVersion"]
 _CORE = ("", "v1")
-# A document under its hash never changes.
-_FOR_EVER = {"Cache-Control": "public, immutable"}
+_KEPT = timedelta(days=365)
 
 
-def answer(request: Request, kinds: Kinds, definitions: Callable[[], Iterable[Object]]) -> Answer | None:
+def answer(
+    request: Request, kinds: Kinds, definitions: Callable[[], Iterable[Object]], now: datetime
+) -> Answer | None:
     """Return what is answered at a path of OpenAPI v3, None when nothing is there. `definitions` are those that are stored."""
     path = request.path.rstrip("/")
     if path == ROOT:
@@ -31,10 +41,31 @@ def answer(request: Request, kinds: Kinds, definitions: Callable[[], Iterable[Ob
     wanted = request.asked("hash")
     if wanted and wanted != digest:
         return Answer(status=301, text="", headers={"Location": _url(found, digest)})
-    headers = {"ETag": f'"{digest}"', **(_FOR_EVER if wanted else {})}
+    headers = {"ETag": f'"{digest}"', **(_for_ever(now) if wanted else {})}
     if _is_built_in(found):
         return Answer(value=builtin.document(*found), headers=headers)
     return Answer(value=custom.document(_of(found, definitions), found[1]), headers=headers)
+
+
+def old(request: Request) -> Answer:
+    """Return the older document, which describes nothing, in protobuf or JSON."""
+    if "protobuf" not in request.headers.get("accept", ""):
+        return Answer(value={"swagger": "2.0", "info": {"title": _TITLE, "version": _VERSION}, "paths": {}})
+    info = _text(1, _TITLE) + _text(2, _VERSION)
+    return Answer(text=_text(1, "2.0") + _text(2, info), media_type=_OLD_MEDIA_TYPE)
+
+
+def _text(number: int, value: str) -> str:
+    """Return a short field of a message, number and length a byte each."""
+    return f"{chr(number << 3 | 2)}{chr(len(value))}{value}"
+
+
+def _for_ever(now: datetime) -> Mapping[str, str]:
+    """Return what says that a document under its hash never changes."""
+    return {
+        "Cache-Control": "public, immutable",
+        "Expires": format_datetime(now + _KEPT, usegmt=True),
+    }
 
 
 def _served(kinds: Kinds) -> list[tuple[str, str]]:

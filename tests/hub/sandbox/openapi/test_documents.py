@@ -66,6 +66,13 @@ async def test_a_group_that_is_not_served_has_no_document(server: Server) -> Non
     assert get(server, "/openapi/v3/apis/none.example.com/v1").status == 404
 
 
+async def test_the_older_document_describes_nothing(server: Server) -> None:
+    assert get(server, "/openapi/v2").value["paths"] == {}
+    headers = {"authorization": "Bearer secret", "accept": "application/x@v1.0+protobuf"}
+    answer = server.answer(Request(method="GET", path="/openapi/v2", headers=headers))
+    assert answer.body == b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.3"
+
+
 async def test_a_document_says_how_its_kinds_are_patched_and_merged(server: Server) -> None:
     document = get(server, url_of(server, "apis/apps/v1")).value
     patch = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
