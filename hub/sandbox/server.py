@@ -24,6 +24,7 @@ from hub.sandbox.decoding import body_of, read_json, read_yaml
 from hub.sandbox.definitions import KIND as DEFINITIONS
 from hub.sandbox.definitions import DefinitionKind, Definitions
 from hub.sandbox.discovery import AGGREGATED, discovery, paths
+from hub.sandbox.kinds.access import requested_by
 from hub.sandbox.kinds.catalogue import Served
 from hub.sandbox.kinds.served import Kinds
 from hub.sandbox.kinds.values import mapping_at
@@ -62,6 +63,7 @@ from hub.sandbox.wire import Answer, Caller, Request
 _PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY)
 CLUSTER_ROLES: KindKey = ("rbac.authorization.k8s.io", "clusterroles")
 API_SERVICES: KindKey = ("apiregistration.k8s.io", "apiservices")
+_CERTIFICATE_REQUESTS: KindKey = ("certificates.k8s.io", "certificatesigningrequests")
 _HEALTH = ("/healthz", "/livez", "/readyz")
 _IGNORED_KINDS = frozenset({"admissionregistration.k8s.io"})
 _SUBRESOURCES = frozenset({"status", "token", "scale", "finalize", "approval", *pod_parts.NAMES})
@@ -301,6 +303,7 @@ class Server:
         options = replace(
             options_of(request, asked.verb, is_apply=is_apply),
             guard=lambda new, old: self._guard(caller, asked, target, new, old),
+            complete=lambda new: requested_by(new, caller) if target.kind == _CERTIFICATE_REQUESTS else new,
         )
         if asked.subresource == scaling.NAME:
             body = _configuration_of(request) if is_apply else _body_of(request, asked.verb, "Scale")

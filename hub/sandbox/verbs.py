@@ -55,13 +55,14 @@ class Target:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a write is meant. `strictness` is what becomes of unknown fields: Strict, Warn or Ignore; `guard` refuses what its caller may
-    not store, new over old."""
+    not store, new over old; `complete` writes into a new object what only its caller tells."""
 
     manager: str
     dry_run: bool = False
     force: bool = False
     strictness: str = "Warn"
     guard: Callable[[Object, Object | None], None] = lambda new, old: None
+    complete: Callable[[Object], Object] = lambda new: new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +253,7 @@ class Verbs:
         metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp(self._clock.now())}
         # Who owns what is settled before the kind adds its own.
         owned = self._owned(None, {**value, "metadata": metadata}, draft, self._write(target, options))
-        made = behaviour.new(owned, self._suffix())
+        made = options.complete(behaviour.new(owned, self._suffix()))
         behaviour.check_new(made)
         options.guard(made, None)
         if self._storage.get(target.kind, target.place) is not None:

@@ -140,7 +140,8 @@ async def test_two_budgets_for_one_pod_are_an_error_but_none_matters_to_a_pod_th
 
 async def test_only_who_may_approve_for_a_signer_approves(server: Server) -> None:
     spec = {"request": "eA==", "signerName": SIGNER, "usages": ["client auth"]}
-    made = send(server, "POST", REQUESTS, {"metadata": {"name": "r"}, "spec": spec})
+    made = send(server, "POST", REQUESTS, {"metadata": {"name": "r"}, "spec": {**spec, "username": "liar"}})
+    assert made.value["spec"]["username"] == "admin"
     role = {
         "metadata": {"name": "half"},
         "rules": [
