@@ -27,7 +27,7 @@ def keep(world: World, place: Place) -> float | None:
         is_left_over = node_wanted(pod) not in wanted or at(pod, "status", "phase") in ENDED
         if is_left_over and not is_leaving(pod):
             world.delete(PODS, pod)
-    _replace(world, found, revision)
+    _replace(world, found, revision, len(wanted))
     pods = world.children(found, PODS)
     for node in sorted(wanted - {node_wanted(one) for one in pods}):
         _make(world, found, node, revision)
@@ -36,14 +36,14 @@ def keep(world: World, place: Place) -> float | None:
     return _count(world, found, [one for one in pods if node_wanted(one) in wanted], len(wanted), revision)
 
 
-def _replace(world: World, found: Object, revision: str) -> None:
+def _replace(world: World, found: Object, revision: str, wanted: int) -> None:
     """Delete Pods of old templates: those that do not serve, and of the others one at a time."""
     if at(found, "spec", "updateStrategy", "type") == "OnDelete":
         return
     least_s = at(found, "spec", "minReadySeconds") or 0
     pods = world.children(found, PODS)
     serving = [one for one in pods if not is_leaving(one) and unavailable_s(world, one, least_s) == 0]
-    may_go = len(serving) == len(pods)
+    may_go = len(serving) >= wanted
     for pod in pods:
         is_old = at(pod, "metadata", "labels", LABEL) != revision and not is_leaving(pod)
         if is_old and (may_go or pod not in serving):

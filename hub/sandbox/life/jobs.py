@@ -35,7 +35,7 @@ def keep(world: World, place: Place) -> float | None:
     if at(job, "spec", "suspend"):
         _suspend(world, job, status, conditions)
         return None
-    _resume(world, status, conditions)
+    _resume(world, conditions)
     status.setdefault("startTime", world.stamp())
     _take_in(world, job, status)
     if (why := _why_failed(world, job, status)) is not None:
@@ -180,13 +180,12 @@ def _suspend(world: World, job: Object, status: Object, conditions: list[Object]
     _write(world, job, status, [*others, suspended])
 
 
-def _resume(world: World, status: Object, conditions: list[Object]) -> None:
-    """Say that a Job which was suspended goes on, from now."""
+def _resume(world: World, conditions: list[Object]) -> None:
+    """Say that a Job which was suspended goes on."""
     for index, one in enumerate(conditions):
         if one["type"] == "Suspended" and one["status"] == "True":
             again = _condition(world, "Suspended", ("JobResumed", "Job resumed"))
             conditions[index] = {**again, "status": "False"}
-            status["startTime"] = world.stamp()
 
 
 def _outlive(world: World, job: Object) -> float | None:

@@ -222,6 +222,18 @@ async def test_what_was_left_behind_is_taken_again_by_a_deployment_of_the_same_n
 
 
 @in_virtual_time
+async def test_what_stays_true_keeps_the_time_at_which_it_became_so() -> None:
+    async with living() as cluster:
+        await cluster.create(DEPLOYMENTS, workload(replicas=4), after_s=10)
+        before = cluster.get(DEPLOYMENTS, "web")["status"]["conditions"]
+        await cluster.change(DEPLOYMENTS, "web", {"metadata": {"labels": {"some": "label"}}})
+        await cluster.change(DEPLOYMENTS, "web", {"spec": {"replicas": 5}})
+        after = cluster.get(DEPLOYMENTS, "web")["status"]["conditions"]
+        assert [one["lastTransitionTime"] for one in after] == [one["lastTransitionTime"] for one in before]
+        assert next(one for one in after if one["type"] == "Available") in before
+
+
+@in_virtual_time
 async def test_a_pod_that_somebody_deletes_comes_back() -> None:
     async with living() as cluster:
         await cluster.create(DEPLOYMENTS, workload())

@@ -106,7 +106,7 @@ async def test_a_job_that_ended_goes_when_its_time_is_over() -> None:
 @in_virtual_time
 async def test_a_job_that_is_suspended_has_no_pods_until_it_goes_on() -> None:
     async with living() as cluster:
-        await cluster.create(JOBS, job(suspend=True), after_s=10)
+        await cluster.create(JOBS, job(suspend=True, activeDeadlineSeconds=5), after_s=10)
         assert cluster.all(PODS) == []
         assert cluster.conditions(JOBS, "work") == {"Suspended": ("True", "JobSuspended")}
         assert cluster.health(JOBS, "work").message == "Job is suspended"

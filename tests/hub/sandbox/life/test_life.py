@@ -89,6 +89,10 @@ async def test_nothing_runs_when_nothing_happens() -> None:
 async def test_who_follows_a_cluster_notices_nothing_when_its_history_is_forgotten() -> None:
     async with living() as cluster:
         await cluster.create(DEPLOYMENTS, workload())
+        await cluster.settle(200)
+        version = cluster.server.storage.version
+        await cluster.change(DEPLOYMENTS, "web", {"spec": {"replicas": 2}}, after_s=200)
+        assert cluster.server.storage.since(DEPLOYMENTS, version) != []
         version = cluster.server.storage.version
         await cluster.settle(1000)
         assert cluster.server.storage.since(DEPLOYMENTS, version) == []

@@ -190,6 +190,26 @@ async def test_a_replica_set_whose_pods_crash_has_failed() -> None:
 
 
 @in_virtual_time
+async def test_a_replica_set_gives_up_those_first_that_do_not_serve() -> None:
+    async with living() as cluster:
+        await cluster.create(REPLICA_SETS, workload("web:bad", replicas=1))
+        (bad,) = cluster.all(PODS)
+        await cluster.change(REPLICA_SETS, "web", {"spec": {"template": template("web:2"), "replicas": 3}})
+        await cluster.change(REPLICA_SETS, "web", {"spec": {"replicas": 2}})
+        assert bad["metadata"]["name"] not in {one["metadata"]["name"] for one in cluster.all(PODS)}
+        assert cluster.health(REPLICA_SETS, "web").status is HealthStatus.CURRENT
+
+
+@in_virtual_time
+async def test_a_pod_behind_a_gate_is_not_scheduled_until_that_opens() -> None:
+    async with living() as cluster:
+        await cluster.create(PODS, pod(schedulingGates=[{"name": "example.org/gate"}]))
+        assert cluster.conditions(PODS, "one") == {"PodScheduled": ("False", "SchedulingGated")}
+        await cluster.change(PODS, "one", {"spec": {"schedulingGates": None}})
+        assert cluster.health(PODS, "one").status is HealthStatus.CURRENT
+
+
+@in_virtual_time
 async def test_a_replica_set_becomes_ready() -> None:
     async with living() as cluster:
         await cluster.create(REPLICA_SETS, workload(replicas=2))

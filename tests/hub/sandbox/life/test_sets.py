@@ -142,6 +142,17 @@ async def test_a_daemon_set_replaces_its_pods() -> None:
         assert cluster.health(DAEMON_SETS, "web").status is HealthStatus.CURRENT
 
 
+@in_virtual_time
+async def test_a_daemon_set_replaces_one_pod_that_serves_at_a_time() -> None:
+    async with living() as cluster:
+        await cluster.create(NODES, {"metadata": {"name": "other"}, "spec": {}})
+        await cluster.create(DAEMON_SETS, workload())
+        await cluster.change(DAEMON_SETS, "web", image_patch("web:slow"), after_s=3)
+        assert sorted(images(cluster).values()) == ["web:1", "web:slow"]
+        await cluster.settle(10)
+        assert set(images(cluster).values()) == {"web:slow"}
+
+
 @pytest.mark.parametrize("image", ["web:bad", "web:crash"])
 def test_a_daemon_set_that_does_not_serve_is_not_ready(image: str) -> None:
     @in_virtual_time

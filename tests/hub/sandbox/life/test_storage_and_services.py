@@ -63,6 +63,17 @@ async def test_a_pod_that_crashes_is_no_ready_address() -> None:
 
 
 @in_virtual_time
+async def test_a_pod_that_has_ended_is_no_address() -> None:
+    async with living() as cluster:
+        await cluster.create(SERVICES, service())
+        spec = template(policy="Never")["spec"]
+        await cluster.create(PODS, {"metadata": {"name": "one", "labels": LABELS}, "spec": spec})
+        assert len(cluster.get(ENDPOINTS, "web")["subsets"]) == 1
+        await cluster.settle(5)
+        assert "subsets" not in cluster.get(ENDPOINTS, "web")
+
+
+@in_virtual_time
 async def test_what_leads_to_a_service_goes_with_it_and_comes_back_without() -> None:
     async with living() as cluster:
         await cluster.create(SERVICES, service())
