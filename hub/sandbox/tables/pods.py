@@ -23,7 +23,7 @@ def conditions(value: Mapping[str, Any]) -> list[dict[str, str]]:
 def _pod(row: Row) -> list[Any]:
     starting, is_starting = _starting(row)
     if is_starting and condition(row.value, "Initialized").get("status") != "True":
-        reason, counted = starting, row.items("status", "initContainerStatuses")
+        reason, counted = starting, list(_before_first_failure(row))
         ready = sum(map(_is_ready_helper, _helpers(row)))
     else:
         reason, ready = _running(row, starting)

@@ -81,6 +81,7 @@ def starting(*statuses: Object) -> Object:
         (starting(DONE, {"state": {"waiting": {"reason": "PodInitializing"}}}), "0/1", "Init:1/2", "0"),
         (starting(DONE, CRASHED), "0/1", "Init:CrashLoopBackOff", "3 (30s ago)"),
         (starting(FAILED), "0/1", "Init:Error", "0"),
+        (starting(FAILED, CRASHED), "0/1", "Init:Error", "0"),
         (starting(SIGNALLED), "0/1", "Init:Signal:9", "0"),
         (
             pod(
