@@ -50,7 +50,15 @@ def read(data: bytes) -> Object:
         value = _message(envelope.get(2, b""), _type_of(api_version, kind))
     except UnknownKind:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error) as problem:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        struct.error,
+    ) as problem:
         raise Unreadable(str(problem)) from problem
     return {"kind": kind, "apiVersion": api_version, **value}
 

@@ -134,8 +134,26 @@ def test_an_object_is_read(data: bytes, expected: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{}", b"k8s\x00\xff", body("v1", "ConfigMap", part(1, b"\x0a\x7f")), b"k8s\x00" + part(1, "x")],
-    ids=["nothing", "JSON", "half a number", "a field that ends too early", "no envelope"],
+    [
+        b"",
+        b"{}",
+        b"k8s\x00\xff",
+        body("v1", "ConfigMap", part(1, b"\x0a\x7f")),
+        b"k8s\x00" + part(1, "x"),
+        body("v1", "ConfigMap", part(1, part(8, part(1, 1 << 62)))),
+        body("v1", "ConfigMap", part(1, 7)),
+        body("v1", "ConfigMap", part(1, part(1, b"\xff"))),
+    ],
+    ids=[
+        "nothing",
+        "JSON",
+        "half a number",
+        "a field that ends too early",
+        "no envelope",
+        "a time that no calendar has",
+        "a number for an object",
+        "bytes for a text",
+    ],
 )
 def test_what_is_no_object_is_unreadable(data: bytes) -> None:
     with pytest.raises(protobuf.Unreadable):
