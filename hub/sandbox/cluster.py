@@ -8,11 +8,11 @@ from agent.kube.api import Object
 from agent.model.names import timestamp
 from hub.sandbox.access.defaults import default_policies
 from hub.sandbox.access.rbac import GROUP
+from hub.sandbox.drafts import Options
 from hub.sandbox.kinds.rules import rules_of
 from hub.sandbox.life.kinds import CLASSES, NODES
 from hub.sandbox.life.nodes import node, storage_class
 from hub.sandbox.server import Server
-from hub.sandbox.verbs import Options
 from hub.sandbox.wire import Caller
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")

@@ -3,8 +3,9 @@
 from typing import Any
 
 from hub.sandbox.decoding import body_of
+from hub.sandbox.drafts import Options
 from hub.sandbox.refusals import Refused
-from hub.sandbox.verbs import Deletion, Options
+from hub.sandbox.verbs import Deletion
 from hub.sandbox.wire import Request
 
 _KINDS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}

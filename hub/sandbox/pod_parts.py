@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from agent.kit.clock import Clock
 from agent.kube.api import Object, Resource
 from agent.model.names import timestamp
+from hub.sandbox.drafts import Options, Target
 from hub.sandbox.kinds.values import at, mapping_at
 from hub.sandbox.kinds.workloads import selects
 from hub.sandbox.refusals import Refused, bad_request, conflict
 from hub.sandbox.storage import KindKey, Storage
-from hub.sandbox.verbs import Deletion, Options, Target, Verbs
+from hub.sandbox.verbs import Deletion, Verbs
 
 NAMES = ("binding", "eviction")
 BUDGETS: KindKey = ("policy", "poddisruptionbudgets")

@@ -7,10 +7,11 @@ from typing import Any
 from agent.kube.api import Object
 from hub.sandbox import fields
 from hub.sandbox.behaviour import Behaviour, built_in_behaviour
+from hub.sandbox.drafts import APPLY, Draft, Options, Target
 from hub.sandbox.kinds.scales import SCALES, Scalable
 from hub.sandbox.refusals import Refused, no_such_path
 from hub.sandbox.schema import with_always
-from hub.sandbox.verbs import APPLY, Draft, Options, Target, Verbs, Written
+from hub.sandbox.verbs import Verbs, Written
 
 NAME = "scale"
 
@@ -36,7 +37,7 @@ def write(verbs: Verbs, target: Target, sent: Sent, options: Options) -> Written
     managed = fields.of_scale(metadata.get("managedFields"), how.replicas)
     live = _with_managed(with_always(how.before(before), part.behaviour.type), managed)
     draft = _draft(verbs, part, live, sent, options)
-    scale = verbs.owned(part, live, draft, options)
+    scale = verbs.drafts.owned(part, live, draft, options)
     how.check(scale, before)
     after = how.scaled(before, scale["spec"].get("replicas") or 0)
     version = scale["metadata"].get("resourceVersion") or metadata["resourceVersion"]
@@ -53,11 +54,11 @@ def write(verbs: Verbs, target: Target, sent: Sent, options: Options) -> Written
 def _draft(verbs: Verbs, part: Target, live: Object, sent: Sent, options: Options) -> Draft:
     """Return the Scale that a request makes, without a zero: nobody owns a zero that was scaled to."""
     if sent.media_type == APPLY:
-        draft = verbs.applied(part, live, sent.body, options)
+        draft = verbs.drafts.applied(part, live, sent.body, options)
     elif sent.media_type.endswith("patch+json"):
-        draft = verbs.patched(part, live, sent.body, sent.media_type, options)
+        draft = verbs.drafts.patched(part, live, sent.body, sent.media_type, options)
     else:
-        draft = verbs.named(part, sent.body, options)
+        draft = verbs.drafts.named(part, sent.body, options)
     spec = draft.value.get("spec") or {}
     wanted = {name: number for name, number in spec.items() if number}
     return replace(draft, value={**draft.value, "spec": wanted})

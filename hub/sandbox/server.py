@@ -24,6 +24,14 @@ from hub.sandbox.decoding import body_of, read_json, read_yaml
 from hub.sandbox.definitions import KIND as DEFINITIONS
 from hub.sandbox.definitions import DefinitionKind, Definitions
 from hub.sandbox.discovery import AGGREGATED, discovery, paths
+from hub.sandbox.drafts import (
+    APPLY,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    Options,
+    Target,
+)
 from hub.sandbox.kinds.access import requested_by
 from hub.sandbox.kinds.catalogue import Served
 from hub.sandbox.kinds.served import Kinds
@@ -46,17 +54,7 @@ from hub.sandbox.services import ServiceKind
 from hub.sandbox.shapes import Shape, shape_of
 from hub.sandbox.storage import KindKey, Place, Storage
 from hub.sandbox.tables import scale_printer
-from hub.sandbox.verbs import (
-    APPLY,
-    JSON_PATCH,
-    MERGE_PATCH,
-    STRATEGIC_PATCH,
-    Options,
-    Target,
-    Verbs,
-    Written,
-    namespace_guard,
-)
+from hub.sandbox.verbs import Verbs, Written, namespace_guard
 from hub.sandbox.watching import events, watch_of
 from hub.sandbox.wire import Answer, Caller, Request
 

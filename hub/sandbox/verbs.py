@@ -12,13 +12,24 @@ from typing import Any
 from agent.kit.clock import Clock
 from agent.kube.api import Object
 from agent.model.names import timestamp
-from hub.sandbox import fields, patches
+from hub.sandbox import fields
 from hub.sandbox.behaviour import Behaviour
 from hub.sandbox.collector import FOREGROUND, ORPHAN, Collector
+from hub.sandbox.drafts import (
+    APPLY,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    Draft,
+    Drafts,
+    Options,
+    Target,
+    as_kind,
+    place_of,
+)
 from hub.sandbox.refusals import (
     Refused,
     already_exists,
-    bad_request,
     changed_meanwhile,
     conflict,
     forbidden,
@@ -26,43 +37,6 @@ from hub.sandbox.refusals import (
     unsupported_media_type,
 )
 from hub.sandbox.storage import KindKey, Place, Storage
-
-APPLY = "application/apply-patch+yaml"
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Which object a request is about. `name` is empty for a create."""
-
-    behaviour: Behaviour
-    namespace: str
-    name: str = ""
-    subresource: str = ""
-
-    @property
-    def kind(self) -> KindKey:
-        resource = self.behaviour.resource
-        return resource.group, resource.plural
-
-    @property
-    def place(self) -> Place:
-        return self.namespace if self.behaviour.resource.namespaced else "", self.name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a write is meant. `strictness` is what becomes of unknown fields: Strict, Warn or Ignore; `guard` refuses what its caller may
-    not store, new over old; `complete` writes into a new object what only its caller tells."""
-
-    manager: str
-    dry_run: bool = False
-    force: bool = False
-    strictness: str = "Warn"
-    guard: Callable[[Object, Object | None], None] = lambda new, old: None
-    complete: Callable[[Object], Object] = lambda new: new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +59,6 @@ class Written:
     warnings: Sequence[str] = field(default_factory=tuple)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """An object on its way in: `managed` is who owns what when an apply has settled that already."""
-
-    value: Object
-    warnings: Sequence[str] = ()
-    managed: Any = None
-
-
 class Verbs:
     """The writes of one server. `suffix` makes the ends of generated names, `guard` refuses what a namespace forbids, `find` tells how
     objects of a kind behave that go with others, `changed` hears of every write, with the object that is gone."""
@@ -113,6 +78,7 @@ class Verbs:
         self._find = find
         self.collector = Collector(storage, self.take_along)
         self._clock = clock
+        self.drafts = Drafts(clock)
         self._suffix = suffix
         self._guard = guard
 
@@ -125,14 +91,14 @@ class Verbs:
 
     def create(self, target: Target, raw: Any, options: Options) -> Written:
         """Create an object. Raises Refused."""
-        draft = self._decoded(target, raw, options)
+        draft = self.drafts.decoded(target, raw, options)
         target = self._with_name(target, draft.value)
         self._guard(target)
         return self._create(target, draft, options)
 
     def replace(self, target: Target, raw: Any, options: Options) -> Written:
         """Put an object in the place of another. Raises Refused."""
-        draft = self.named(target, raw, options)
+        draft = self.drafts.named(target, raw, options)
         before = self._storage.get(target.kind, target.place)
         if before is None:
             if not target.behaviour.creates_on_update or target.subresource:
@@ -148,22 +114,8 @@ class Verbs:
         if media_type == STRATEGIC_PATCH and behaviour.is_custom:
             raise unsupported_media_type(media_type, (JSON_PATCH, MERGE_PATCH, APPLY))
         before = self.get(target)
-        draft = self.patched(target, _as_kind(before, behaviour), patch, media_type, options)
+        draft = self.drafts.patched(target, as_kind(before, behaviour), patch, media_type, options)
         return self._change(target, before, draft, options)
-
-    def patched(self, target: Target, shown: Object, patch: Any, media_type: str, options: Options) -> Draft:
-        """Return what a patch makes of an object as it is shown. Raises Refused."""
-        try:
-            match media_type:
-                case "application/json-patch+json":
-                    raw = patches.json_patch(shown, patch)
-                case "application/merge-patch+json":
-                    raw = patches.merge_patch(shown, patch)
-                case _:
-                    raw = patches.strategic(shown, patch, target.behaviour.type)
-        except patches.PatchError as problem:
-            raise _refused_patch(problem) from problem
-        return self.named(target, raw, options)
 
     def apply(self, target: Target, applied: Object, options: Options) -> Written:
         """Server-side apply a configuration. Raises Refused."""
@@ -178,43 +130,16 @@ class Verbs:
                 target.name,
                 "uid mismatch: the provided object specified uid, and no existing object was found",
             )
-        live = _as_kind(before, behaviour) if before is not None else None
-        draft = self.applied(target, live, applied, options)
+        live = as_kind(before, behaviour) if before is not None else None
+        draft = self.drafts.applied(target, live, applied, options)
         if before is None:
             self._guard(target)
             return self._create(target, draft, options)
         return self._change(target, before, draft, options)
 
-    def applied(self, target: Target, live: Object | None, applied: Object, options: Options) -> Draft:
-        """Return what the apply of a configuration makes of an object as it is shown. Raises Refused."""
-        named = {**applied, "metadata": {**self._place_of(target), **(applied.get("metadata") or {})}}
-        try:
-            merged = fields.apply(live, named, self._write(target, options), force=options.force)
-        except fields.ApplyConflict as problem:
-            causes = [
-                {"reason": one.reason, "message": one.message, "field": one.field} for one in problem.causes
-            ]
-            raise Refused(409, "Conflict", problem.message, {"causes": causes}) from problem
-        except fields.BadApply as problem:
-            raise bad_request(problem.message) from problem
-        except fields.FieldsError as problem:
-            raise Refused(500, "", problem.message) from problem
-        draft = self.named(target, merged, options)
-        return replace(draft, managed=merged["metadata"].get("managedFields") or [])
-
-    def named(self, target: Target, raw: Any, options: Options) -> Draft:
-        """Read an object that has to be the one it is meant to be. Raises Refused."""
-        draft = self._decoded(target, raw, options)
-        self._check_names(target, draft.value)
-        return draft
-
-    def owned(self, target: Target, shown: Object, draft: Draft, options: Options) -> Object:
-        """Return an object with who owns what of it after a write."""
-        return self._owned(shown, draft.value, draft, self._write(target, options))
-
     def rewrite(self, target: Target, draft: Draft, options: Options) -> Written:
         """Store what was made of an object that is there, if its kind agrees. Raises Refused."""
-        whole = replace(draft, value=_as_kind(draft.value, target.behaviour))
+        whole = replace(draft, value=as_kind(draft.value, target.behaviour))
         return self._change(target, self.get(target), whole, options)
 
     def delete(self, target: Target, deletion: Deletion) -> tuple[Object, bool]:
@@ -249,10 +174,11 @@ class Verbs:
         }
         if value["metadata"].get("resourceVersion"):
             raise Refused(500, "", "resourceVersion should not be set on objects to be created")
-        metadata |= self._place_of(target)
+        metadata |= place_of(target)
         metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp(self._clock.now())}
         # Who owns what is settled before the kind adds its own.
-        owned = self._owned(None, {**value, "metadata": metadata}, draft, self._write(target, options))
+        whole = replace(draft, value={**value, "metadata": metadata})
+        owned = self.drafts.owned(target, None, whole, options)
         made = options.complete(behaviour.new(owned, self._suffix()))
         behaviour.check_new(made)
         options.guard(made, None)
@@ -275,8 +201,8 @@ class Verbs:
                     "resourceVersion": "" if behaviour.needs_version else old["resourceVersion"],
                 },
             }
-        live = _as_kind(before, behaviour)
-        owned = self._owned(live, value, draft, self._write(target, options))
+        live = as_kind(before, behaviour)
+        owned = self.drafts.owned(target, live, replace(draft, value=value), options)
         made = behaviour.changed(live, owned, target.subresource)
         behaviour.check_change(live, made, target.subresource)
         options.guard(made, before)
@@ -309,42 +235,12 @@ class Verbs:
             target = Target(behaviour=behaviour, namespace=place[0], name=place[1])
             self.delete(target, Deletion(propagation=propagation))
 
-    def _decoded(self, target: Target, raw: Any, options: Options) -> Draft:
-        resource = target.behaviour.resource
-        decoded = target.behaviour.decoded(raw)
-        if options.strictness == "Strict" and decoded.unknown:
-            told = ", ".join(decoded.unknown)
-            head = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-            raise bad_request(f"{head}: strict decoding error: {told}")
-        value = {"kind": resource.kind, "apiVersion": resource.api_version, **decoded.value}
-        value.setdefault("metadata", {})
-        if (
-            resource.namespaced
-            and (given := value["metadata"].get("namespace"))
-            and given != target.namespace
-        ):
-            raise bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
-        return Draft(value=value, warnings=decoded.unknown if options.strictness == "Warn" else ())
-
     def _with_name(self, target: Target, value: Object) -> Target:
         metadata = value["metadata"]
         name = metadata.get("name") or ""
         if not name and metadata.get("generateName"):
             name = metadata["generateName"] + self._suffix()
         return Target(behaviour=target.behaviour, namespace=target.namespace, name=name)
-
-    def _check_names(self, target: Target, value: Object) -> None:
-        name = value["metadata"].get("name")
-        if not name:
-            raise bad_request(
-                f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
-            )
-        if name != target.name:
-            raise bad_request(
-                f"the name of the object ({name}) does not match the name on the URL ({target.name})"
-            )
 
     def _check_uid(self, target: Target, before: Object, value: Object) -> None:
         """Refuse a replacement that is meant for an object that was there before; a patch that says so breaks a rule instead."""
@@ -382,30 +278,6 @@ class Verbs:
         message = f'Operation cannot be fulfilled on {qualified} "{target.name}": {why}'
         raise Refused(409, "Conflict", message, details)
 
-    def _owned(self, before: Object | None, made: Object, draft: Draft, write: fields.Write) -> Object:
-        """Return an object with who owns what of it after this write."""
-        if draft.managed is None:
-            return fields.update(before, made, write)
-        metadata = {name: part for name, part in made["metadata"].items() if name != "managedFields"}
-        managed = {"managedFields": draft.managed} if draft.managed else {}
-        return {**made, "metadata": metadata | managed}
-
-    def _write(self, target: Target, options: Options) -> fields.Write:
-        behaviour = target.behaviour
-        return fields.Write(
-            manager=options.manager,
-            api_version=behaviour.resource.api_version,
-            type=behaviour.type,
-            now=timestamp(self._clock.now()),
-            subresource=target.subresource,
-            reset=behaviour.reset(target.subresource),
-            custom=behaviour.is_custom,
-        )
-
-    def _place_of(self, target: Target) -> Object:
-        named = {"name": target.name}
-        return named | ({"namespace": target.namespace} if target.behaviour.resource.namespaced else {})
-
 
 def namespace_guard(storage: Storage) -> Callable[[Target], None]:
     """Return what refuses new objects in namespaces that are not there or leave."""
@@ -435,11 +307,6 @@ def namespace_guard(storage: Storage) -> Callable[[Target], None]:
             raise Refused(403, "Forbidden", refusal.message, {**(refusal.details or {}), "causes": [cause]})
 
     return guard
-
-
-def _as_kind(value: Object, behaviour: Behaviour) -> Object:
-    resource = behaviour.resource
-    return {**value, "kind": resource.kind, "apiVersion": resource.api_version}
 
 
 def _stored(value: Object) -> Object:
@@ -484,8 +351,3 @@ def _hurried(value: Object, grace_s: int | None) -> Object:
     end = datetime.fromisoformat(metadata["deletionTimestamp"]) - timedelta(seconds=has_s - grace_s)
     sooner = {"deletionTimestamp": timestamp(end), "deletionGracePeriodSeconds": grace_s}
     return {**value, "metadata": {**metadata, **sooner}}
-
-
-def _refused_patch(problem: patches.PatchError) -> Refused:
-    reason = {400: "BadRequest", 422: "Invalid", 415: "UnsupportedMediaType"}.get(problem.code, "")
-    return Refused(problem.code, reason, problem.message)

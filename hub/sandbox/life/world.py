@@ -13,13 +13,14 @@ from typing import Any
 from agent.kit.clock import Clock
 from agent.kube.api import Object
 from agent.model.names import timestamp
+from hub.sandbox.drafts import Options, Target
 from hub.sandbox.kinds.values import at
 from hub.sandbox.kinds.workloads import selects
 from hub.sandbox.life.kinds import EVENTS, PODS
 from hub.sandbox.life.reading import controller_of, is_leaving, place_of, version_of
 from hub.sandbox.server import Server
 from hub.sandbox.storage import KindKey, Place
-from hub.sandbox.verbs import Deletion, Options, Target
+from hub.sandbox.verbs import Deletion
 
 CONTROLLERS = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"

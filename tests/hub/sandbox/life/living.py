@@ -11,11 +11,12 @@ from agent.kit.tasks import Tasks
 from agent.kube.api import Object
 from agent.model.health import Health
 from hub.sandbox.cluster import admin, new_cluster
+from hub.sandbox.drafts import STRATEGIC_PATCH, Options
 from hub.sandbox.life import kinds as of
 from hub.sandbox.life.life import Life
 from hub.sandbox.server import Server
 from hub.sandbox.storage import KindKey
-from hub.sandbox.verbs import STRATEGIC_PATCH, Deletion, Options
+from hub.sandbox.verbs import Deletion
 from tests.fakes.clock import FakeClock
 
 NAMESPACE = "default"
