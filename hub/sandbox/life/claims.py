@@ -11,7 +11,8 @@ from hub.sandbox.storage import Place
 
 _PROTECTION = "kubernetes.io/pvc-protection"
 _IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
-_BOUND = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
+_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
+_BOUND = {"pv.kubernetes.io/bind-completed": "yes", _BY_CONTROLLER: "yes"}
 _SOURCE = "persistentvolume-controller"
 
 
@@ -115,7 +116,10 @@ def _reference(claim: Object) -> Object:
 def _bind(world: World, claim: Object, volume: Object) -> None:
     spec = {**volume["spec"], "claimRef": at(volume, "spec", "claimRef") or {}}
     if spec["claimRef"].get("uid") != claim["metadata"]["uid"]:
-        volume = world.update(VOLUMES, {**volume, "spec": {**spec, "claimRef": _reference(claim)}})
+        marked = {**(at(volume, "metadata", "annotations") or {}), _BY_CONTROLLER: "yes"}
+        metadata = {**volume["metadata"], "annotations": marked}
+        taken = {**spec, "claimRef": _reference(claim)}
+        volume = world.update(VOLUMES, {**volume, "metadata": metadata, "spec": taken})
     metadata, chosen = claim["metadata"], at(volume, "spec", "storageClassName") or ""
     annotations = {**(metadata.get("annotations") or {}), **_BOUND}
     wanted = {**claim["spec"], "volumeName": volume["metadata"]["name"]}

@@ -1,7 +1,7 @@
 """DaemonSets: one Pod on each node that the template selects."""
 
 from agent.kube.api import Object
-from hub.sandbox.kinds.values import at, child
+from hub.sandbox.kinds.values import at, child, items_at
 from hub.sandbox.life.kinds import DAEMON_SETS, NODES, PODS
 from hub.sandbox.life.pods import ENDED, unavailable_s
 from hub.sandbox.life.reading import is_leaving
@@ -11,6 +11,17 @@ from hub.sandbox.life.scheduling import node_wanted, selected_by
 from hub.sandbox.life.world import World
 from hub.sandbox.storage import Place
 
+_TOLERATIONS = [
+    {"key": f"node.kubernetes.io/{reason}", "operator": "Exists", "effect": effect}
+    for reason, effect in (
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    )
+]
 _GENERATION = "pod-template-generation"
 _TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
@@ -20,7 +31,7 @@ def keep(world: World, place: Place) -> float | None:
     found = world.get(DAEMON_SETS, place)
     if found is None or is_leaving(found):
         return None
-    revision = revision_of(world, DAEMON_SETS, found, label="hash")["metadata"]["labels"][LABEL]
+    revision = revision_of(world, DAEMON_SETS, found, label=LABEL)["metadata"]["labels"][LABEL]
     template = found["spec"]["template"]
     wanted = {one["metadata"]["name"] for one in world.all(NODES) if selected_by(template, one)}
     for pod in world.claimed(DAEMON_SETS, found, PODS):
@@ -32,7 +43,11 @@ def keep(world: World, place: Place) -> float | None:
     for node in sorted(wanted - {node_wanted(one) for one in pods}):
         _make(world, found, node, revision)
     pods = world.children(found, PODS)
-    forget_revisions(world, found, {str(at(one, "metadata", "labels", LABEL)) for one in pods} | {revision})
+    forget_revisions(
+        world,
+        found,
+        {f"{place[1]}-{at(one, 'metadata', 'labels', LABEL)}" for one in pods} | {f"{place[1]}-{revision}"},
+    )
     return _count(world, found, [one for one in pods if node_wanted(one) in wanted], len(wanted), revision)
 
 
@@ -59,6 +74,7 @@ def _make(world: World, found: Object, node: str, revision: str) -> None:
     child(child(pod["spec"], "affinity"), "nodeAffinity")[
         "requiredDuringSchedulingIgnoredDuringExecution"
     ] = {"nodeSelectorTerms": [term]}
+    pod["spec"]["tolerations"] = [*items_at(pod, "spec", "tolerations"), *_TOLERATIONS]
     world.create(PODS, pod)
 
 

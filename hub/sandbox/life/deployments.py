@@ -3,7 +3,7 @@
 from agent.kube.api import Object
 from hub.sandbox.kinds.values import at, copied
 from hub.sandbox.life.kinds import DEPLOYMENTS, REPLICA_SETS
-from hub.sandbox.life.progress import availability, judged, progress
+from hub.sandbox.life.progress import availability, judged, paused, progress
 from hub.sandbox.life.reading import condition_of, hash_of, is_leaving
 from hub.sandbox.life.rollouts import limits, steps
 from hub.sandbox.life.world import World
@@ -26,7 +26,9 @@ def keep(world: World, place: Place) -> float | None:
     new = next((one for one in sets if at(one, "metadata", "labels", HASH) == named), None)
     conditions = at(deployment, "status", "conditions")
     is_paused = bool(at(deployment, "spec", "paused"))
-    if not is_paused:
+    if is_paused:
+        conditions = paused(world, deployment)
+    else:
         new, conditions = _current(world, deployment, new, sets, named)
     sets = world.children(deployment, REPLICA_SETS)
     old = [one for one in sets if new is None or one["metadata"]["uid"] != new["metadata"]["uid"]]

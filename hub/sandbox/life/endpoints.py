@@ -25,6 +25,7 @@ def keep(world: World, place: Place) -> float | None:
     if not selector or is_leaving(service) or at(service, "spec", "type") == "ExternalName":
         return None
     pods = [one for one in world.all(PODS, place[0]) if _is_reached(one, selector)]
+    pods.sort(key=lambda one: str(one["status"]["podIP"]))
     _keep_endpoints(world, service, pods)
     _keep_slice(world, service, pods)
     return None
@@ -87,7 +88,7 @@ def _keep_slice(world: World, service: Object, pods: list[Object]) -> None:
         for one in items_at(service, "spec", "ports")
     ]
     found = next(iter(world.children(service, SLICES)), None)
-    content: Object = {"addressType": "IPv4", "endpoints": endpoints or None, "ports": ports or None}
+    content: Object = {"endpoints": endpoints, "ports": ports} if pods else {}
     if found is None:
         metadata = {
             "generateName": f"{name}-",
@@ -95,12 +96,12 @@ def _keep_slice(world: World, service: Object, pods: list[Object]) -> None:
             "labels": labels,
             "ownerReferences": world.owned_by(SERVICES, service),
         }
-        world.create(SLICES, {"metadata": metadata, **content})
-    elif (
-        any(found.get(key) != one for key, one in content.items())
-        or found["metadata"].get("labels") != labels
-    ):
-        world.update(SLICES, {**found, **content, "metadata": {**found["metadata"], "labels": labels}})
+        world.create(SLICES, {"metadata": metadata, "addressType": "IPv4", **content})
+        return
+    is_same = all((found.get(key) or []) == content.get(key, []) for key in ("endpoints", "ports"))
+    if not is_same or found["metadata"].get("labels") != labels:
+        kept = {key: one for key, one in found.items() if key not in ("endpoints", "ports")}
+        world.update(SLICES, {**kept, **content, "metadata": {**found["metadata"], "labels": labels}})
 
 
 def _endpoint(pod: Object) -> Object:

@@ -178,6 +178,7 @@ def _suspend(world: World, job: Object, status: Object, conditions: list[Object]
     known = next((one for one in conditions if one["type"] == "Suspended" and one["status"] == "True"), None)
     suspended = known or _condition(world, "Suspended", ("JobSuspended", "Job suspended"))
     _write(world, job, status, [*others, suspended])
+    world.tell(JOBS, job, "Suspended", "Job suspended", source=_SOURCE)
 
 
 def _resume(world: World, conditions: list[Object]) -> None:

@@ -130,7 +130,8 @@ def _conditions(
         ("ContainersReady", not unready, why),
     ):
         known = _with(known, kind, is_true=is_true, why=reason, now=now)
-    return known
+    # A kubelet tells last what it was told by the scheduler.
+    return sorted(known, key=lambda one: bool(one["type"] == "PodScheduled"))
 
 
 def _with(known: list[Object], kind: str, *, is_true: bool, why: Object, now: str) -> list[Object]:

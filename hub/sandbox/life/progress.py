@@ -22,14 +22,19 @@ def availability(world: World, deployment: Object, known: list[Object], status: 
     return with_condition(known, condition)
 
 
+def paused(world: World, deployment: Object) -> list[Object]:
+    """Return the conditions with that nobody knows how a Deployment would progress."""
+    condition = _condition(world, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
+    return with_condition(at(deployment, "status", "conditions"), condition)
+
+
 def judged(
     world: World, deployment: Object, new: Object | None, known: list[Object], status: Object
 ) -> tuple[list[Object], float | None]:
     """Return the conditions with how the Deployment progresses, and the seconds until its time is over."""
     deadline_s = at(deployment, "spec", "progressDeadlineSeconds")
     if at(deployment, "spec", "paused"):
-        condition = _condition(world, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
-        return with_condition(known, condition), None
+        return known, None
     if deadline_s is None or deadline_s == _NO_DEADLINE:
         return [one for one in known if one["type"] != "Progressing"], None
     name = new["metadata"]["name"] if new is not None else ""

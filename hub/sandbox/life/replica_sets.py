@@ -27,7 +27,7 @@ def new_pod(
     """Return a Pod by a template, named by its owner when it is given no name."""
     metadata = copied(template.get("metadata") or {})
     metadata.pop("creationTimestamp", None)
-    named = {"name": name} if name else {"generateName": f"{owner['metadata']['name']}-"}
+    named = {"generateName": f"{owner['metadata']['name']}-", **({"name": name} if name else {})}
     place = {
         "namespace": owner["metadata"]["namespace"],
         "ownerReferences": world.owned_by(owner_kind, owner),

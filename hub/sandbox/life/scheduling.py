@@ -60,11 +60,13 @@ def _why_unschedulable(world: World, pod: Object) -> str:
     for name in claims_of(pod):
         claim = world.get(CLAIMS, (pod["metadata"]["namespace"], name))
         if claim is None:
-            return f'persistentvolumeclaim "{name}" not found'
+            return f'0/1 nodes are available: persistentvolumeclaim "{name}" not found. not found'
         if at(claim, "status", "phase") != "Bound":
             return "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
     nodes = _open_to(world, pod)
     if any(selected_by(pod, one) for one in nodes):
         return ""
     count = len(nodes)
-    return f"0/{count} nodes are available: {count} node(s) didn't match Pod's node affinity/selector."
+    head = f"0/{count} nodes are available"
+    why = f"{head}: {count} node(s) didn't match Pod's node affinity/selector."
+    return f"{why} no new claims to deallocate, preemption: {head}: {count} Preemption is not helpful for scheduling."

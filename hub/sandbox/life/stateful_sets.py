@@ -18,7 +18,9 @@ def keep(world: World, place: Place) -> float | None:
     found = world.get(STATEFUL_SETS, place)
     if found is None or is_leaving(found):
         return None
-    update = revision_of(world, STATEFUL_SETS, found, label="name")["metadata"]["name"]
+    update = revision_of(world, STATEFUL_SETS, found, label="controller.kubernetes.io/hash")["metadata"][
+        "name"
+    ]
     # A set that is new has had no other revision.
     current = at(found, "status", "currentRevision") or update
     pods = {_ordinal(one): one for one in world.claimed(STATEFUL_SETS, found, PODS)}
@@ -92,7 +94,7 @@ def _make(world: World, found: Object, ordinal: int, revision: str, update: str)
         mine = {one["name"] for one in claims}
         others = [one for one in items_at(pod, "spec", "volumes") if one["name"] not in mine]
         pod["spec"]["volumes"] = [*claims, *others]
-    message = f"create Pod {name} in StatefulSet {found['metadata']['name']} successful"
+    message = f"Create Pod {name} in StatefulSet {found['metadata']['name']} successful"
     world.tell(STATEFUL_SETS, found, "SuccessfulCreate", message, source=_SOURCE)
     return world.create(PODS, pod)
 

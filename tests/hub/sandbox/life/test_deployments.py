@@ -184,6 +184,7 @@ async def test_a_deployment_that_is_paused_keeps_its_template_until_it_goes_on()
         assert {one["spec"]["containers"][0]["image"] for one in cluster.all(PODS)} == {"web:1"}
         assert len(cluster.all(PODS)) == 2
         assert cluster.conditions(DEPLOYMENTS, "web")["Progressing"] == ("Unknown", "DeploymentPaused")
+        assert cluster.health(DEPLOYMENTS, "web").status is HealthStatus.IN_PROGRESS
         await cluster.change(DEPLOYMENTS, "web", {"spec": {"paused": False}})
         assert {one["spec"]["containers"][0]["image"] for one in cluster.all(PODS)} == {"web:2"}
         assert cluster.health(DEPLOYMENTS, "web").status is HealthStatus.CURRENT

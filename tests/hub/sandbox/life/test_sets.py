@@ -176,6 +176,20 @@ async def test_a_daemon_set_has_a_pod_where_nothing_else_may_run() -> None:
 
 
 @in_virtual_time
+async def test_templates_that_a_set_had_are_kept_up_to_a_limit() -> None:
+    async with living() as cluster:
+        for kind in (DAEMON_SETS, STATEFUL_SETS):
+            await cluster.create(kind, workload(name=kind[1], revisionHistoryLimit=1))
+            for number in range(2, 6):
+                await cluster.change(kind, kind[1], image_patch(f"web:{number}"))
+        kept = [
+            one["data"]["spec"]["template"]["spec"]["containers"][0]["image"]
+            for one in cluster.all(REVISIONS)
+        ]
+        assert sorted(kept) == ["web:4", "web:4", "web:5", "web:5"]
+
+
+@in_virtual_time
 async def test_a_daemon_set_for_no_node_is_ready_without_pods() -> None:
     async with living() as cluster:
         value = workload()
