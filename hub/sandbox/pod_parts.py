@@ -33,12 +33,11 @@ class PodParts:
     def bind(self, target: Target, binding: Object, *, dry_run: bool) -> None:
         """Give a Pod to a node; nobody owns what the server writes for it. Raises Refused."""
         pod = self._pod(target, binding, "Binding")
-        why = _why_not_bound(pod)
-        if why:
+        if wrong := _faults_of_target(mapping_at(binding, "target")):
+            raise Refused(500, "", wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]")
+        if why := _why_not_bound(pod):
             raise conflict(_BINDINGS, target.name, why)
-        node = at(binding, "target", "name")
-        if not node or at(binding, "target", "kind") not in (None, "", "Node"):
-            raise Refused(500, "", 'target.name: Required value, or target.kind: must be "Node" or empty')
+        node = binding["target"]["name"]
         metadata = dict(pod["metadata"])
         for key in ("annotations", "labels"):
             if given := mapping_at(binding, "metadata", key):
@@ -98,6 +97,15 @@ class PodParts:
         spent = {**budget, "status": {**status, "disruptionsAllowed": left, "disruptedPods": disrupted}}
         place = Target(behaviour=budgets.behaviour, namespace=namespace, name=name, subresource="status")
         self.verbs.replace(place, spent, _AS_SERVER)
+
+
+def _faults_of_target(target: Object) -> list[str]:
+    kind = target.get("kind")
+    wrong = [f'target.kind: Unsupported value: "{kind}": supported values: "Node", "<empty>"']
+    return [
+        *(wrong if kind not in (None, "", "Node") else []),
+        *(["target.name: Required value"] if not target.get("name") else []),
+    ]
 
 
 def _why_not_bound(pod: Object) -> str:

@@ -41,7 +41,7 @@ class Refused(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
+            **({"reason": self.reason} if self.reason else {}),
             **details,
             "code": self.code,
         }
@@ -114,7 +114,7 @@ def unsupported_media_type(offered: str, supported: Iterable[str] = ()) -> Refus
     known = ", ".join(supported)
     more = f": the body of the request was in an unknown format - accepted media types include: {known}"
     message = more.removeprefix(": ") if known else "415: Unsupported Media Type"
-    return Refused(415, "UnsupportedMediaType", message, {})
+    return Refused(415, "UnsupportedMediaType", message, None if known else {})
 
 
 def expired(message: str) -> Refused:

@@ -7,13 +7,17 @@ from typing import Any
 from agent.kube.api import Object
 from hub.sandbox import fields
 from hub.sandbox.behaviour import Behaviour, built_in_behaviour
-from hub.sandbox.drafts import APPLY, Draft, Options, Target
+from hub.sandbox.drafts import APPLY, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Draft, Options, Target
 from hub.sandbox.kinds.scales import SCALES, Scalable
-from hub.sandbox.refusals import Refused, no_such_path
+from hub.sandbox.refusals import Refused, no_such_path, unsupported_media_type
 from hub.sandbox.schema import with_always
 from hub.sandbox.verbs import Verbs, Written
 
 NAME = "scale"
+_CONVERTED = (
+    "failed to convert {}; autoscaling/v1, Kind=Scale) to proper version: "
+    "request to convert CR to an invalid group/version: autoscaling/v1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,12 @@ def write(verbs: Verbs, target: Target, sent: Sent, options: Options) -> Written
     metadata = before["metadata"]
     managed = fields.of_scale(metadata.get("managedFields"), how.replicas)
     live = _with_managed(with_always(how.before(before), part.behaviour.type), managed)
+    if target.behaviour.is_custom:
+        _check_form(sent, managed)
     draft = _draft(verbs, part, live, sent, options)
+    if target.behaviour.is_custom and sent.media_type == APPLY:
+        raise _not_applied(sent.body)
+    verbs.check_uid(target, before, draft.value)
     scale = verbs.drafts.owned(part, live, draft, options)
     how.check(scale, before)
     after = how.scaled(before, scale["spec"].get("replicas") or 0)
@@ -62,6 +71,23 @@ def _draft(verbs: Verbs, part: Target, live: Object, sent: Sent, options: Option
     spec = draft.value.get("spec") or {}
     wanted = {name: number for name, number in spec.items() if number}
     return replace(draft, value={**draft.value, "spec": wanted})
+
+
+def _check_form(sent: Sent, managed: Any) -> None:
+    """Refuse what a real server cannot do with the Scale of a custom kind. Raises Refused."""
+    if sent.media_type == STRATEGIC_PATCH:
+        raise unsupported_media_type(sent.media_type, (JSON_PATCH, MERGE_PATCH, APPLY))
+    if sent.media_type == APPLY and not managed:
+        raise Refused(
+            500, "", f"failed to create manager for existing fields: {_CONVERTED.format('live object (/')}"
+        )
+
+
+def _not_applied(body: Object) -> Refused:
+    """Return the refusal of an apply that nobody is in conflict with: real servers know no way to do it either."""
+    metadata = body.get("metadata") or {}
+    where = f"new object ({metadata.get('namespace') or ''}/{metadata.get('name') or ''}"
+    return Refused(500, "", _CONVERTED.format(where))
 
 
 def _with_managed(value: Object, managed: Any) -> Object:

@@ -53,7 +53,7 @@ from hub.sandbox.services import KIND as SERVICES
 from hub.sandbox.services import ServiceKind
 from hub.sandbox.shapes import Shape, shape_of
 from hub.sandbox.storage import KindKey, Place, Storage
-from hub.sandbox.tables import scale_printer
+from hub.sandbox.tables import Printer, scale_printer
 from hub.sandbox.verbs import Verbs, Written, namespace_guard
 from hub.sandbox.watching import events, watch_of
 from hub.sandbox.wire import Answer, Caller, Request
@@ -148,7 +148,10 @@ class Server:
             behaviour=behaviour, namespace=namespace, name=asked.name, subresource=asked.subresource
         )
         is_scale = asked.subresource == scaling.NAME
-        printer = scale_printer if is_scale else lambda: behaviour.printer
+
+        def printer() -> Printer:
+            return scale_printer(is_custom=served.is_custom) if is_scale else behaviour.printer
+
         shape = shape_of(request, served.resource, printer, self._clock)
         match asked.verb:
             case "list":

@@ -11,7 +11,7 @@ from hub.sandbox.refusals import Refused, bad_request
 from hub.sandbox.tables import Printer
 from hub.sandbox.wire import JSON, Request
 
-_PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+_VERSIONS = ("v1", "v1beta1")
 _KNOWN = (
     "application/json",
     "application/yaml",
@@ -42,13 +42,14 @@ _FORMS = {one.value: one for one in Form}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A form, for objects of one kind. `printer` and `clock` make tables."""
+    """A form, for objects of one kind. `printer` and `clock` make tables, `version` is the form's own."""
 
     resource: Resource
     printer: Callable[[], Printer]
     clock: Clock
     form: Form = Form.WHOLE
     included: Included = Included.METADATA
+    version: str = "v1"
 
     def one(self, value: Object) -> Object:
         """Return an object as it is shown."""
@@ -56,7 +57,7 @@ class Shape:
             case Form.WHOLE:
                 return self._whole(value)
             case Form.PARTIAL | Form.PARTIAL_LIST:
-                return {**_PARTIAL, "metadata": value["metadata"]}
+                return self._partial(value)
             case Form.TABLE:
                 return self._table([value], _version_of(value))
             case _:
@@ -69,8 +70,8 @@ class Shape:
         if self.form is Form.WHOLE:
             head = {"kind": f"{self.resource.kind}List", "apiVersion": self.resource.api_version}
             return {**head, "metadata": metadata, "items": [_kindless(one) for one in values]}
-        head = {"kind": Form.PARTIAL_LIST.value, "apiVersion": "meta.k8s.io/v1"}
-        return {**head, "metadata": metadata, "items": [self.one(one) for one in values]}
+        items = [self.one(one) for one in values]
+        return {**self._head(Form.PARTIAL_LIST.value), "metadata": metadata, "items": items}
 
     def in_turn(self) -> Callable[[Object], Object]:
         """Return what shows one object after the other: of tables only the first tells the columns."""
@@ -85,6 +86,12 @@ class Shape:
             return shown
 
         return show
+
+    def _partial(self, value: Object) -> Object:
+        return {**self._head("PartialObjectMetadata"), "metadata": value["metadata"]}
+
+    def _head(self, kind: str) -> Object:
+        return {"kind": kind, "apiVersion": f"meta.k8s.io/{self.version}"}
 
     def _whole(self, value: Object) -> Object:
         return {"kind": self.resource.kind, "apiVersion": self.resource.api_version, **value}
@@ -102,11 +109,11 @@ class Shape:
                 }
             )
         return {
-            "kind": Form.TABLE.value,
-            "apiVersion": "meta.k8s.io/v1",
+            **self._head(Form.TABLE.value),
             "metadata": metadata,
             "columnDefinitions": list(printer.headers) if has_headers else None,
-            "rows": rows,
+            # Where there is no row, a kind without rows of its own has no list of them either.
+            "rows": None if printer.is_default and not rows else rows,
         }
 
     def _beside(self, value: Object) -> Object | None:
@@ -114,7 +121,7 @@ class Shape:
             case Included.NOTHING:
                 return None
             case Included.METADATA:
-                return {**_PARTIAL, "metadata": value["metadata"]}
+                return self._partial(value)
             case Included.OBJECT:
                 return self._whole(value)
             case _:
@@ -131,10 +138,18 @@ def shape_of(request: Request, resource: Resource, printer: Callable[[], Printer
             continue
         if "as" not in named:
             return Shape(resource=resource, printer=printer, clock=clock)
-        if named["as"] in _FORMS and (named.get("g"), named.get("v")) == ("meta.k8s.io", "v1"):
+        version = named.get("v", "")
+        if named["as"] in _FORMS and named.get("g") == "meta.k8s.io" and version in _VERSIONS:
             form = _FORMS[named["as"]]
             included = _included(request) if form is Form.TABLE else Included.METADATA
-            return Shape(resource=resource, printer=printer, clock=clock, form=form, included=included)
+            return Shape(
+                resource=resource,
+                printer=printer,
+                clock=clock,
+                form=form,
+                included=included,
+                version=version,
+            )
     message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(_KNOWN)}"
     raise Refused(406, "NotAcceptable", message, {})
 

@@ -105,7 +105,7 @@ class Verbs:
                 raise not_found(target.behaviour.resource, target.name)
             self._guard(target)
             return self._create(target, draft, options)
-        self._check_uid(target, before, draft.value)
+        self.check_uid(target, before, draft.value)
         return self._change(target, before, draft, options)
 
     def patch(self, target: Target, patch: Any, media_type: str, options: Options) -> Written:
@@ -242,13 +242,14 @@ class Verbs:
             name = metadata["generateName"] + self._suffix()
         return Target(behaviour=target.behaviour, namespace=target.namespace, name=name)
 
-    def _check_uid(self, target: Target, before: Object, value: Object) -> None:
+    def check_uid(self, target: Target, before: Object, value: Object) -> None:
         """Refuse a replacement that is meant for an object that was there before; a patch that says so breaks a rule instead."""
         given, uid = value["metadata"].get("uid"), before["metadata"]["uid"]
         if not given or given == uid:
             return
         resource = target.behaviour.resource
-        key = "/".join(one for one in ("/registry", resource.plural, *target.place) if one)
+        group = resource.group if target.behaviour.is_custom else ""
+        key = "/".join(one for one in ("/registry", group, resource.plural, *target.place) if one)
         why = (
             f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: "
             f"UID in precondition: {given}, UID in object meta: {uid}"

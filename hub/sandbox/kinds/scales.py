@@ -1,14 +1,14 @@
 """Which objects can be scaled, and their Scales: how many replicas one wants and has. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent.kube.api import Object, Resource
 from hub.sandbox.crds import scale
 from hub.sandbox.fields import Path, path
 from hub.sandbox.kinds.values import at
-from hub.sandbox.refusals import Cause, bad_request, conflict, invalid
+from hub.sandbox.refusals import Cause, bad_request, invalid
 from hub.sandbox.selectors import text_of, text_of_labels
 
 SCALES = Resource(group="autoscaling", version="v1", plural="scales", kind="Scale", namespaced=True)
@@ -81,10 +81,6 @@ class _BuiltInScalable:
             why = f"Invalid value: {wanted}: must be greater than or equal to 0"
             cause = Cause(reason="FieldValueInvalid", message=why, field="spec.replicas")
             raise invalid(SCALES, metadata["name"], [cause])
-        given, uid = scale["metadata"].get("uid"), metadata["uid"]
-        if given and given != uid:
-            why = f"Precondition failed: UID in precondition: {given}, UID in object meta: {uid}"
-            raise conflict(_part(self.resource), metadata["name"], why)
 
     def scaled(self, value: Object, replicas: int) -> Object:
         return {**value, "spec": {**value["spec"], "replicas": replicas}}
@@ -119,8 +115,3 @@ class CustomScalable:
 def scalable(resource: Resource) -> Scalable | None:
     """Return how the objects of a built-in kind are scaled, None when they are not."""
     return _BuiltInScalable(resource) if (resource.group, resource.plural) in _BUILT_IN else None
-
-
-def _part(resource: Resource) -> Resource:
-    """Return the Scales of a kind as messages name them."""
-    return replace(resource, plural=f"{resource.plural}/scale")

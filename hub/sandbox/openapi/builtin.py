@@ -135,7 +135,8 @@ def _paths(served: Served) -> Iterator[tuple[str, Any]]:
     if single:
         yield f"{where}/{resource.plural}/{{name}}", _object_path(gvk, single, known)
     for part in served.subresources:
-        of = {"group": part.group, "version": part.version, "kind": part.kind} if part.version else gvk
+        own = {"group": part.group, "version": part.version} if part.version else gvk
+        of = {**own, "kind": part.kind}
         answered = _reference(of["group"], of["version"], of["kind"])
         verbs = _allowed(
             {**whole_collection(answered, answered), **whole_object(answered)},

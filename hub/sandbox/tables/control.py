@@ -5,7 +5,6 @@ from typing import Any
 
 from hub.sandbox.crds.columns import short
 from hub.sandbox.kinds.values import at
-from hub.sandbox.selectors import text_of
 from hub.sandbox.tables.row import NONE, UNSET, Cells, Row, condition
 
 
@@ -86,8 +85,6 @@ def _policy_binding(row: Row) -> list[Any]:
     of, shown = row.mapping("spec", "paramRef"), UNSET
     if of.get("name"):
         shown = f"{of.get('namespace') or '*'}/{of['name']}"
-    elif of.get("selector") is not None:
-        shown = text_of(of["selector"])
     return [row.name, row.text("spec", "policyName"), shown, row.age]
 
 

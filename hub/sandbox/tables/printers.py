@@ -1,7 +1,7 @@
 """How the objects of a kind are shown in a Table: its columns, as a real server's (`python -m e2e.controlplane.columns`), and its rows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -25,15 +25,22 @@ _CELLS: Mapping[str, Cells] = {
 }
 _DEFAULT = (("Name", "string", "name", 0), ("Created At", "date", "", 0))
 SCALE = "autoscaling/scales"
+_CUSTOM_SCALE = (
+    ("Name", "string", "name"),
+    ("Desired", "integer", ""),
+    ("Available", "integer", ""),
+    ("Age", "date", ""),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Printer:
-    """The columns of a kind, and what makes the cells of one object at a time."""
+    """The columns of a kind, and what makes the cells of one object at a time. `is_default`: the kind has no rows of its own."""
 
     headers: Sequence[Mapping[str, Any]]
     cells: Callable[[Object, datetime], list[Any]]
     conditions: Callable[[Object], Sequence[Mapping[str, str]]] = lambda value: ()
+    is_default: bool = False
 
 
 def printer_of(resource: Resource) -> Printer:
@@ -48,9 +55,12 @@ def custom_printer(columns: Sequence[Mapping[str, Any]] | None) -> Printer:
     )
 
 
-def scale_printer() -> Printer:
-    """Return how a Scale is shown."""
-    return _built_in(SCALE)
+def scale_printer(*, is_custom: bool) -> Printer:
+    """Return how the Scale of a built-in or custom object is shown: the columns differ in what they say of themselves."""
+    found = _built_in(SCALE)
+    if not is_custom:
+        return found
+    return replace(found, headers=[_header(*one, 0) for one in _CUSTOM_SCALE])
 
 
 def names() -> frozenset[str]:
@@ -70,6 +80,7 @@ def _built_in(name: str) -> Printer:
         headers=[_header(*one) for one in columns().get(name, _DEFAULT)],
         cells=lambda value, now: cells(Row(value=value, now=now)),
         conditions=pods.conditions if name == "/pods" else lambda value: (),
+        is_default=name not in _CELLS,
     )
 
 

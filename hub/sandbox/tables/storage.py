@@ -110,16 +110,11 @@ def _node_drivers(row: Row) -> list[Any]:
     return [row.name, len(row.items("spec", "drivers")), row.age]
 
 
-def _capacity(row: Row) -> list[Any]:
-    return [row.name, row.text("storageClassName"), str(row.at("capacity") or UNSET)]
-
-
 CELLS: Mapping[str, Cells] = {
     "/persistentvolumeclaims": _claim,
     "/persistentvolumes": _volume,
     "storage.k8s.io/csidrivers": _driver,
     "storage.k8s.io/csinodes": _node_drivers,
-    "storage.k8s.io/csistoragecapacities": _capacity,
     "storage.k8s.io/storageclasses": _storage_class,
     "storage.k8s.io/volumeattachments": _attachment,
     "storage.k8s.io/volumeattributesclasses": _attributes_class,

@@ -169,7 +169,8 @@ async def test_a_scale_meant_for_an_object_that_was_there_before_is_refused(serv
     scale = send(server, "GET", f"{DEPLOYMENTS}/web/scale").value
     other = {**scale, "metadata": {**scale["metadata"], "uid": "other"}}
     answer = send(server, "PUT", f"{DEPLOYMENTS}/web/scale", other)
-    assert (answer.status, answer.value["details"]["kind"]) == (409, "deployments/scale")
+    assert (answer.status, answer.value["reason"]) == (409, "Conflict")
+    assert "UID in precondition: other" in answer.value["message"]
 
 
 async def test_a_custom_object_is_scaled_where_its_definition_says(server: Server) -> None:
@@ -197,6 +198,24 @@ async def test_the_owner_of_a_custom_size_is_who_scaled_last(server: Server) -> 
     found = send(server, "GET", f"{WIDGETS}/one").value
     owners = {one["manager"]: one.get("subresource") for one in found["metadata"]["managedFields"]}
     assert owners["scaler"] == "scale"
+
+
+async def test_a_custom_scale_cannot_be_applied_or_patched_by_strategy_as_on_a_real_server(
+    server: Server,
+) -> None:
+    head = {"kind": "Widget", "apiVersion": "example.com/v1", "metadata": {"name": "one"}}
+    send(server, "POST", WIDGETS, head | {"spec": {"size": 1}}, fieldManager="maker")
+    path, spec = f"{WIDGETS}/one/scale", {"spec": {"replicas": 2}}
+    assert send(server, "PATCH", path, spec, STRATEGIC).status == 415
+    wanted = {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {"name": "one"}, **spec}
+    assert send(server, "PATCH", path, wanted, APPLY, fieldManager="applier").status == 409
+    refused = send(server, "PATCH", path, wanted, APPLY, fieldManager="applier", force="true")
+    assert (refused.status, refused.value["message"]) == (
+        500,
+        "failed to convert new object (/one; autoscaling/v1, Kind=Scale) to proper version: "
+        "request to convert CR to an invalid group/version: autoscaling/v1",
+    )
+    assert send(server, "GET", f"{WIDGETS}/one").value["spec"] == {"size": 1}
 
 
 async def test_a_replication_controller_selects_by_plain_labels(server: Server) -> None:

@@ -47,6 +47,14 @@ async def test_an_empty_list_still_has_its_columns(server: Server) -> None:
     assert table["metadata"]["resourceVersion"]
 
 
+async def test_an_empty_list_without_rows_of_its_own_has_none_at_all(server: Server) -> None:
+    table = send(server, "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles").value
+    assert ([one["name"] for one in table["columnDefinitions"]], table["rows"]) == (
+        ["Name", "Created At"],
+        None,
+    )
+
+
 async def test_a_list_has_a_row_and_the_metadata_of_each_object(server: Server) -> None:
     for name in ("a", "b", "c"):
         create(server, name)
