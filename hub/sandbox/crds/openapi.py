@@ -7,7 +7,6 @@ from agent.kube.api import Object
 from hub.sandbox.crds import schemas
 from hub.sandbox.crds.schemas import Schema
 from hub.sandbox.openapi.paths import (
-    SCALE,
     TEXT,
     gvk_list,
     operation,
@@ -166,4 +165,4 @@ def _paths(definition: Object, version: Object) -> Iterator[tuple[str, Any]]:
     if parts.get("status") is not None:
         yield f"{where}/{{name}}/status", path(gvk, part_of_object(one), (*known, "name"))
     if parts.get("scale"):
-        yield f"{where}/{{name}}/scale", path(SCALE, part_of_object({"type": "object"}), (*known, "name"))
+        yield f"{where}/{{name}}/scale", path(gvk, part_of_object({"type": "object"}), (*known, "name"))

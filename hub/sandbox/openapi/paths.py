@@ -7,7 +7,6 @@ Schema = Mapping[str, Any]
 Operations = Mapping[str, tuple[str, Schema, tuple[str, ...]]]
 """By method: the action, the schema of what is answered, and the names of query parameters."""
 TEXT: Schema = {"type": "string"}
-SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 STRATEGIC = "application/strategic-merge-patch+json"
 _PATCHES = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
 _WRITES = ("dryRun", "fieldManager", "fieldValidation")
