@@ -14,10 +14,8 @@ from typing import Any
 import msgspec
 
 from agent.kit.clock import SystemClock
-from agent.kube.api import Resource
 from hub.model.installation import CLUSTERS_NAMESPACE
-from hub.model.kinds import TYPES, Kind
-from hub.sandbox.box import Box, Plan, box
+from hub.sandbox.box import CLUSTERS, Box, Plan, box
 from hub.sandbox.git import serving_git
 
 _CONNECTED_S = 30.0
@@ -56,15 +54,7 @@ async def run(folder: Path) -> None:
 
 
 async def _all_connected(fleet: Box) -> bool:
-    type_ = TYPES[Kind.CLUSTER]
-    clusters = Resource(
-        group=type_.group,
-        version=type_.version,
-        plural=type_.plural,
-        kind=str(Kind.CLUSTER),
-        namespaced=True,
-    )
-    found = (await fleet.management.api.list(clusters, CLUSTERS_NAMESPACE)).items
+    found = (await fleet.management.api.list(CLUSTERS, CLUSTERS_NAMESPACE)).items
     connected = [one for one in found if _is_connected(one)]
     return len(connected) == len(fleet.members)
 

@@ -47,7 +47,7 @@ from hub.settings import Settings
 
 ADMIN_TOKEN = "admin"  # noqa: S105  (of servers that only this machine reaches)
 _MANAGER = "cartwheel-sandbox"
-_CLUSTERS = Resource(
+CLUSTERS = Resource(
     group=TYPES[Kind.CLUSTER].group,
     version=TYPES[Kind.CLUSTER].version,
     plural=TYPES[Kind.CLUSTER].plural,
@@ -180,9 +180,9 @@ class _Builder:
             member.api, [_namespace(installation.NAMESPACE), *self._plan.agent_rights], clock=self._clock
         )
         metadata = {"name": name, "namespace": installation.CLUSTERS_NAMESPACE, "labels": dict(labels)}
-        body = {"apiVersion": _CLUSTERS.api_version, "kind": _CLUSTERS.kind, "metadata": metadata, "spec": {}}
+        body = {"apiVersion": CLUSTERS.api_version, "kind": CLUSTERS.kind, "metadata": metadata, "spec": {}}
         made = await self._management.api.create(
-            _CLUSTERS, installation.CLUSTERS_NAMESPACE, body, field_manager=_MANAGER
+            CLUSTERS, installation.CLUSTERS_NAMESPACE, body, field_manager=_MANAGER
         )
         text, stored = jointoken.make(
             id_=secrets.token_hex(5),

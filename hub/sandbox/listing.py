@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import msgspec
 
 from agent.kube.api import Object, Resource
-from hub.sandbox.refusals import Cause, Refused, bad_request, expired
+from hub.sandbox.refusals import Cause, Refused, bad_request, expired, refused_option
 from hub.sandbox.selectors import Selector, by_fields, by_labels
 from hub.sandbox.storage import Place, Storage, TooOld
 from hub.sandbox.wire import Request
 
-_OPTIONS = Resource(group="meta.k8s.io", version="v1", plural="", kind="ListOptions", namespaced=False)
+OPTIONS = "ListOptions"
 _TOKEN_FORM = "meta.k8s.io/v1"  # noqa: S105  (a version)
 
 
@@ -92,24 +92,11 @@ def _check(request: Request) -> None:
     elif match == "Exact" and request.asked("resourceVersion") == "0":
         why = 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
     elif match not in ("Exact", "NotOlderThan"):
-        raise refused_option(
-            "resourceVersionMatch", f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
-        )
+        told = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
+        raise refused_option(OPTIONS, "resourceVersionMatch", "FieldValueNotSupported", told)
     else:
         return
-    raise refused_option("resourceVersionMatch", f"Forbidden: {why}")
-
-
-def refused_option(field: str, message: str) -> Refused:
-    """Return the refusal of an option of a list or watch."""
-    reason = "FieldValueForbidden" if message.startswith("Forbidden") else "FieldValueNotSupported"
-    causes = [{"reason": reason, "message": message, "field": field}]
-    return Refused(
-        422,
-        "Invalid",
-        f'{_OPTIONS.kind}.{_OPTIONS.group} "" is invalid: {field}: {message}',
-        {"group": _OPTIONS.group, "kind": _OPTIONS.kind, "causes": causes},
-    )
+    raise refused_option(OPTIONS, "resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {why}")
 
 
 def _exact_version(request: Request, storage: Storage) -> int:

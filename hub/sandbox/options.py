@@ -4,7 +4,7 @@ from typing import Any
 
 from hub.sandbox.decoding import body_of
 from hub.sandbox.drafts import Options
-from hub.sandbox.refusals import Refused
+from hub.sandbox.refusals import refused_option
 from hub.sandbox.verbs import Deletion
 from hub.sandbox.wire import Request
 
@@ -18,21 +18,21 @@ def options_of(request: Request, verb: str, *, is_apply: bool = False) -> Option
     kind = _KINDS[verb]
     manager = request.asked("fieldManager")
     if is_apply and not manager:
-        raise _wrong(
+        raise refused_option(
             kind, "fieldManager", "FieldValueRequired", "Required value: is required for apply patch"
         )
     if len(manager) > _MAX_MANAGER:
         told = f"Too long: may not be more than {_MAX_MANAGER} bytes"
-        raise _wrong(kind, "fieldManager", "FieldValueTooLong", told)
+        raise refused_option(kind, "fieldManager", "FieldValueTooLong", told)
     if request.query.get("force") and verb == "patch" and not is_apply:
-        raise _wrong(
+        raise refused_option(
             kind, "force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch"
         )
     strictness = request.asked("fieldValidation")
     if strictness not in _STRICTNESS:
         listed = ", ".join(f'"{one}"' for one in _STRICTNESS)
         told = f'Unsupported value: "{strictness}": supported values: {listed}'
-        raise _wrong(kind, "fieldValidation", "FieldValueNotSupported", told)
+        raise refused_option(kind, "fieldValidation", "FieldValueNotSupported", told)
     return Options(
         manager=manager or request.headers.get("user-agent", "").partition("/")[0] or "unknown",
         dry_run=_is_dry(request, kind),
@@ -65,11 +65,5 @@ def _is_dry(request: Request, kind: str) -> bool:
     if any(one != "All" for one in values):
         listed = ", ".join(f'"{one}"' for one in values)
         told = f'Unsupported value: [{listed}]: supported values: "All"'
-        raise _wrong(kind, "dryRun", "FieldValueNotSupported", told)
+        raise refused_option(kind, "dryRun", "FieldValueNotSupported", told)
     return bool(values)
-
-
-def _wrong(kind: str, field: str, reason: str, message: str) -> Refused:
-    causes = [{"reason": reason, "message": message, "field": field}]
-    details = {"group": "meta.k8s.io", "kind": kind, "causes": causes}
-    return Refused(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {field}: {message}', details)

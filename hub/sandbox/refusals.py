@@ -121,6 +121,13 @@ def expired(message: str) -> Refused:
     return Refused(410, "Expired", message)
 
 
+def refused_option(kind: str, field: str, reason: str, message: str) -> Refused:
+    """Return the refusal of an option of a request; `kind` is what the server reads the options as."""
+    causes = [{"reason": reason, "message": message, "field": field}]
+    details = {"group": "meta.k8s.io", "kind": kind, "causes": causes}
+    return Refused(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {field}: {message}', details)
+
+
 def unavailable() -> Refused:
     """Return the refusal of what another server would answer, which is away."""
     return Refused(503, "ServiceUnavailable", "service unavailable")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from agent.kit.clock import Clock
 from agent.kube.api import Object, Resource
-from hub.sandbox.listing import refused_option, selector_of, too_new, version_asked
-from hub.sandbox.refusals import expired
+from hub.sandbox.listing import OPTIONS, selector_of, too_new, version_asked
+from hub.sandbox.refusals import expired, refused_option
 from hub.sandbox.selectors import Selector
 from hub.sandbox.storage import Change, Storage, TooOld
 from hub.sandbox.wire import Request
@@ -52,7 +52,9 @@ def watch_of(
     wanted = request.asked("sendInitialEvents")
     if wanted and request.asked("resourceVersionMatch") != "NotOlderThan":
         raise refused_option(
+            OPTIONS,
             "resourceVersionMatch",
+            "FieldValueForbidden",
             "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
         )
     has_bookmarks = request.is_asked("allowWatchBookmarks")

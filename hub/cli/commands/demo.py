@@ -10,8 +10,6 @@ import click
 
 from agent.kit.errors import Stalled
 from hub.cli.manifests import running_rights
-from hub.sandbox.tour.boxed import boxed_stage
-from hub.sandbox.tour.tour import tour
 
 _RENDER = "cartwheel-render"
 
@@ -33,6 +31,10 @@ def demo(*, unattended: bool, render: Path | None) -> None:
     tour ends. It deploys, changes, breaks and mends, step by step; at its end everything stays until you end it, with a kubeconfig to
     try things on.
     """
+    # No other command is to wait for what only this one needs.
+    from hub.sandbox.tour.boxed import boxed_stage
+    from hub.sandbox.tour.tour import tour
+
     found = render or _renderer()
     hub_rights, agent_rights = running_rights()
     set_up = functools.partial(boxed_stage, render=found, hub_rights=hub_rights, agent_rights=agent_rights)

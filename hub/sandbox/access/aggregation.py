@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agent.kube.api import Object
+from hub.sandbox.kinds.workloads import selects
 
 
 def aggregated(cluster_roles: Iterable[Object]) -> Iterator[Object]:
@@ -26,7 +27,7 @@ def aggregated(cluster_roles: Iterable[Object]) -> Iterator[Object]:
     yield from changed.values()
 
 
-def _selectors(role: Object) -> list[Mapping[str, Any]]:
+def _selectors(role: Object) -> list[Object]:
     return list((role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ())
 
 
@@ -36,29 +37,7 @@ def _gathered(role: Object, cluster_roles: Mapping[str, Object]) -> list[Any]:
     for selector in _selectors(role):
         for name in sorted(cluster_roles):
             labels = cluster_roles[name]["metadata"].get("labels") or {}
-            if name == own or not _selects(selector, labels):
+            if name == own or not selects(selector, labels):
                 continue
             rules += [rule for rule in cluster_roles[name].get("rules") or () if rule not in rules]
     return rules
-
-
-def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Tell whether a selector of labels matches; an empty one matches everything."""
-    wanted = selector.get("matchLabels") or {}
-    expressions = selector.get("matchExpressions") or ()
-    return all(labels.get(key) == value for key, value in wanted.items()) and all(
-        _holds(one, labels) for one in expressions
-    )
-
-
-def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = expression["key"], expression.get("values") or ()
-    match expression["operator"]:
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case _:
-            return key not in labels
