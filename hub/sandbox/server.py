@@ -63,7 +63,9 @@ CLUSTER_ROLES: KindKey = ("rbac.authorization.k8s.io", "clusterroles")
 API_SERVICES: KindKey = ("apiregistration.k8s.io", "apiservices")
 _CERTIFICATE_REQUESTS: KindKey = ("certificates.k8s.io", "certificatesigningrequests")
 _HEALTH = ("/healthz", "/livez", "/readyz")
-_IGNORED_KINDS = frozenset({"admissionregistration.k8s.io"})
+_UNHEEDED_GROUPS = frozenset({"admissionregistration.k8s.io"})
+_UNHEEDED: frozenset[KindKey] = frozenset({("", "resourcequotas"), ("", "limitranges")})
+"""Kinds that nobody here would act by: to store one would be to promise what is not done."""
 _SUBRESOURCES = frozenset({"status", "token", "scale", "finalize", "approval", *pod_parts.NAMES})
 
 
@@ -243,7 +245,9 @@ class Server:
             asked.verb == "create" and bool(asked.name) != bool(asked.subresource)
         ):
             raise method_not_allowed()
-        if served.resource.group in _IGNORED_KINDS and asked.verb in ("create", "update", "patch"):
+        kind = (served.resource.group, served.resource.plural)
+        is_unheeded = kind[0] in _UNHEEDED_GROUPS or kind in _UNHEEDED
+        if is_unheeded and asked.verb in ("create", "update", "patch"):
             raise not_built(f"what {served.resource.plural} ask for")
 
     def _list(self, request: Request, target: Target, shape: Shape) -> Answer:

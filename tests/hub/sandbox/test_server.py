@@ -8,6 +8,7 @@ from agent.kit.clock import Clock
 from agent.kube.api import Object, Resource
 from agent.kube.client import Client
 from agent.kube.discovery import Discovery
+from agent.kube.errors import ServerFailed
 from agent.kube.resources import NAMESPACES
 from hub.sandbox.cluster import admin, new_cluster
 from hub.sandbox.local import LocalTransport
@@ -58,3 +59,16 @@ def guest_rights(namespace: str) -> list[tuple[Resource, Object]]:
 
 class TestSandbox(ApiServerContract):
     pass
+
+
+@pytest.mark.parametrize(
+    ("plural", "kind"), [("resourcequotas", "ResourceQuota"), ("limitranges", "LimitRange")]
+)
+async def test_what_nobody_would_act_by_is_refused_and_lists_are_empty(plural: str, kind: str) -> None:
+    clock = FakeClock()
+    api = client(new_cluster(clock, {"secret": admin()}), clock)
+    resource = Resource(group="", version="v1", plural=plural, kind=kind, namespaced=True)
+    value = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "most"}, "spec": {}}
+    with pytest.raises(ServerFailed, match="does not exist in the sandbox"):
+        await api.create(resource, "default", value, field_manager="test")
+    assert (await api.list(resource, "default")).items == []
