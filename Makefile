@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Where CI is set, what failed on real clusters runs once more by itself before the layer fails; both runs are told.
-ONCE_MORE := $(if $(CI),|| $(BIN)/python -m pytest -q e2e --last-failed --last-failed-no-failures=none)
+ONCE_MORE = $(if $(CI),|| $(BIN)/python -m pytest -q $(1) --last-failed --last-failed-no-failures=none)
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight setup check format protos unit integration conformance contract simulation e2e slow \
@@ -83,15 +83,15 @@ simulation: setup ## Hub and agents on a seeded clock and network that drops, re
 
 contract: tools ## What the unit tests' in-memory API server must do, on a real one (as root)
 	@echo "==> contract"
-	@$(BIN)/python -m pytest -q e2e/contract
+	@$(BIN)/python -m pytest -q e2e/contract $(call ONCE_MORE,e2e/contract)
 
 e2e: tools ## Scenarios on real control planes and servers (as root; 9 minutes)
 	@echo "==> end to end"
-	@$(BIN)/python -m pytest -q e2e --ignore=e2e/contract -m "not slow" --durations=12 $(ONCE_MORE)
+	@$(BIN)/python -m pytest -q e2e --ignore=e2e/contract -m "not slow" --durations=12 $(call ONCE_MORE,e2e)
 
 slow: tools ## The long scenarios, some with the waiting times of production, and ten times as many simulated fleets
 	@echo "==> long scenarios"
-	@$(BIN)/python -m pytest -q e2e -m slow --durations=25 $(ONCE_MORE)
+	@$(BIN)/python -m pytest -q e2e -m slow --durations=25 $(call ONCE_MORE,e2e)
 	@echo "==> more simulated fleets"
 	@SEEDS=2000 $(BIN)/python -m pytest -q tests/simulation
 	@echo "==> the short benches still run"
