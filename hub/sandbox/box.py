@@ -34,6 +34,7 @@ from hub.main import Hub
 from hub.model import installation, jointoken
 from hub.model.cluster import Cluster
 from hub.model.kinds import TYPES, Kind
+from hub.sandbox.apiservices.aggregator import aggregating
 from hub.sandbox.cluster import admin, new_cluster
 from hub.sandbox.http import served
 from hub.sandbox.life.life import Life
@@ -109,6 +110,7 @@ async def box(plan: Plan, *, clock: Clock) -> AsyncIterator[Box]:
         members = {name: await _member(stack, name, certificate, clock) for name in names}
         for name, member in members.items():
             tasks.start(Life(member.server, clock, authority=certificate.ca).run(), name=f"life of {name}")
+            await stack.enter_async_context(aggregating(member.server, clock=clock, routes={}))
         management = members[plan.management]
         kubeconfig = plan.folder / "kubeconfig"
         write_kubeconfig(kubeconfig, members.values(), certificate, current=plan.management)

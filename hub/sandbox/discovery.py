@@ -123,14 +123,16 @@ def _aggregated(kinds: Kinds, groups: Iterable[Group]) -> Object:
 
 def _aggregated_group(kinds: Kinds, group: Group) -> Object:
     versions = [
-        {
-            "version": version,
-            "resources": [_aggregated_resource(one) for one in kinds.of(group.name, version)],
-            "freshness": "Current",
-        }
-        for version in sorted(group.versions, key=rank)
+        _aggregated_version(kinds, group.name, version) for version in sorted(group.versions, key=rank)
     ]
     return {"metadata": {"name": group.name} if group.name else {}, "versions": versions}
+
+
+def _aggregated_version(kinds: Kinds, group: str, version: str) -> Object:
+    if remote := kinds.remote(group, version):
+        return remote.told(version)
+    resources = [_aggregated_resource(one) for one in kinds.of(group, version)]
+    return {"version": version, "resources": resources, "freshness": "Current"}
 
 
 def _aggregated_resource(served: Served) -> Object:

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from hub.sandbox.access.impersonation import REPEATED
 from hub.sandbox.server import Server
-from hub.sandbox.wire import JSON, Answer, Request
+from hub.sandbox.wire import Answer, Request
 
 _MAX_BODY = 3 << 20
 
@@ -50,8 +50,10 @@ class _Ingress:
             headers=_headers(incoming),
             body=await incoming.read(),
         )
-        answer = self._server.answer(request)
-        return await _streamed(incoming, answer.stream) if answer.stream is not None else _whole(answer)
+        answer = await self._server.answer(request).settled()
+        if answer.stream is None:
+            return _whole(answer)
+        return await _streamed(incoming, answer, answer.stream)
 
 
 def _headers(incoming: web.Request) -> Mapping[str, str]:
@@ -65,9 +67,10 @@ def _whole(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
-async def _streamed(incoming: web.Request, stream: AsyncIterator[Any]) -> web.StreamResponse:
+async def _streamed(incoming: web.Request, answer: Answer, stream: AsyncIterator[Any]) -> web.StreamResponse:
     """Send each value of a stream as a line, until it ends or nobody listens any more."""
-    response = web.StreamResponse(headers={"Content-Type": JSON})
+    headers = {"Content-Type": answer.media_type, **answer.headers}
+    response = web.StreamResponse(status=answer.status, headers=headers)
     response.enable_chunked_encoding()
     await response.prepare(incoming)
     try:

@@ -19,12 +19,12 @@ class LocalTransport:
         self._token = token
 
     async def send(self, request: Outgoing, *, timeout_s: float) -> Reply:
-        answer = self._server.answer(_request(request, self._token))
+        answer = await self._server.answer(_request(request, self._token)).settled()
         return Reply(status=answer.status, headers=_headers(answer), body=answer.body)
 
     @asynccontextmanager
     async def stream(self, request: Outgoing, *, silence_s: float) -> AsyncIterator[Lines]:
-        yield _LocalLines(self._server.answer(_request(request, self._token)))
+        yield _LocalLines(await self._server.answer(_request(request, self._token)).settled())
 
     async def close(self) -> None:
         """There is nothing to give up."""

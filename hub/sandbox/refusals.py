@@ -128,11 +128,6 @@ def refused_option(kind: str, field: str, reason: str, message: str) -> Refused:
     return Refused(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {field}: {message}', details)
 
 
-def unavailable() -> Refused:
-    """Return the refusal of what another server would answer, which is away."""
-    return Refused(503, "ServiceUnavailable", "service unavailable")
-
-
 def not_built(what: str) -> Refused:
     """Return the refusal of what these servers leave to real ones."""
     message = f"{what} does not exist in the sandbox; try it on a real cluster"

@@ -9,7 +9,7 @@ State: the stored objects and the served kinds. A request takes effect at one in
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from agent.kit.clock import Clock
 from agent.kube.api import Object
@@ -34,6 +34,8 @@ from hub.sandbox.drafts import (
 )
 from hub.sandbox.kinds.access import requested_by
 from hub.sandbox.kinds.catalogue import Served
+from hub.sandbox.kinds.remote import KIND as API_SERVICES
+from hub.sandbox.kinds.remote import RemoteGroup
 from hub.sandbox.kinds.served import Kinds
 from hub.sandbox.kinds.values import mapping_at
 from hub.sandbox.listing import page_of
@@ -46,7 +48,6 @@ from hub.sandbox.refusals import (
     method_not_allowed,
     no_such_path,
     not_built,
-    unavailable,
     unsupported_media_type,
 )
 from hub.sandbox.services import KIND as SERVICES
@@ -60,7 +61,6 @@ from hub.sandbox.wire import Answer, Caller, Request
 
 _PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY)
 CLUSTER_ROLES: KindKey = ("rbac.authorization.k8s.io", "clusterroles")
-API_SERVICES: KindKey = ("apiregistration.k8s.io", "apiservices")
 _CERTIFICATE_REQUESTS: KindKey = ("certificates.k8s.io", "certificatesigningrequests")
 _HEALTH = ("/healthz", "/livez", "/readyz")
 _UNHEEDED_GROUPS = frozenset({"admissionregistration.k8s.io"})
@@ -69,8 +69,14 @@ _UNHEEDED: frozenset[KindKey] = frozenset({("", "resourcequotas"), ("", "limitra
 _SUBRESOURCES = frozenset({"status", "token", "scale", "finalize", "approval", *pod_parts.NAMES})
 
 
+class Remote(Protocol):
+    """Answers for the groups that are served elsewhere."""
+
+    async def answer(self, request: Request, group: str, version: str, caller: Caller) -> Answer: ...
+
+
 class Server:
-    """One API server. `tokens` are those that no ServiceAccount has."""
+    """One API server. `tokens` are those that no ServiceAccount has; `remote` is the way to the servers behind APIServices."""
 
     def __init__(self, clock: Clock, tokens: Mapping[str, Caller]) -> None:
         self._clock = clock
@@ -85,6 +91,7 @@ class Server:
             find=self._behaviour_of_kind,
             changed=self._changed,
         )
+        self.remote: Remote | None = None
         self._definitions = Definitions(self.storage, self.kinds, clock, self.verbs.take_along)
 
     def answer(self, request: Request) -> Answer:
@@ -94,7 +101,7 @@ class Server:
             known = self._gate.identities.caller_of(request.headers)
             caller = self._gate.admit(known, request.headers, asked)
             if not asked.is_resource:
-                return self._about(request)
+                return self._about(request, caller)
             return self._resource(request, asked, caller)
         except Refused as refusal:
             return Answer(status=refusal.code, value=refusal.status)
@@ -106,14 +113,14 @@ class Server:
             raise no_such_path()
         return Target(behaviour=behaviour, namespace=place[0], name=place[1], subresource=subresource)
 
-    def _about(self, request: Request) -> Answer:
+    def _about(self, request: Request, caller: Caller) -> Answer:
         """Answer what is asked of the server itself."""
         path = request.path.rstrip("/") or "/"
         if path in _HEALTH:
             return Answer(text="ok", media_type="text/plain; charset=utf-8")
         match path.strip("/").split("/"):
-            case ["apis", group, version] if self.kinds.is_remote(group, version):
-                raise unavailable()
+            case ["apis", group, version] if self.kinds.remote(group, version):
+                return self._elsewhere(request, group, version, caller)
         if path == "/":
             return Answer(value={"paths": paths(self.kinds)})
         if path == openapi.OLD:
@@ -128,12 +135,19 @@ class Server:
             return Answer(status=404, text="404 page not found\n", media_type="text/plain; charset=utf-8")
         return Answer(value=found, media_type=AGGREGATED if "items" in found else "application/json")
 
+    def _elsewhere(self, request: Request, group: str, version: str, caller: Caller) -> Answer:
+        """Have the server behind an APIService answer, where there is a way to it."""
+        remote = self.remote
+        if remote is None:
+            return Answer(status=503, text="service unavailable\n", media_type="text/plain; charset=utf-8")
+        return Answer(later=lambda: remote.answer(request, group, version, caller))
+
     def _defined(self) -> list[Object]:
         return [value for _, value in self.storage.all(DEFINITIONS)]
 
     def _resource(self, request: Request, asked: Attributes, caller: Caller) -> Answer:
-        if self.kinds.is_remote(asked.group, asked.version):
-            raise unavailable()
+        if self.kinds.remote(asked.group, asked.version):
+            return self._elsewhere(request, asked.group, asked.version, caller)
         served = self.kinds.find(asked.group, asked.version, asked.resource)
         if served is None:
             raise no_such_path()
@@ -182,7 +196,9 @@ class Server:
             self._definitions.stored(place)
         elif kind == API_SERVICES:
             specs = [value["spec"] for _, value in self.storage.all(kind)]
-            self.kinds.set_remote((one["group"], one["version"]) for one in specs if one.get("service"))
+            self.kinds.set_remote(
+                {(one["group"], one["version"]): RemoteGroup.of(one) for one in specs if one.get("service")}
+            )
         elif kind == CLUSTER_ROLES:
             for role in list(aggregated(value for _, value in self.storage.all(kind))):
                 self.storage.put(kind, ("", role["metadata"]["name"]), role)

@@ -23,10 +23,34 @@ class Loopback:
     ca: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A key and a certificate that is its own authority (PEM)."""
+
+    key: bytes
+    certificate: bytes
+
+    def into(self, context: ssl.SSLContext) -> None:
+        """Have a context show it. The library reads keys from files only; this one is gone before anybody is met."""
+        with tempfile.TemporaryDirectory(prefix="cartwheel-") as folder:
+            chain = Path(folder) / "chain.pem"
+            chain.touch(mode=0o600)
+            chain.write_bytes(self.key + self.certificate)
+            context.load_cert_chain(chain)
+
+
 def loopback(now: datetime) -> Loopback:
     """Make a key and a certificate; one is enough for all servers of a process."""
+    made = identity("cartwheel sandbox", now)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    made.into(context)
+    return Loopback(context=context, ca=made.certificate.decode())
+
+
+def identity(common_name: str, now: datetime, *, host: str = "localhost") -> Identity:
+    """Make a key and a certificate in a name, for a host and for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cartwheel sandbox")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     certificate = (
         x509.CertificateBuilder()
@@ -36,19 +60,11 @@ def loopback(now: datetime) -> Loopback:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + _VALID)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), address]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host), address]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    # The library reads keys from files only; this one is gone before anybody is served.
-    with tempfile.TemporaryDirectory(prefix="cartwheel-") as folder:
-        chain = Path(folder) / "chain.pem"
-        chain.touch(mode=0o600)
-        chain.write_bytes(secret + pem)
-        context.load_cert_chain(chain)
-    return Loopback(context=context, ca=pem.decode())
+    return Identity(key=secret, certificate=certificate.public_bytes(serialization.Encoding.PEM))

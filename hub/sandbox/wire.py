@@ -1,6 +1,6 @@
 """A request to an API server in memory and its answer, however they travel. Pure values."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,16 +46,24 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is answered: a value as JSON, or a stream of values, each a line."""
+    """What is answered: a value as JSON, text, bytes, or a stream of values, each a line; or, later, what another server answers."""
 
     status: int = 200
     value: Any = None
     stream: AsyncIterator[Any] | None = None
     text: str | None = None
+    content: bytes | None = None
+    later: Callable[[], Awaitable["Answer"]] | None = None
     media_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def body(self) -> bytes:
         """Return the bytes of an answer that is no stream."""
+        if self.content is not None:
+            return self.content
         return self.text.encode() if self.text is not None else msgspec.json.encode(self.value)
+
+    async def settled(self) -> "Answer":
+        """Return what is answered in the end: of a group that is served elsewhere, what is said there."""
+        return self if self.later is None else await self.later()

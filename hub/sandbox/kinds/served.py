@@ -4,15 +4,19 @@ State: what was added to the built-in kinds, which all servers share.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
+from agent.kube.api import Object
 from hub.sandbox.kinds.catalogue import Served, built_in
+from hub.sandbox.kinds.remote import RemoteGroup
 
 KindId = tuple[str, str, str]
 """Group, version and plural."""
 GroupVersion = tuple[str, str]
+_CUSTOM_PRIORITY, _CUSTOM_VERSION = 1000, 100
+"""What the groups of definitions ask for, and the versions in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,7 @@ class Kinds:
 
     def __init__(self) -> None:
         self._custom: dict[KindId, Served] = {}
-        self._remote: set[GroupVersion] = set()
+        self._remote: dict[GroupVersion, RemoteGroup] = {}
 
     def find(self, group: str, version: str, plural: str) -> Served | None:
         """Return a kind, None when it is not served."""
@@ -51,16 +55,12 @@ class Kinds:
     @property
     def groups(self) -> tuple[Group, ...]:
         """Return all groups but the core, in discovery's order."""
-        versions: dict[str, list[str]] = {}
+        versions: dict[str, set[str]] = {}
         for group, version, *_ in (*self._custom, *self._remote):
-            known = versions.setdefault(group, [])
-            if version not in known:
-                known.append(version)
-        custom = [
-            Group(name=name, versions=tuple(sorted(found, key=rank)))
-            for name, found in sorted(versions.items())
-        ]
-        return (*_built_in_groups(), *custom)
+            versions.setdefault(group, set()).add(version)
+        added = sorted(versions.items(), key=lambda one: (-self._priority(*one), one[0]))
+        ordered = [Group(name=name, versions=self._ordered(name, found)) for name, found in added]
+        return (*_built_in_groups(), *ordered)
 
     def versions(self, group: str) -> tuple[str, ...]:
         """Return the versions of a group, the preferred one first; none when it is not served."""
@@ -75,9 +75,35 @@ class Kinds:
         """Tell whether another server is asked for a group in a version."""
         return (group, version) in self._remote
 
-    def set_remote(self, remote: Iterable[GroupVersion]) -> None:
+    def remote(self, group: str, version: str) -> RemoteGroup | None:
+        """Return what is known of a group in a version that another server is asked for, None when none is."""
+        return self._remote.get((group, version))
+
+    def set_remote(self, remote: Mapping[GroupVersion, RemoteGroup]) -> None:
         """Have another server asked for these, and for no others."""
-        self._remote = set(remote)
+        known = self._remote
+        self._remote = {
+            key: replace(one, kinds=known[key].kinds, is_fresh=known[key].is_fresh) if key in known else one
+            for key, one in remote.items()
+        }
+
+    def note_remote(self, key: GroupVersion, kinds: Sequence[Object] | None) -> None:
+        """Note which kinds another server has, None when it does not say: then what it said last is told on, as stale."""
+        if known := self._remote.get(key):
+            told = known.kinds if kinds is None else kinds
+            self._remote[key] = replace(known, kinds=told, is_fresh=kinds is not None)
+
+    def _priority(self, group: str, versions: Iterable[str]) -> int:
+        """Return how far in front a group stands: the highest number that any of its versions asks for."""
+        remote = (self._remote.get((group, one)) for one in versions)
+        return max(_CUSTOM_PRIORITY if one is None else one.priority for one in remote)
+
+    def _ordered(self, group: str, versions: Iterable[str]) -> tuple[str, ...]:
+        """Return versions by the numbers that they ask for, the highest first, then by their names."""
+        numbers = {
+            one: known.version_priority for (name, one), known in self._remote.items() if name == group
+        }
+        return tuple(sorted(versions, key=lambda one: (-numbers.get(one, _CUSTOM_VERSION), rank(one))))
 
     def remove(self, group: str, plural: str) -> None:
         """Serve a custom kind no more, in no version."""

@@ -70,7 +70,7 @@ def _for_ever(now: datetime) -> Mapping[str, str]:
 
 def _served(kinds: Kinds) -> list[tuple[str, str]]:
     groups = [(one.name, version) for one in kinds.groups for version in one.versions]
-    return [_CORE, *(one for one in groups if not kinds.is_remote(*one))]
+    return [_CORE, *(one for one in groups if kinds.remote(*one) is None)]
 
 
 def _is_built_in(found: tuple[str, str]) -> bool:

@@ -1,0 +1,1 @@
+"""Groups that another server answers for, and how requests are passed on to what stands behind their APIServices."""
