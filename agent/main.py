@@ -229,7 +229,7 @@ async def _run(settings: AgentSettings, telemetry: Telemetry, clock: Clock) -> N
     access = _access(settings, clock)
     # A client of its own: the lease is renewed whatever the other requests wait for, and taken before anything may be written.
     leasing = Client(HttpTransport(access), clock=clock, user_agent=_USER_AGENT, telemetry=telemetry)
-    leadership = _leadership(settings, leasing, clock)
+    leadership = leadership_of(settings, leasing, clock)
     client = Client(
         HttpTransport(access),
         clock=clock,
@@ -253,7 +253,8 @@ async def _run(settings: AgentSettings, telemetry: Telemetry, clock: Clock) -> N
             await probes.stop()
 
 
-def _leadership(settings: AgentSettings, client: Client, clock: Clock) -> Leadership:
+def leadership_of(settings: AgentSettings, client: Api, clock: Clock) -> Leadership:
+    """Return what makes one agent of a cluster the acting one."""
     lease = LeaseSettings(
         duration_s=settings.lease_duration_s,
         deadline_s=settings.lease_deadline_s,
@@ -303,7 +304,7 @@ def enroll_command() -> None:
     async def enroll() -> None:
         clock, randomness = SystemClock(), SystemRandomness()
         async with Client(HttpTransport(_access(settings, clock)), clock=clock) as client:
-            leadership = _leadership(settings, client, clock)
+            leadership = leadership_of(settings, client, clock)
             await Agent(settings, client, leadership, clock=clock, randomness=randomness).enroll()
 
     sys.exit(until_stopped(enroll))

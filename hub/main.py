@@ -308,13 +308,7 @@ async def _serve(settings: Settings, telemetry: Telemetry, clock: Clock) -> None
     access = from_kubeconfig(settings.kubeconfig) if settings.kubeconfig else in_cluster(clock)
     # A client of its own: the lease is renewed whatever the other requests wait for, and taken before anything may be written.
     leasing = Client(HttpTransport(access), clock=clock, user_agent=_USER_AGENT, telemetry=telemetry)
-    lease = LeaseSettings(
-        duration_s=settings.lease_duration_s,
-        deadline_s=settings.lease_deadline_s,
-        retry_s=settings.lease_retry_s,
-        request_s=settings.lease_request_s,
-    )
-    leadership = Leadership(leasing, settings.namespace, LEASE, settings.instance, lease, clock=clock)
+    leadership = leadership_of(settings, leasing, clock)
     client = Client(
         HttpTransport(access),
         clock=clock,
@@ -334,6 +328,17 @@ async def _serve(settings: Settings, telemetry: Telemetry, clock: Clock) -> None
             await hub.run()
         finally:
             await asyncio.shield(probes.stop())
+
+
+def leadership_of(settings: Settings, client: Api, clock: Clock) -> Leadership:
+    """Return what makes one hub the leading one."""
+    lease = LeaseSettings(
+        duration_s=settings.lease_duration_s,
+        deadline_s=settings.lease_deadline_s,
+        retry_s=settings.lease_retry_s,
+        request_s=settings.lease_request_s,
+    )
+    return Leadership(client, settings.namespace, LEASE, settings.instance, lease, clock=clock)
 
 
 def _bind_host(host: str) -> str:

@@ -8,53 +8,35 @@ the rights that an installation gives them. State: everything below the plan's f
 """
 
 import base64
-import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import yaml
 
-from agent.kit.clock import Clock, SystemRandomness
-from agent.kit.settings import Environment
+from agent.kit.clock import Clock
+from agent.kit.settings import PREFIX, Environment
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
-from agent.kube.api import Api, Object, Resource
+from agent.kube.api import Api, Object
 from agent.kube.client import Client
-from agent.kube.discovery import Discovery
-from agent.kube.lease import Leadership, LeaseSettings
-from agent.kube.resources import SECRETS
-from agent.main import Agent
-from agent.settings import read_settings
-from hub.crds import packaged
-from hub.gateway.ca import make_authority
-from hub.main import Hub
-from hub.model import installation, jointoken
-from hub.model.cluster import Cluster
-from hub.model.kinds import TYPES, Kind
+from hub.main import Hub, leadership_of
+from hub.model import installation
 from hub.sandbox.apiservices.aggregator import aggregating
 from hub.sandbox.cluster import admin, new_cluster
 from hub.sandbox.http import served
+from hub.sandbox.installing import accounts, install_agent, install_hub, make_agent, register
 from hub.sandbox.life.life import Life
 from hub.sandbox.local import LocalTransport
 from hub.sandbox.ports import free_port
 from hub.sandbox.relay import Relay, relaying
 from hub.sandbox.server import Server
 from hub.sandbox.tls import Loopback, loopback
-from hub.sandbox.wire import Caller
 from hub.settings import Settings
 
 ADMIN_TOKEN = "admin"  # noqa: S105  (of servers that only this machine reaches)
-_MANAGER = "cartwheel-sandbox"
-CLUSTERS = Resource(
-    group=TYPES[Kind.CLUSTER].group,
-    version=TYPES[Kind.CLUSTER].version,
-    plural=TYPES[Kind.CLUSTER].plural,
-    kind=str(Kind.CLUSTER),
-    namespaced=True,
-)
+_ADDRESSES = {"": "SESSION", "ENROL_": "ENROL", "ARTIFACT_": "ARTIFACT"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +106,7 @@ async def box(plan: Plan, *, clock: Clock) -> AsyncIterator[Box]:
 
 
 async def _member(stack: AsyncExitStack, name: str, certificate: Loopback, clock: Clock) -> Member:
-    accounts = {
-        one: Caller(
-            name=f"system:serviceaccount:{installation.NAMESPACE}:{one}",
-            groups=("system:serviceaccounts", f"system:serviceaccounts:{installation.NAMESPACE}"),
-        )
-        for one in (installation.HUB, installation.AGENT)
-    }
-    server = new_cluster(clock, {ADMIN_TOKEN: admin(), **accounts})
+    server = new_cluster(clock, {ADMIN_TOKEN: admin(), **accounts()})
     address = await stack.enter_async_context(served(server, certificate.context))
     return Member(
         name=name,
@@ -150,106 +125,52 @@ class _Builder:
         self._clock = clock
         self._tasks = tasks
         self._management = members[plan.management]
-        self._certificate, self._key = make_authority(now=clock.now())
         self.wires: dict[str, list[Relay]] = {}
         first = free_port(count=3)
         self.ports = {"SESSION": first, "ENROL": first + 1, "ARTIFACT": first + 2}
 
     async def install(self) -> None:
         """Install the hub, then an agent in every cluster."""
-        api = self._management.api
-        await _apply(api, [dict(one) for one in packaged()], clock=self._clock)
-        await _apply(
-            api,
-            [_namespace(installation.NAMESPACE), _namespace(installation.CLUSTERS_NAMESPACE)],
-            clock=self._clock,
-        )
-        await _apply(api, self._plan.hub_rights, clock=self._clock)
-        await self._secret(
-            installation.CA_SECRET,
-            {
-                installation.CA_CERTIFICATE_KEY: self._certificate.decode(),
-                installation.CA_KEY_KEY: self._key.decode(),
-            },
-        )
+        authority = await install_hub(self._management.api, self._plan.hub_rights, clock=self._clock)
         self._run_hub()
         for name, member in self._members.items():
-            await self._add(name, member, dict(self._plan.workloads.get(name, {})))
+            await self._add(name, member, authority)
 
-    async def _add(self, name: str, member: Member, labels: Mapping[str, str]) -> None:
+    async def _add(self, name: str, member: Member, authority: bytes) -> None:
         """Register a cluster, and run its agent."""
-        await _apply(
-            member.api, [_namespace(installation.NAMESPACE), *self._plan.agent_rights], clock=self._clock
-        )
-        metadata = {"name": name, "namespace": installation.CLUSTERS_NAMESPACE, "labels": dict(labels)}
-        body = {"apiVersion": CLUSTERS.api_version, "kind": CLUSTERS.kind, "metadata": metadata, "spec": {}}
-        made = await self._management.api.create(
-            CLUSTERS, installation.CLUSTERS_NAMESPACE, body, field_manager=_MANAGER
-        )
-        text, stored = jointoken.make(
-            id_=secrets.token_hex(5),
-            secret=secrets.token_urlsafe(32),
-            cluster=Cluster.parse(made).metadata,
-            now=self._clock.now(),
-            valid_for=jointoken.AGAIN,
-        )
-        await self._secret(stored.secret_name, stored.data())
+        await install_agent(member.api, self._plan.agent_rights, clock=self._clock)
+        labels = self._plan.workloads.get(name, {})
+        token = await register(self._management.api, name, labels, clock=self._clock)
         bootstrap = self._plan.folder / "agents" / name
         bootstrap.mkdir(parents=True)
-        (bootstrap / installation.TOKEN_KEY).write_text(text)
-        (bootstrap / installation.CA_CERTIFICATE_KEY).write_bytes(self._certificate)
+        (bootstrap / installation.TOKEN_KEY).write_text(token)
+        (bootstrap / installation.CA_CERTIFICATE_KEY).write_bytes(authority)
         self._run_agent(name, member, bootstrap)
 
-    async def _secret(self, name: str, data: Mapping[str, str]) -> None:
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name, "namespace": installation.NAMESPACE},
-            "stringData": dict(data),
-        }
-        await self._management.api.create(SECRETS, installation.NAMESPACE, body, field_manager=_MANAGER)
-
     def _run_hub(self) -> None:
+        instance = f"{installation.HUB}-0"
+        addresses = {f"{name}ADDRESS": self._address(port) for name, port in _ADDRESSES.items()}
         variables = {
             "DATA": str(self._plan.folder / "hub"),
             "HOST": "127.0.0.1",
-            "ARTIFACT_ADDRESS": self._address("ARTIFACT"),
             "RENDER": str(self._plan.render),
+            **addresses,
             **{f"{name}_PORT": str(port) for name, port in self.ports.items()},
         }
-        instance = f"{installation.HUB}-0"
+        named = {f"{PREFIX}{name}": value for name, value in variables.items()}
+        environment = Environment({"POD_NAME": instance, **named, **self._plan.environment})
+        settings = Settings.from_environment(environment)
         api = Client(LocalTransport(self._management.server, installation.HUB), clock=self._clock)
-        hub = Hub(
-            Settings.from_environment(self._environment(instance, variables)),
-            api,
-            self._leadership(api, instance, installation.HUB),
-            Telemetry(),
-        )
-        self._tasks.start(hub.run(), name="hub")
+        leadership = leadership_of(settings, api, self._clock)
+        self._tasks.start(Hub(settings, api, leadership, Telemetry()).run(), name="hub")
 
     def _run_agent(self, name: str, member: Member, bootstrap: Path) -> None:
-        instance = f"{installation.AGENT}-{name}"
-        api = Client(LocalTransport(member.server, installation.AGENT), clock=self._clock)
         session, enrol = (f"127.0.0.1:{one.port}" for one in self.wires[name])
-        dials = {"BOOTSTRAP": str(bootstrap), "ADDRESS": session, "ENROL_ADDRESS": enrol}
-        agent = Agent(
-            read_settings(self._environment(instance, dials)),
-            api,
-            self._leadership(api, instance, installation.AGENT),
-            clock=self._clock,
-            randomness=SystemRandomness(),
-            telemetry=Telemetry(),
-        )
+        given = {one.removeprefix(PREFIX): value for one, value in self._plan.environment.items()}
+        variables = {"BOOTSTRAP": str(bootstrap), "ADDRESS": session, "ENROL_ADDRESS": enrol, **given}
+        transport = LocalTransport(member.server, installation.AGENT)
+        agent = make_agent(transport, f"{installation.AGENT}-{name}", variables, clock=self._clock)
         self._tasks.start(agent.run(), name=f"agent {name}")
-
-    def _leadership(self, api: Api, instance: str, lease: str) -> Leadership:
-        settings = LeaseSettings(duration_s=15.0, deadline_s=10.0, retry_s=2.0, request_s=4.0)
-        return Leadership(api, installation.NAMESPACE, lease, instance, settings, clock=self._clock)
-
-    def _environment(self, instance: str, variables: Mapping[str, str]) -> Environment:
-        common = {"ADDRESS": self._address("SESSION"), "ENROL_ADDRESS": self._address("ENROL")}
-        given = {f"CARTWHEEL_{name}": value for name, value in {**common, **variables}.items()}
-        return Environment({"POD_NAME": instance, **given, **self._plan.environment})
 
     def _address(self, port: str) -> str:
         return f"127.0.0.1:{self.ports[port]}"
@@ -275,18 +196,3 @@ def write_kubeconfig(path: Path, members: Iterable[Member], certificate: Loopbac
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(content, sort_keys=False))
-
-
-async def _apply(api: Api, objects: Iterable[Object], *, clock: Clock) -> None:
-    """Apply objects of any kind, in their order."""
-    discovery = Discovery(api, clock=clock)
-    for one in objects:
-        group, _, version = one["apiVersion"].rpartition("/")
-        resource = await discovery.resolve(group, version, one["kind"])
-        metadata, body = one["metadata"], msgspec.json.encode(one)
-        namespace = metadata.get("namespace", "")
-        await api.apply(resource, namespace, metadata["name"], body, field_manager=_MANAGER)
-
-
-def _namespace(name: str) -> Object:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

@@ -1,0 +1,1 @@
+"""Benches of a hub with very many clusters, all of them in memory."""
