@@ -8,8 +8,8 @@ State: the open connections.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from aiohttp import web
 
 from hub.sandbox.access.impersonation import REPEATED
 from hub.sandbox.server import Server
-from hub.sandbox.wire import Answer, Request
+from hub.sandbox.wire import JSON, Answer, Broken, Request
 
 _MAX_BODY = 3 << 20
 
@@ -50,7 +50,10 @@ class _Ingress:
             headers=_headers(incoming),
             body=await incoming.read(),
         )
-        answer = await self._server.answer(request).settled()
+        try:
+            answer = await self._server.traffic.exchange(request)
+        except Broken as broken:
+            return await _broken(incoming, broken.sent)
         if answer.stream is None:
             return _whole(answer)
         return await _streamed(incoming, answer, answer.stream)
@@ -67,17 +70,37 @@ def _whole(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 
-async def _streamed(incoming: web.Request, answer: Answer, stream: AsyncIterator[Any]) -> web.StreamResponse:
+async def _streamed(incoming: web.Request, answer: Answer, stream: AsyncGenerator[Any]) -> web.StreamResponse:
     """Send each value of a stream as a line, until it ends or nobody listens any more."""
     headers = {"Content-Type": answer.media_type, **answer.headers}
     response = web.StreamResponse(status=answer.status, headers=headers)
     response.enable_chunked_encoding()
     await response.prepare(incoming)
     try:
-        async for value in stream:
-            await response.write(msgspec.json.encode(value) + b"\n")
+        async with aclosing(stream):
+            async for value in stream:
+                await response.write(msgspec.json.encode(value) + b"\n")
         await response.write_eof()
+    except Broken as broken:
+        await response.write(broken.sent)
+        _hang_up(incoming)
     except (ConnectionResetError, asyncio.CancelledError):
         # Whoever watched has left.
         pass
     return response
+
+
+async def _broken(incoming: web.Request, sent: bytes) -> web.StreamResponse:
+    """Send the beginning of an answer that says nowhere that it is all, or nothing, and close the connection."""
+    response = web.StreamResponse(headers={"Content-Type": JSON})
+    if sent:
+        response.enable_chunked_encoding()
+        await response.prepare(incoming)
+        await response.write(sent)
+    _hang_up(incoming)
+    return response
+
+
+def _hang_up(incoming: web.Request) -> None:
+    if incoming.transport is not None:
+        incoming.transport.close()

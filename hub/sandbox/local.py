@@ -1,14 +1,16 @@
 """The way to a server in the same process: what a client sends is answered at once, without a network between."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import unquote
 
 import msgspec
 
+from agent.kube.errors import Unreachable
 from agent.kube.transport import Lines, Outgoing, Reply
 from hub.sandbox.server import Server
-from hub.sandbox.wire import Answer, Request
+from hub.sandbox.wire import Answer, Broken, Request
 
 
 class LocalTransport:
@@ -19,22 +21,32 @@ class LocalTransport:
         self._token = token
 
     async def send(self, request: Outgoing, *, timeout_s: float) -> Reply:
-        answer = await self._server.answer(_request(request, self._token)).settled()
+        with _as_over_http(request):
+            async with asyncio.timeout(timeout_s):
+                answer = await self._server.traffic.exchange(_request(request, self._token))
         return Reply(status=answer.status, headers=_headers(answer), body=answer.body)
 
     @asynccontextmanager
     async def stream(self, request: Outgoing, *, silence_s: float) -> AsyncIterator[Lines]:
-        yield _LocalLines(await self._server.answer(_request(request, self._token)).settled())
+        with _as_over_http(request):
+            async with asyncio.timeout(silence_s):
+                answer = await self._server.traffic.exchange(_request(request, self._token))
+            try:
+                yield _LocalLines(answer, silence_s)
+            finally:
+                if answer.stream is not None:
+                    await answer.stream.aclose()
 
     async def close(self) -> None:
         """There is nothing to give up."""
 
 
 class _LocalLines:
-    """An answer that goes on."""
+    """An answer that goes on. Raises Broken, and TimeoutError after a silence."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, silence_s: float) -> None:
         self._answer = answer
+        self._silence_s = silence_s
         self.status = answer.status
         self.headers = _headers(answer)
 
@@ -42,9 +54,25 @@ class _LocalLines:
         return self._answer.body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._answer.stream is not None:
-            async for value in self._answer.stream:
-                yield msgspec.json.encode(value)
+        stream = self._answer.stream
+        while stream is not None:
+            try:
+                async with asyncio.timeout(self._silence_s):
+                    value = await anext(stream)
+            except StopAsyncIteration:
+                return
+            yield msgspec.json.encode(value)
+
+
+@contextmanager
+def _as_over_http(request: Outgoing) -> Iterator[None]:
+    """Raise what a client of HTTP would, where a connection breaks or an answer does not come."""
+    try:
+        yield
+    except (Broken, TimeoutError) as problem:
+        raise Unreachable(
+            f"{request.method} {request.path}: {str(problem) or type(problem).__name__}"
+        ) from problem
 
 
 def _request(request: Outgoing, token: str) -> Request:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.kube.api import Object, Resource
+from hub.sandbox.wire import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,13 @@ class Refused(Exception):
             **details,
             "code": self.code,
         }
+
+
+def answer_of(refused: Refused) -> Answer:
+    """Return how a refusal is answered."""
+    after_s = (refused.details or {}).get("retryAfterSeconds")
+    headers = {"Retry-After": str(after_s)} if after_s else {}
+    return Answer(status=refused.code, value=refused.status, headers=headers)
 
 
 def qualified(resource: Resource) -> str:
@@ -126,6 +134,21 @@ def refused_option(kind: str, field: str, reason: str, message: str) -> Refused:
     causes = [{"reason": reason, "message": message, "field": field}]
     details = {"group": "meta.k8s.io", "kind": kind, "causes": causes}
     return Refused(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {field}: {message}', details)
+
+
+def unavailable() -> Refused:
+    """Return the refusal of a server that cannot answer now."""
+    return Refused(503, "ServiceUnavailable", "service unavailable")
+
+
+def internal_error(why: str) -> Refused:
+    """Return the refusal of a server that failed."""
+    return Refused(500, "InternalError", f"Internal error occurred: {why}", {"causes": [{"message": why}]})
+
+
+def timed_out(why: str = "request did not complete within the allotted timeout") -> Refused:
+    """Return the refusal of what took too long; it may have taken effect all the same."""
+    return Refused(504, "Timeout", f"Timeout: {why}", {})
 
 
 def not_built(what: str) -> Refused:

@@ -3,7 +3,8 @@
     server = Server(SystemClock(), {"secret": Caller(name="admin", groups=("system:masters",))})
     answer = server.answer(Request(method="GET", path="/api/v1/namespaces", headers={"authorization": "Bearer secret"}))
 
-State: the stored objects and the served kinds. A request takes effect at one instant; only the stream of a watch goes on.
+State: the stored objects, the served kinds, and what passes between it and its clients. A request takes effect at one instant; only the
+stream of a watch goes on.
 """
 
 import uuid
@@ -20,6 +21,7 @@ from hub.sandbox.access.gate import Gate
 from hub.sandbox.access.request_info import Attributes, attributes_of
 from hub.sandbox.access.reviews import AUTHENTICATION, AUTHORIZATION, self_subject
 from hub.sandbox.behaviour import Behaviour, built_in_behaviour
+from hub.sandbox.calls import Call, call_of
 from hub.sandbox.decoding import body_of, read_json, read_yaml
 from hub.sandbox.definitions import KIND as DEFINITIONS
 from hub.sandbox.definitions import DefinitionKind, Definitions
@@ -44,6 +46,7 @@ from hub.sandbox.options import deletion_as, deletion_of, options_of
 from hub.sandbox.pod_parts import PodParts
 from hub.sandbox.refusals import (
     Refused,
+    answer_of,
     bad_request,
     method_not_allowed,
     no_such_path,
@@ -55,6 +58,7 @@ from hub.sandbox.services import ServiceKind
 from hub.sandbox.shapes import Shape, shape_of
 from hub.sandbox.storage import KindKey, Place, Storage
 from hub.sandbox.tables import Printer, scale_printer
+from hub.sandbox.traffic import Traffic
 from hub.sandbox.verbs import Verbs, Written, namespace_guard
 from hub.sandbox.watching import events, watch_of
 from hub.sandbox.wire import Answer, Caller, Request
@@ -81,6 +85,9 @@ class Server:
     def __init__(self, clock: Clock, tokens: Mapping[str, Caller]) -> None:
         self._clock = clock
         self.storage = Storage()
+        self.traffic = Traffic(
+            describe=self._described, answer=self.answer, wake=self.storage.wake, clock=clock
+        )
         self._gate = Gate(self.storage, clock=clock, fixed=tokens, new_id=lambda: str(uuid.uuid4()))
         self.kinds = Kinds()
         self.verbs = Verbs(
@@ -94,6 +101,21 @@ class Server:
         self.remote: Remote | None = None
         self._definitions = Definitions(self.storage, self.kinds, clock, self.verbs.take_along)
 
+    def crash(self) -> None:
+        """Break all connections, and answer nothing until `restart`."""
+        self.traffic.stop()
+
+    def restart(self) -> None:
+        """Begin anew with nothing but what is stored: what was served is found there, and how it came to be is forgotten."""
+        self.traffic.stop()
+        self.storage.compact()
+        self.kinds = Kinds()
+        self._definitions = Definitions(self.storage, self.kinds, self._clock, self.verbs.take_along)
+        for place, _ in self.storage.all(DEFINITIONS):
+            self._definitions.stored(place)
+        self._find_remote()
+        self.traffic.resume()
+
     def answer(self, request: Request) -> Answer:
         """Return what is answered to a request."""
         try:
@@ -104,7 +126,13 @@ class Server:
                 return self._about(request, caller)
             return self._resource(request, asked, caller)
         except Refused as refusal:
-            return Answer(status=refusal.code, value=refusal.status)
+            return answer_of(refusal)
+
+    def _described(self, request: Request) -> Call:
+        try:
+            return call_of(request, self._gate.identities.caller_of(request.headers).name)
+        except Refused:
+            return call_of(request, "")
 
     def target(self, kind: KindKey, place: Place, subresource: str = "") -> Target:
         """Return what names an object to the verbs, for those that write without a request. Raises Refused."""
@@ -195,15 +223,18 @@ class Server:
         elif kind == DEFINITIONS:
             self._definitions.stored(place)
         elif kind == API_SERVICES:
-            specs = [value["spec"] for _, value in self.storage.all(kind)]
-            self.kinds.set_remote(
-                {(one["group"], one["version"]): RemoteGroup.of(one) for one in specs if one.get("service")}
-            )
+            self._find_remote()
         elif kind == CLUSTER_ROLES:
             for role in list(aggregated(value for _, value in self.storage.all(kind))):
                 self.storage.put(kind, ("", role["metadata"]["name"]), role)
         elif gone is not None and (definition := self._definition_of(kind)):
             self._definitions.stored(definition)
+
+    def _find_remote(self) -> None:
+        specs = [value["spec"] for _, value in self.storage.all(API_SERVICES)]
+        self.kinds.set_remote(
+            {(one["group"], one["version"]): RemoteGroup.of(one) for one in specs if one.get("service")}
+        )
 
     def _definition_of(self, kind: KindKey) -> Place | None:
         """Return where the definition of a custom kind is, when it waits for its objects to go."""
@@ -286,7 +317,7 @@ class Server:
             shows=shape.in_turn(),
             name=target.name,
         )
-        return Answer(stream=events(watch, self.storage, self._clock))
+        return Answer(stream=events(watch, self.storage, self._clock, self.traffic))
 
     def _delete(self, request: Request, target: Target, shape: Shape) -> Answer:
         value, is_gone = self.verbs.delete(target, deletion_of(request))

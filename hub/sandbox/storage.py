@@ -44,20 +44,24 @@ class TooOld(Exception):
 class _Collection:
     """The objects of one kind, and its latest changes in order."""
 
-    __slots__ = ("changes", "forgotten", "objects", "woken")
+    __slots__ = ("changes", "dropped", "forgotten", "objects", "woken")
 
     def __init__(self, version: int) -> None:
         self.objects: dict[Place, Object] = {}
         self.changes: deque[Change] = deque()
-        self.forgotten = version
+        self.forgotten = self.dropped = version
         self.woken = asyncio.Event()
 
-    def since(self, version: int) -> Iterator[Change]:
-        """Return the changes after a version. Raises TooOld."""
-        if version < self.forgotten:
+    def since(self, version: int, *, is_followed: bool = False) -> Iterator[Change]:
+        """Return the changes after a version. Raises TooOld; to whoever has followed so far, only when it missed one."""
+        if version < (self.dropped if is_followed else self.forgotten):
             raise TooOld(version, self.forgotten)
         start = bisect_right(self.changes, version, key=lambda one: one.version)
         return islice(self.changes, start, None)
+
+    def drop(self) -> None:
+        """Forget the oldest change."""
+        self.forgotten = self.dropped = self.changes.popleft().version
 
     def wake(self) -> None:
         woken, self.woken = self.woken, asyncio.Event()
@@ -129,14 +133,20 @@ class Storage:
         """Forget a kind that is served no more, with all its objects; whoever watches it is not told of each."""
         self.version += 1
         if (found := self._collections.pop(kind, None)) is not None:
-            found.forgotten = self.version
+            found.forgotten = found.dropped = self.version
             found.wake()
 
     def compact(self) -> None:
-        """Forget how everything came to be."""
+        """Forget how everything came to be; who has followed until now does not notice."""
         for collection in self._collections.values():
-            collection.changes.clear()
+            while collection.changes:
+                collection.drop()
             collection.forgotten = self.version
+        self.wake()
+
+    def wake(self) -> None:
+        """Have everybody look who waits for news."""
+        for collection in self._collections.values():
             collection.wake()
 
     def trim(self, version: int) -> None:
@@ -144,11 +154,11 @@ class Storage:
         for collection in self._collections.values():
             changes = collection.changes
             while changes and changes[0].version <= version:
-                collection.forgotten = changes.popleft().version
+                collection.drop()
 
-    def since(self, kind: KindKey, version: int) -> list[Change]:
-        """Return the changes of a kind after a version. Raises TooOld."""
-        return list(self._collection(kind).since(version))
+    def since(self, kind: KindKey, version: int, *, is_followed: bool = False) -> list[Change]:
+        """Return the changes of a kind after a version. Raises TooOld; to whoever has followed so far, only when it missed one."""
+        return list(self._collection(kind).since(version, is_followed=is_followed))
 
     def news(self, kind: KindKey) -> asyncio.Event:
         """Return what is set at the next change of a kind."""
@@ -164,7 +174,7 @@ class Storage:
     def _note(self, kind: KindKey, collection: _Collection, change: Change) -> None:
         collection.changes.append(change)
         if len(collection.changes) > MAX_CHANGES:
-            collection.forgotten = collection.changes.popleft().version
+            collection.drop()
         collection.wake()
         for heard in self._followers:
             heard(kind, change)

@@ -1,7 +1,7 @@
 """Watches: the changes of a collection as events, with initial events and bookmarks where they are asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.kit.clock import Clock
@@ -10,6 +10,7 @@ from hub.sandbox.listing import OPTIONS, selector_of, too_new, version_asked
 from hub.sandbox.refusals import expired, refused_option
 from hub.sandbox.selectors import Selector
 from hub.sandbox.storage import Change, Storage, TooOld
+from hub.sandbox.traffic import Traffic
 from hub.sandbox.wire import Request
 
 BOOKMARK_S = 60.0
@@ -74,39 +75,53 @@ def watch_of(
     )
 
 
-async def events(watch: Watch, storage: Storage, clock: Clock) -> AsyncIterator[Object]:
-    """Yield the events of a watch until its time is over, or its kind is served no more."""
+async def events(watch: Watch, storage: Storage, clock: Clock, traffic: Traffic) -> AsyncGenerator[Object]:
+    """Yield the events of a watch until its time is over, or its kind is served no more. Raises Broken."""
     kind = (watch.resource.group, watch.resource.plural)
-    version = watch.version
-    if watch.has_initial_events:
-        version = storage.version
-        for (namespace, name), value in storage.all(kind, watch.namespace):
-            if watch.concerns(namespace, name) and watch.selects(value):
-                yield {"type": "ADDED", "object": watch.shows(value)}
-        if watch.tells_end_of_initial:
-            yield _bookmark(watch, version, {_INITIAL_END: "true"})
-    end_s = clock.monotonic_s() + watch.timeout_s
-    while (left_s := end_s - clock.monotonic_s()) > 0:
-        news = storage.news(kind)
-        try:
-            changes = storage.since(kind, version)
-        except TooOld as problem:
-            yield {"type": "ERROR", "object": expired(str(problem)).status}
-            return
-        for change in changes:
-            version = change.version
-            if (event := _event(watch, change)) is not None:
-                yield event
-        if changes:
-            continue
-        try:
-            async with asyncio.timeout(min(left_s, BOOKMARK_S)):
-                await news.wait()
-        except TimeoutError:
+    with traffic.watching() as state:
+        version, is_followed = watch.version, watch.has_initial_events
+        if watch.has_initial_events:
+            version = storage.version
+            for known in _initial(watch, storage):
+                yield known
+        end_s = clock.monotonic_s() + watch.timeout_s
+        while (left_s := end_s - clock.monotonic_s()) > 0 and not state.is_over:
+            state.check()
+            news = storage.news(kind)
+            try:
+                changes = storage.since(kind, version, is_followed=is_followed)
+            except TooOld as problem:
+                yield {"type": "ERROR", "object": expired(str(problem)).status}
+                return
+            is_followed = True
+            for change in changes:
+                version = change.version
+                if (event := _event(watch, change)) is not None:
+                    yield event
+            if changes:
+                continue
             # Nothing of this kind is newer than what every version up to now has.
             version = storage.version
+            if not state.bookmarks:
+                try:
+                    async with asyncio.timeout(min(left_s, BOOKMARK_S)):
+                        await news.wait()
+                    continue
+                except TimeoutError:
+                    version = storage.version
+            state.bookmarks = 0
             if watch.has_bookmarks:
                 yield _bookmark(watch, version)
+
+
+def _initial(watch: Watch, storage: Storage) -> Iterator[Object]:
+    """Yield what there is now as additions."""
+    kind, version = (watch.resource.group, watch.resource.plural), storage.version
+    for (namespace, name), value in storage.all(kind, watch.namespace):
+        if watch.concerns(namespace, name) and watch.selects(value):
+            yield {"type": "ADDED", "object": watch.shows(value)}
+    if watch.tells_end_of_initial:
+        yield _bookmark(watch, version, {_INITIAL_END: "true"})
 
 
 def _event(watch: Watch, change: Change) -> Object | None:

@@ -1,12 +1,20 @@
 """A request to an API server in memory and its answer, however they travel. Pure values."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 JSON = "application/json"
+
+
+class Broken(Exception):
+    """A connection that ends before its answer does; `sent` is what had come of the body, or of a line of it."""
+
+    def __init__(self, sent: bytes = b"") -> None:
+        super().__init__(f"the connection broke after {len(sent)} bytes")
+        self.sent = sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +58,7 @@ class Answer:
 
     status: int = 200
     value: Any = None
-    stream: AsyncIterator[Any] | None = None
+    stream: AsyncGenerator[Any] | None = None
     text: str | None = None
     content: bytes | None = None
     later: Callable[[], Awaitable["Answer"]] | None = None

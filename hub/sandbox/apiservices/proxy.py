@@ -4,7 +4,7 @@ State: a pool of connections, which belongs to the loop that first needs it.
 """
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import lru_cache
 
 import aiohttp
@@ -126,7 +126,7 @@ def _goes_back(name: str) -> bool:
     return name not in _HOPS and name not in ("content-length", "content-type", "date")
 
 
-async def _lines(reply: aiohttp.ClientResponse) -> AsyncIterator[msgspec.Raw]:
+async def _lines(reply: aiohttp.ClientResponse) -> AsyncGenerator[msgspec.Raw]:
     """Yield the lines of an answer that goes on, until either end has enough."""
     async with reply:
         rest = b""
