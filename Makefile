@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ONCE_MORE = $(if $(CI),|| $(BIN)/python -m pytest -q $(1) --last-failed --last-failed-no-failures=none)
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup check format protos unit integration conformance contract simulation e2e slow \
+.PHONY: help preflight setup check format protos unit integration conformance contract simulation simulate e2e slow \
 	renderer tools planes demo demo-real bench ready test test-long lock
 
 help: ## List the commands
@@ -77,9 +77,12 @@ integration: renderer ## Hub, agents and commands together, on API servers in me
 conformance: setup ## Every wired conformance file, a test per case (CONFORMANCE_DIR names the folder)
 	@$(BIN)/python -m pytest -q tests/conformance
 
-simulation: setup ## Hub and agents on a seeded clock and network that drops, repeats and kills
+simulation: setup ## Hub and agents on a seeded clock and network that drops, repeats and kills, 1,000 times (2 minutes)
 	@echo "==> simulation"
-	@$(BIN)/python -m pytest -q tests/simulation
+	@$(BIN)/python -m pytest -q -n 2 tests/simulation
+
+simulate: setup ## More simulated fleets (SEEDS=10000), or one alone as it went before (SEED=17)
+	@SEEDS=$(or $(SEEDS),3000) SEED=$(SEED) $(BIN)/python -m pytest -q $(if $(SEED),,-n 2) tests/simulation/test_fleet.py
 
 contract: tools ## What the unit tests' in-memory API server must do, on a real one (as root)
 	@echo "==> contract"
@@ -89,11 +92,11 @@ e2e: tools ## Scenarios on real control planes and servers (as root; 9 minutes)
 	@echo "==> end to end"
 	@$(BIN)/python -m pytest -q e2e --ignore=e2e/contract -m "not slow" --durations=12 $(call ONCE_MORE,e2e)
 
-slow: tools ## The long scenarios, some with the waiting times of production, and ten times as many simulated fleets
+slow: tools ## The long scenarios, some with the waiting times of production, and more simulated fleets
 	@echo "==> long scenarios"
 	@$(BIN)/python -m pytest -q e2e -m slow --durations=25 $(call ONCE_MORE,e2e)
 	@echo "==> more simulated fleets"
-	@SEEDS=2000 $(BIN)/python -m pytest -q tests/simulation
+	@$(MAKE) --no-print-directory simulate
 	@echo "==> the short benches still run"
 	@$(BIN)/python -m e2e.bench --quick
 

@@ -422,7 +422,7 @@ class Desk:
         if not (names := set(names)):
             return
         used = {pack for saved in self._saved.values() for pack in saved.head.packs}
-        for name in names - used:
+        for name in sorted(names - used):
             await self._secrets.delete(name)
 
     async def _load_term(self) -> None:

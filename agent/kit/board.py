@@ -17,7 +17,8 @@ class Board(Generic[K, V]):
 
     def __init__(self) -> None:
         self._values: dict[K, V] = {}
-        self._readers: set[BoardReader[K, V]] = set()
+        # In the order in which they came, so that a simulation repeats.
+        self._readers: dict[BoardReader[K, V], None] = {}
 
     def get(self, key: K) -> V | None:
         """Return the newest value of a key."""
@@ -44,7 +45,7 @@ class Board(Generic[K, V]):
     def reader(self) -> "BoardReader[K, V]":
         """Follow the board from now on, beginning with all that is on it. Close it when done."""
         reader = BoardReader(self, self._values)
-        self._readers.add(reader)
+        self._readers[reader] = None
         return reader
 
     def _mark(self, key: K) -> None:
@@ -53,7 +54,7 @@ class Board(Generic[K, V]):
 
     def forget(self, reader: "BoardReader[K, V]") -> None:
         """Stop marking keys for a reader."""
-        self._readers.discard(reader)
+        self._readers.pop(reader, None)
 
 
 class BoardReader(Generic[K, V]):

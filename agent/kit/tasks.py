@@ -17,14 +17,15 @@ class Tasks:
     """Tasks that live as long as their owner. The first that fails is what `wait_for_failure` raises."""
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[Any]] = set()
+        # In the order in which they were started, so that a simulation repeats.
+        self._running: dict[asyncio.Task[Any], None] = {}
         self._failed: asyncio.Event = asyncio.Event()
         self._failure: BaseException | None = None
 
     def start(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
         """Run a coroutine beside the caller."""
         task = asyncio.create_task(work, name=name)
-        self._running.add(task)
+        self._running[task] = None
         task.add_done_callback(self._done)
         return task
 
@@ -52,7 +53,7 @@ class Tasks:
         await asyncio.gather(*running, return_exceptions=True)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if task.cancelled() or task.exception() is None:
             return
         problem = task.exception()

@@ -4,7 +4,7 @@ Never a value from a manifest is in one: ids, words, and messages of the API ser
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -109,11 +109,7 @@ class Report:
 
     def says_the_same_as(self, other: "Report") -> bool:
         """Compare without the time."""
-        return {**asdict(self), "as_of": "", "traceparent": ""} == {
-            **asdict(other),
-            "as_of": "",
-            "traceparent": "",
-        }
+        return replace(self, as_of="", traceparent=NO_TRACE) == replace(other, as_of="", traceparent=NO_TRACE)
 
 
 class NoticeKind(StrEnum):

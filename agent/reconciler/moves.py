@@ -28,7 +28,7 @@ class Moves:
     @property
     def waiting(self) -> tuple[HomeName, ...]:
         """Return who is to be looked at when any delivery has moved: it may list what was waited or kept for, or list it no more."""
-        return tuple(self._since.keys() | self._keepers)
+        return tuple(sorted(self._since.keys() | self._keepers))
 
     def must_wait(self, head: Head) -> bool:
         """Tell whether what a delivery deletes now may be about to come to another one; the time counts from the first such answer."""

@@ -30,8 +30,12 @@ from hub.gateway.session import Peer, Registry
 from hub.gateway.session import Session as HubSession
 from hub.model.wish import Assigned, Boards
 from tests.fakes.clock import START, SeededRandomness
-from tests.fakes.line import Line
-from tests.simulation.world import ALIVE_S, BLIND_S, NAMESPACE, QUICK, Place, World
+from tests.simulation.api import SimulatedApi
+from tests.simulation.judge import ALIVE_S, QUICK
+from tests.simulation.line import Line
+from tests.simulation.place import AGENTS, KINDS, Place
+from tests.simulation.weather import Weather, messages
+from tests.simulation.world import World
 
 
 class Hub:
@@ -43,15 +47,15 @@ class Hub:
         self.router = Router(self.boards)
         self.tasks = Tasks()
         self._lines: list[Line] = []
-        self._heard: dict[tuple[ClusterId, HomeName], int] = {}
+        self.heard: dict[tuple[ClusterId, HomeName], int] = {}
+        self.judged: dict[tuple[ClusterId, HomeName], Report] = {}
         self._is_starting = True
 
     async def run(self) -> None:
         world = self._world
         async with self.tasks:
             self.tasks.start(self.router.run(), name="router")
-            self.tasks.start(self._judge_reports(), name="reports")
-            self.tasks.start(self._judge_presence(), name="presence")
+            self.tasks.start(self._hear(), name="reports")
             # A hub that has just begun serves before it knows what is wished; of some deliveries it does not even know that they are.
             for place in world.places:
                 for home in place.wishes:
@@ -114,46 +118,15 @@ class Hub:
             line.cut()
         await line.hub.close()
 
-    async def _judge_reports(self) -> None:
-        """A report of Ready speaks of a Bundle that was there in truth."""
+    async def _hear(self) -> None:
+        """Hear what agents report."""
         places = {place.id: place for place in self._world.places}
         with self.boards.reports.reader() as reader:
             while True:
-                for (cluster, home), report in (await reader.next()).items():
-                    if report is None:
-                        continue
-                    self._judge_newest(places[cluster], report)
-                    self._note_gone(places[cluster], report)
-                    if report.stage is Stage.READY:
-                        self._judge_ready(places[cluster], home, report.bundle)
-
-    def _judge_newest(self, place: Place, report: Report) -> None:
-        """No word covers one that was said later."""
-        heard = self._heard.get((place.id, report.home), 0)
-        found = [at for at, one in enumerate(place.said) if at >= heard and one.says_the_same_as(report)]
-        if not found:
-            self._world.fail(f"an old word on {report.home} in {place.id} covers a newer one")
-        self._heard[(place.id, report.home)] = min(found, default=heard)
-
-    def _judge_ready(self, place: Place, home: HomeName, bundle: Digest) -> None:
-        _, texts = place.issued[bundle]
-        missing = [name for name, text in texts.items() if (home, name, text) not in place.was_there]
-        if missing:
-            self._world.fail(f"{place.id} says that {home} is Ready, but {missing} were never there")
-
-    async def _judge_presence(self) -> None:
-        """Nobody is believed to be there who has been cut off for longer than it takes to notice."""
-        while True:
-            await asyncio.sleep(1.0)
-            for place in self._world.places:
-                seen = self.boards.presence.get(place.id)
-                since = place.cut_off_s
-                if seen is None or not seen.connected or since is None:
-                    continue
-                if self._world.clock.monotonic_s() - since > BLIND_S:
-                    self._world.fail(
-                        f"{place.id} is believed to be connected, but was cut off at {since:.1f} s"
-                    )
+                for (cluster, _), report in (await reader.next()).items():
+                    if report is not None:
+                        self._world.judge.look()
+                        self._note_gone(places[cluster], report)
 
 
 class Ghost:
@@ -221,10 +194,10 @@ class Agent:
     def __init__(self, world: World, place: Place) -> None:
         self._world = world
         self._place = place
-        api = place.cluster.api("agent")
+        api = SimulatedApi(place.cluster, "agent", Weather(world, place), KINDS)
         clock, randomness = world.clock, SeededRandomness(world.chance.randrange(1 << 30))
         self._randomness = randomness
-        self._desk = Desk(api, NAMESPACE, acts=lambda: True)
+        self._desk = Desk(api, AGENTS, acts=lambda: True)
         self._reports: Board[HomeName, Report] = Board()
         self._notices = Notices()
         discovery = Discovery(api, clock=clock)
@@ -264,7 +237,7 @@ class Agent:
         world = self._world
         await asyncio.sleep(world.chance.uniform(0.0, 0.5))
         hub, line, wanted = world.hub, self._place.line, list(digests)
-        if hub is None or line is None or line.is_broken or line.is_frozen:
+        if hub is None or line is None or not line.is_open:
             raise Transient("no answer", reason="UNAVAILABLE")
         if not all(hub.router.names(self._place.id, one) for one in wanted):
             raise Transient("no assignment names it", reason="NOT_FOUND")
@@ -278,7 +251,7 @@ class Agent:
             if ghost is not None and ghost.is_old(place, self._desk.term) and world.chance.random() < 0.3:
                 await self._meet(ghost, me)
             elif hub is not None:
-                line = Line(delay_s=self._delay_s, copies=self._copies)
+                line = self._line()
                 place.line, place.cut_off_s = line, None
                 hub.open(place, line)
                 try:
@@ -296,7 +269,7 @@ class Agent:
 
     async def _meet(self, ghost: Ghost, me: Identity) -> None:
         """Come to an old hub, which is to be refused."""
-        line = Line()
+        line = self._line()
         async with Tasks() as tasks:
             tasks.start(ghost.serve(self._place, line), name="ghost")
             with contextlib.suppress(CartwheelError, TimeoutError):
@@ -316,15 +289,9 @@ class Agent:
             randomness=self._randomness,
         )
 
-    def _delay_s(self) -> float:
-        chance = self._world.chance
-        return 0.0 if self._world.is_calm or chance.random() < 0.7 else chance.uniform(0.0, 2.0)
-
-    def _copies(self) -> int:
-        # A message that comes twice: after the greeting, which is once by its nature.
-        line = self._place.line
-        is_greeted = line is not None and len(line.down.said) > 1 and len(line.up.said) > 1
-        return 2 if is_greeted and not self._world.is_calm and self._world.chance.random() < 0.1 else 1
+    def _line(self) -> Line:
+        world, place = self._world, self._place
+        return Line(messages(world, place, "up"), messages(world, place, "down"))
 
 
 class Judged:
@@ -337,10 +304,7 @@ class Judged:
 
     async def send(self, message: Up) -> None:
         if isinstance(message, Ack):
-            head = self._place.head(message.home)
-            if head is None or head.assignment.substance != message.substance:
-                self._world.fail(f"{message.home} is acknowledged, but not on the desk of {self._place.id}")
-            self._place.orders[message.home] = message.order
+            self._world.judge.acknowledged(self._place, message)
         if isinstance(message, Report):
             self._place.said.append(replace(message, cluster=self._place.id))
         await self._line.agent.send(message)

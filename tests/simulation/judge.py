@@ -1,0 +1,186 @@
+"""Who looks at a world all the time and knows what must never be: whatever the seed does, whoever is killed.
+
+At every request, before it is carried out: a deletion needs a durable reason, a write an owner that is on the desk with the object's id. At every
+change in a cluster: what the desk says goes only forwards. At every step: nothing is believed ready or connected that is not. At the end:
+what was wished last is there, and both ends of every link say so.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from agent.kit.reconcile import Backoff
+from agent.kube.api import Object
+from agent.kube.resources import SECRETS
+from agent.model.assignment import root_of
+from agent.model.inventory import format_id
+from agent.model.link import Ack
+from agent.model.names import Digest, HomeName, ObjectRef
+from agent.model.report import Report, Stage
+from agent.reconciler.settings import ReconcilerSettings
+from hub.gateway.session import MISSED_ALIVES
+from hub.model.wish import Assigned
+from tests.agent.wishes import OTHER, WEB
+from tests.simulation.api import Call
+from tests.simulation.cluster import Key
+from tests.simulation.place import APPS, CONFIG_MAPS, Place, owner_of
+
+if TYPE_CHECKING:
+    from tests.simulation.processes import Hub
+    from tests.simulation.world import World
+
+HOMES = (WEB, OTHER)
+ALIVE_S = 3.0
+BLIND_S = ALIVE_S * MISSED_ALIVES + 2.0 + 1.0 + 2.0
+"""So long the hub may believe in an agent that is cut off: the silence it allows, its tick, ours, and what a message travels."""
+QUICK = Backoff(first_s=0.3, last_s=4.0)
+MOVE_WAIT_S = ReconcilerSettings(backoff=QUICK).move_wait_s
+
+
+class Judge:
+    """The invariants of one world."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def watch(self, place: Place) -> Callable[[Key, Object | None, Object | None], None]:
+        """Return who is told of every change in a cluster."""
+        terms = [0]
+
+        def changed(key: Key, before: Object | None, after: Object | None) -> None:
+            if key[0] == SECRETS.plural:
+                self._judge_desk(place, terms)
+            elif after is not None:
+                place.was_there.add((owner_of(after), key[2], after["data"]["text"]))
+
+        return changed
+
+    def look(self) -> None:
+        """Judge what must hold at any time."""
+        hub = self._world.hub
+        if hub is None:
+            return
+        for place in self._world.places:
+            seen, since = hub.boards.presence.get(place.id), place.cut_off_s
+            is_late = since is not None and self._world.clock.monotonic_s() - since > BLIND_S
+            if seen is not None and seen.connected and is_late:
+                self._fail(f"{place.id} is believed to be connected, but was cut off at {since:.1f} s")
+            for home in HOMES:
+                report = hub.boards.reports.get((place.id, home))
+                if report is not None and hub.judged.get((place.id, home)) is not report:
+                    hub.judged[(place.id, home)] = report
+                    self._judge_report(hub, place, report)
+
+    def request(self, place: Place, call: Call) -> None:
+        """Judge what an agent asks for, when it asks: what comes to the desk while a request travels cannot call it back."""
+        if call.resource != CONFIG_MAPS.plural:
+            return
+        if call.verb == "delete":
+            self._judge_deletion(place, call)
+        elif call.writes:
+            self._judge_write(place, call)
+
+    def acknowledged(self, place: Place, ack: Ack) -> None:
+        """Judge an agent's word that an assignment is on its desk."""
+        head = place.head(ack.home)
+        if head is None or head.assignment.substance != ack.substance:
+            self._fail(f"{ack.home} is acknowledged, but not on the desk of {place.id}")
+        place.orders[ack.home] = ack.order
+
+    def end(self, place: Place) -> None:
+        """What was wished last is what is there, on the desk and in the cluster, and the hub knows it."""
+        wished: dict[HomeName, Digest] = {}
+        for home, wish in place.wishes.items():
+            head, owned = place.head(home), place.owned(home)
+            if owned != place.objects[home]:
+                self._fail(f"{place.id} has {owned} of {home}, but {place.objects[home]} was wished")
+            if not isinstance(wish, Assigned):
+                if head is not None:
+                    self._fail(f"{home} is still on the desk of {place.id}")
+                continue
+            wished[home] = wish.assignment.substance
+            hub = self._world.hub
+            report = hub.boards.reports.get((place.id, home)) if hub else None
+            asked = ("Ready", wish.assignment.bundle.digest, wish.assignment.tokens)
+            if report is None or (str(report.stage), report.bundle, report.handled) != asked:
+                self._fail(f"the hub does not know that {home} is ready in {place.id}: {report}")
+        heads = [head for home in HOMES if (head := place.head(home)) is not None]
+        if root_of({head.home: head.assignment.substance for head in heads}) != root_of(wished):
+            self._fail(f"the root of the desk of {place.id} is not that of what was wished")
+
+    def _judge_desk(self, place: Place, terms: list[int]) -> None:
+        """Nothing comes to the desk that is older than what was acknowledged or opened."""
+        if place.desk_term < terms[0]:
+            self._fail(f"the desk of {place.id} went back from term {terms[0]} to {place.desk_term}")
+        terms[0] = place.desk_term
+        for home in HOMES:
+            head, before = place.head(home), place.on_desk.get(home)
+            if head is None:
+                continue
+            if home in place.orders and head.assignment.order < place.orders[home]:
+                self._fail(f"{home} on the desk of {place.id} went back to {head.assignment.order}")
+            if before is None or before[0] != head.raw_assignment:
+                place.on_desk[home] = (head.raw_assignment, self._world.clock.monotonic_s())
+
+    def _judge_report(self, hub: "Hub", place: Place, report: Report) -> None:
+        self._judge_newest(hub, place, report)
+        if report.stage is not Stage.READY:
+            return
+        _, texts = place.issued[report.bundle]
+        missing = [
+            name for name, text in texts.items() if (report.home.name, name, text) not in place.was_there
+        ]
+        if missing:
+            self._fail(f"{place.id} says that {report.home} is Ready, but {missing} were never there")
+
+    def _judge_newest(self, hub: "Hub", place: Place, report: Report) -> None:
+        """No word covers one that was said later."""
+        first = hub.heard.get((place.id, report.home), 0)
+        for at in range(first, len(place.said)):
+            if place.said[at].says_the_same_as(report):
+                hub.heard[(place.id, report.home)] = at
+                return
+        self._fail(f"an old word on {report.home} in {place.id} covers a newer one")
+
+    def _judge_write(self, place: Place, call: Call) -> None:
+        """An object is written only for a delivery that stays on the desk, which holds it durably before."""
+        ref = ObjectRef("", CONFIG_MAPS.kind, APPS, call.name)
+        owner = owner_of(dict(call.body))
+        home = next((one for one in HOMES if one.name == owner), None)
+        head = place.head(home) if home is not None else None
+        if head is None or format_id(ref) not in head.held:
+            self._fail(f"{call.name} is written for {owner}, whose head on the desk does not hold it")
+
+    def _judge_move(self, place: Place, name: str, home: HomeName, other: HomeName) -> None:
+        """What the newest commits list without a gap is deleted only if the one that lists it did not come along in time."""
+        head, gains = place.head(home), place.head(other)
+        if head is None or head.leaving or gains is None or gains.leaving:
+            return
+        since = place.wished_from.get(name)
+        waited_s = self._world.clock.monotonic_s() - place.on_desk[home][1]
+        is_newest = since is not None and int(head.revision.rpartition(":")[2]) >= since
+        if is_newest and waited_s < MOVE_WAIT_S - 1e-6:
+            self._fail(f"{name}, which moves from {home} to {other}, is to be deleted")
+
+    def _judge_deletion(self, place: Place, call: Call) -> None:
+        """A deletion needs a durable reason: a delivery that leaves by a tombstone, or a Bundle that does not list the object."""
+        name, live = call.name, place.cluster.objects.get((CONFIG_MAPS.plural, APPS, call.name))
+        if live is None or call.version not in ("", live["metadata"]["resourceVersion"]):
+            # Somebody was faster; the server is going to refuse it.
+            return
+        owner = HomeName("Kustomization", APPS, owner_of(live))
+        if owner not in HOMES:
+            self._fail(f"{name}, which nobody owns, is to be deleted")
+            return
+        self._judge_move(place, name, owner, OTHER if owner == WEB else WEB)
+        for home in HOMES:
+            head = place.head(home)
+            if head is None:
+                continue
+            is_listed = any(entry.ref.name == name for entry in head.entries)
+            if is_listed and not head.leaving:
+                self._fail(f"{name}, which {home} on the desk names, is to be deleted")
+            if head.leaving and (home, head.assignment.uid) not in place.buried:
+                self._fail(f"{home} leaves without a tombstone")
+
+    def _fail(self, text: str) -> None:
+        self._world.fail(text)

@@ -1,0 +1,81 @@
+"""One workload cluster of a world, and what is true of it whoever runs."""
+
+import asyncio
+import base64
+from dataclasses import dataclass, field
+
+from agent.desk import TERM_SECRET, _data, _unpack, head_name
+from agent.kube.api import Object, Resource
+from agent.kube.resources import SECRETS
+from agent.model.assignment import Order
+from agent.model.head import Head
+from agent.model.names import OWNER_NAME, ClusterId, Digest, HomeName
+from agent.model.report import Report
+from hub.model.wish import Wish
+from tests.simulation.cluster import Cluster
+from tests.simulation.line import Line
+
+AGENTS = "cartwheel-system"
+APPS = "apps"
+CONFIG_MAPS = Resource(group="", version="v1", plural="configmaps", kind="ConfigMap", namespaced=True)
+KINDS = {"/api/v1": (CONFIG_MAPS, SECRETS)}
+
+
+@dataclass
+class Place:
+    """What outlives every process: the cluster, what is wished for it, its session's term, and what was seen there."""
+
+    id: ClusterId
+    cluster: Cluster
+    wishes: dict[HomeName, Wish] = field(default_factory=dict)
+    objects: dict[HomeName, dict[str, str]] = field(default_factory=dict)
+    issued: dict[Digest, tuple[HomeName, dict[str, str]]] = field(default_factory=dict)
+    was_there: set[tuple[str, str, str]] = field(default_factory=set)
+    buried: set[tuple[HomeName, str]] = field(default_factory=set)
+    graves: dict[HomeName, list[str]] = field(default_factory=dict)
+    uids: dict[HomeName, int] = field(default_factory=dict)
+    orders: dict[HomeName, Order] = field(default_factory=dict)
+    said: list[Report] = field(default_factory=list)
+    asked: int = 0
+    revision: int = 0
+    wished_from: dict[str, int] = field(default_factory=dict)
+    on_desk: dict[HomeName, tuple[bytes, float]] = field(default_factory=dict)
+    term: int = 0
+    line: Line | None = None
+    cut_off_s: float | None = None
+    down_until_s: float = 0.0
+    _heads: dict[HomeName, tuple[Object, Head]] = field(default_factory=dict)
+
+    def cut(self) -> None:
+        """Note that the hub hears nothing of the agent from now on, unless it did not already."""
+        if self.cut_off_s is None:
+            self.cut_off_s = asyncio.get_running_loop().time()
+
+    def owned(self, home: HomeName) -> dict[str, str]:
+        """Return the texts of the ConfigMaps that a delivery owns, by name."""
+        return {
+            name: value["data"]["text"]
+            for (plural, _, name), value in self.cluster.objects.items()
+            if plural == CONFIG_MAPS.plural and owner_of(value) == home.name
+        }
+
+    def head(self, home: HomeName) -> Head | None:
+        """Return what the cluster's desk durably says."""
+        stored = self.cluster.objects.get((SECRETS.plural, AGENTS, head_name(home)))
+        if stored is None:
+            return None
+        known = self._heads.get(home)
+        if known is None or known[0] is not stored:
+            known = self._heads[home] = (stored, Head.decode(_unpack(_data(stored, "head"))))
+        return known[1]
+
+    @property
+    def desk_term(self) -> int:
+        """Return the term that the cluster's desk durably remembers."""
+        stored = self.cluster.objects.get((SECRETS.plural, AGENTS, TERM_SECRET))
+        return int(base64.b64decode(stored["data"]["term"])) if stored is not None else 0
+
+
+def owner_of(value: Object) -> str:
+    """Return the name of the delivery that an object names as its owner, empty when it names none."""
+    return str((value["metadata"].get("labels") or {}).get(OWNER_NAME, ""))

@@ -1,0 +1,191 @@
+"""One seed from its first wish to the calm in which everything has to come to rest: what happens, in which order, the seed decides."""
+
+import asyncio
+import logging
+
+from agent.kube.resources import SECRETS
+from agent.model.names import OWNER_NAME, OWNER_NAMESPACE
+from tests.fakes.clock import in_virtual_time
+from tests.simulation.cluster import copied
+from tests.simulation.judge import HOMES
+from tests.simulation.place import AGENTS, APPS, CONFIG_MAPS, Place
+from tests.simulation.processes import Agent, Hub, Process
+from tests.simulation.tally import Step, Tally
+from tests.simulation.world import World
+
+STEPS = 200
+DISTURBANCES = 12
+STORM_S = 600.0
+CALM_S = 90.0
+_KINDS = (
+    *("wish", "waver", "move") * 2,
+    *(
+        "forget",
+        "cut",
+        "freeze",
+        "half-open",
+        "kill",
+        "kill hub",
+        "drift",
+        "compact",
+        "give away",
+        "annotate",
+    ),
+    "api away",
+)
+
+
+class Storm:
+    """One world, and what is done to it."""
+
+    def __init__(self, seed: int) -> None:
+        self.world = World(seed)
+        self._chance = self.world.chance
+
+    def rage(self) -> Tally:
+        """Live through the seed. What must never be is in the world's `broken` afterwards."""
+        in_virtual_time(self._heard)()
+        return self.world.tally
+
+    async def _heard(self) -> None:
+        defects = _Defects(self.world)
+        logging.getLogger("agent").addHandler(defects)
+        logging.getLogger("hub").addHandler(defects)
+        try:
+            await self._live()
+        finally:
+            logging.getLogger("agent").removeHandler(defects)
+            logging.getLogger("hub").removeHandler(defects)
+
+    async def _live(self) -> None:
+        world = self.world
+        self._hub = Process(world, lambda: Hub(world).run())
+        self._agents = [self._agent(place) for place in world.places]
+        for place in world.places:
+            for home in HOMES:
+                world.wish(place, home)
+        done = 0
+        while done < DISTURBANCES or (world.tally.total < STEPS and world.clock.monotonic_s() < STORM_S):
+            await asyncio.sleep(self._chance.uniform(0.0, 6.0))
+            await self._disturb()
+            done += 1
+        world.is_calm = True
+        for place in world.places:
+            if place.line is not None:
+                place.line.cut()
+        await asyncio.sleep(CALM_S)
+        for place in world.places:
+            world.judge.end(place)
+        for process in (self._hub, *self._agents):
+            await process.kill()
+
+    def _agent(self, place: Place) -> Process:
+        return Process(self.world, lambda: Agent(self.world, place).run())
+
+    async def _disturb(self) -> None:
+        number = self._chance.randrange(len(self.world.places))
+        kind = self._chance.choice(_KINDS)
+        place = self.world.places[number]
+        self.world.step(Step.DISTURBANCE, f"{kind} {place.id}")
+        match kind:
+            case "kill":
+                self.world.tally.kills += 1
+                place.cut()
+                await self._agents[number].restart(self._chance.uniform(0.0, 5.0))
+            case "kill hub":
+                self.world.tally.kills += 1
+                await self._hub.restart(self._chance.uniform(0.0, 5.0))
+            case "wish" | "waver" | "move" | "forget":
+                await self._wish(kind, place)
+            case "cut" | "freeze" | "half-open":
+                self._break(kind, place)
+            case _:
+                self._meddle(kind, place)
+
+    async def _wish(self, kind: str, place: Place) -> None:
+        """Somebody commits, or the hub does not know for a while what is wished."""
+        world, home = self.world, self._chance.choice(HOMES)
+        match kind:
+            case "wish":
+                world.wish(place, home)
+            case "waver":
+                for _ in range(self._chance.randint(2, 4)):
+                    world.wish(place, home)
+                    await asyncio.sleep(self._chance.uniform(0.0, 1.0))
+            case "move":
+                world.move(place, *self._chance.sample(HOMES, 2))
+            case "forget" if world.hub is not None:
+                world.hub.forget(place, home)
+                await asyncio.sleep(self._chance.uniform(0.5, 3.0))
+                if world.hub is not None:
+                    world.hub.say(place, home)
+
+    def _break(self, kind: str, place: Place) -> None:
+        """The network between an agent and the hub breaks: at once, or so that only time tells."""
+        line = place.line
+        if line is None or line.is_broken:
+            return
+        if kind == "cut":
+            line.cut()
+            return
+        ways = (True, True) if kind == "freeze" else self._chance.choice(((True, False), (False, True)))
+        line.freeze(up=ways[0], down=ways[1])
+        if ways[0]:
+            place.cut()
+        # The agent's transport notices, sooner or later than the hub.
+        asyncio.get_running_loop().call_later(self._chance.uniform(2.0, 30.0), line.cut)
+
+    def _meddle(self, kind: str, place: Place) -> None:
+        """Something happens in the cluster."""
+        match kind:
+            case "drift":
+                self._drift(place)
+            case "annotate":
+                self._annotate(place)
+            case "give away":
+                self._give_away(place)
+                self.world.wish(place, self._chance.choice(HOMES))
+            case "compact":
+                place.cluster.compact()
+            case "api away":
+                place.down_until_s = self.world.clock.monotonic_s() + self._chance.uniform(0.5, 8.0)
+                place.cluster.compact()
+
+    def _drift(self, place: Place) -> None:
+        """Somebody edits or deletes an object by hand."""
+        name = self._chance.choice(("web-0", "web-1", "other-0", "shared"))
+        by_hand = self._chance.random() < 0.5
+        live = place.cluster.objects.get((CONFIG_MAPS.plural, APPS, name))
+        if live is not None and by_hand:
+            place.cluster.delete(CONFIG_MAPS, APPS, name)
+        elif live is not None:
+            edited = copied(live)
+            edited["data"]["text"] = "by hand"
+            place.cluster.replace(CONFIG_MAPS, APPS, edited, manager="kubectl-edit", subresource="")
+
+    def _annotate(self, place: Place) -> None:
+        """A backup puts its mark on what the agent has saved."""
+        for live in place.cluster.list(SECRETS, AGENTS).items:
+            live["metadata"].setdefault("annotations", {})["backup.example.org/run"] = str(
+                self._chance.random()
+            )
+            place.cluster.replace(SECRETS, AGENTS, live, manager="backup", subresource="")
+
+    def _give_away(self, place: Place) -> None:
+        """Somebody takes objects into other hands."""
+        for live in place.cluster.list(CONFIG_MAPS, APPS).items:
+            if self._chance.random() < 0.5:
+                live["metadata"]["labels"] = {OWNER_NAME: "foreign", OWNER_NAMESPACE: APPS}
+                place.cluster.replace(CONFIG_MAPS, APPS, live, manager="somebody", subresource="")
+
+
+class _Defects(logging.Handler):
+    """Hears of exceptions that a loop survives; they are defects all the same."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self._world.fail(f"{record.getMessage()}: {record.exc_info[1]!r}")

@@ -1,0 +1,98 @@
+"""What befalls requests and messages, by the seed; each is a step that the judge looks at."""
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from agent.kube.errors import ServerFailed, TooManyRequests, Unreachable
+from tests.simulation.api import Call
+from tests.simulation.line import Fate, Way
+from tests.simulation.place import CONFIG_MAPS, Place
+from tests.simulation.tally import Step
+from tests.simulation.world import World
+
+T = TypeVar("T")
+
+
+class Trouble(StrEnum):
+    """What becomes of a request."""
+
+    NONE = "answered"
+    REFUSED = "not carried out, no answer"
+    LOST = "carried out, no answer"
+    BUSY = "429"
+    BROKEN = "500"
+
+
+_TROUBLES = (
+    (0.02, Trouble.REFUSED),
+    (0.04, Trouble.LOST),
+    (0.045, Trouble.BUSY),
+    (0.05, Trouble.BROKEN),
+)
+
+
+class Weather:
+    """The network of one place."""
+
+    def __init__(self, world: World, place: Place) -> None:
+        self._world = world
+        self._place = place
+
+    async def carry(self, call: Call, work: Callable[[], T]) -> T:
+        """Bring a request to the server and its answer back, or not."""
+        trouble, there_s, back_s = self._decide(call)
+        self._world.judge.request(self._place, call)
+        self._world.step(Step.REQUEST, f"{self._place.id} {call.verb} {call.resource} {call.name} {trouble}")
+        await asyncio.sleep(there_s)
+        self._refuse(call, trouble)
+        answer = work()
+        if call.verb == "delete" and call.resource == CONFIG_MAPS.plural:
+            self._world.tally.deletions += 1
+        if back_s:
+            await asyncio.sleep(back_s)
+        if trouble is Trouble.LOST:
+            raise Unreachable(f"{call.verb} {call.name}: connection reset")
+        return answer
+
+    def _decide(self, call: Call) -> tuple[Trouble, float, float]:
+        """Return what becomes of a request, and how long it and its answer travel."""
+        world, chance = self._world, self._world.chance
+        if world.is_calm or call.verb == "watch":
+            return Trouble.NONE, 0.0, 0.0
+        if world.clock.monotonic_s() < self._place.down_until_s:
+            return Trouble.REFUSED, 0.0, 0.0
+        there_s, back_s = (chance.uniform(0.0, 0.5) if chance.random() < 0.1 else 0.0 for _ in range(2))
+        roll = chance.random()
+        trouble = next((one for limit, one in _TROUBLES if roll < limit), Trouble.NONE)
+        world.tally.drops += trouble in (Trouble.REFUSED, Trouble.LOST)
+        return trouble, there_s, back_s
+
+    def _refuse(self, call: Call, trouble: Trouble) -> None:
+        text = f"{call.verb} {call.resource} {call.name}"
+        match trouble:
+            case Trouble.REFUSED:
+                raise Unreachable(f"{text}: connection refused")
+            case Trouble.BUSY:
+                raise TooManyRequests(f"{text}: busy", status=429, reason="TooManyRequests")
+            case Trouble.BROKEN:
+                raise ServerFailed(f"{text}: etcdserver: leader changed", status=500, reason="InternalError")
+            case Trouble.NONE | Trouble.LOST:
+                return
+
+
+def messages(world: World, place: Place, way: str) -> Callable[[object, Way], Fate]:
+    """Return what decides on the messages that travel one way between an agent and the hub."""
+
+    def decide(message: object, sending: Way) -> Fate:
+        chance = world.chance
+        delay_s = 0.0 if world.is_calm or chance.random() < 0.7 else chance.uniform(0.0, 2.0)
+        # After the greeting, which is once by its nature.
+        is_twice = sending.count > 0 and not world.is_calm and chance.random() < 0.1
+        word = "swallowed" if sending.is_silent else "twice" if is_twice else "late" if delay_s else "in time"
+        world.tally.drops += sending.is_silent
+        world.step(Step.MESSAGE, f"{place.id} {way} {type(message).__name__} {word}")
+        return Fate(delay_s=delay_s, copies=2 if is_twice else 1)
+
+    return decide
