@@ -178,7 +178,7 @@ class Controller:
         asked = delivery.metadata.deletion_timestamp
         waited_s = (self._clock.now() - instant(asked)).total_seconds() if asked else 0.0
         if waited_s >= self._settings.look_again_s:
-            message = f"being deleted, and still in the cluster\n{alike(waits)}"
+            message = "\n".join(("being deleted, and still in the cluster", *alike(waits)))
             self._standings.tell(delivery, problem=Problem(reason=DELETING, message=message, is_quiet=True))
 
     async def _converge(self, key: Key, delivery: Kustomization) -> Outcome:

@@ -11,9 +11,9 @@ def first_of(names: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def alike(reasons: Mapping[str, str]) -> str:
-    """Return a line for each reason, with the first of those that have it."""
+def alike(reasons: Mapping[str, str]) -> Sequence[str]:
+    """Return a line for each reason, with the first of those that have it: `eu-1, eu-2 and 7 more: it broke`."""
     names: dict[str, list[str]] = {}
     for name, reason in reasons.items():
         names.setdefault(reason, []).append(name)
-    return "\n".join(f"{first_of(found)}: {reason}" for reason, found in names.items())
+    return [f"{first_of(found)}: {reason}" for reason, found in names.items()]

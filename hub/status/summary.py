@@ -9,8 +9,8 @@ from datetime import datetime
 
 from hub.model.conditions import ConditionStatus
 from hub.model.kustomization import PRUNE_HELD
-from hub.model.wording import MAX_NAMED
-from hub.status.verdict import DISCONNECTED, PROGRESSING, SUCCEEDED, State, Verdict
+from hub.model.wording import MAX_NAMED, alike
+from hub.status.verdict import DISCONNECTED, PROGRESSING, SUCCEEDED, State, Verdict, held_message
 
 _STEPS_S = (60, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600)
 _WORDS = {
@@ -94,8 +94,21 @@ def _counted(verdicts: Sequence[Verdict], now: datetime) -> str:
         if found:
             parts.append(f"{len(found)} {word} ({_named(found, now)})")
     text = ", ".join(parts)
-    bad = [one for state in (State.FAILED, State.HELD) for one in verdicts if one.state is state][:MAX_NAMED]
-    return "\n".join((text, *(f"{one.name}: {one.message}" for one in bad)))
+    failed = [one for one in verdicts if one.state is State.FAILED]
+    reasons = (*alike({one.name: one.message for one in failed}), *_held(verdicts))
+    return "\n".join((text, *reasons[:MAX_NAMED]))
+
+
+def _held(verdicts: Sequence[Verdict]) -> Sequence[str]:
+    """Word what is held: once with one command for all clusters, when it is the same in all of them."""
+    held = {one.name: one for one in verdicts if one.state is State.HELD}
+    together = alike({name: _held_anywhere(one) for name, one in held.items()})
+    is_one = len(together) == 1 < len(held)
+    return together if is_one else alike({name: one.message for name, one in held.items()})
+
+
+def _held_anywhere(one: Verdict) -> str:
+    return one.message if one.report is None else held_message(one.target, one.report, anywhere=True)
 
 
 def _named(found: Sequence[Verdict], now: datetime) -> str:

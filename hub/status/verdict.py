@@ -171,12 +171,12 @@ def _said(target: Target, report: Report | None) -> tuple[State, str, str]:
             return State.PROGRESSING, report.reason or PROGRESSING, report.message or IN_PROGRESS
 
 
-def held_message(target: Target, report: Report, *, build: str = "") -> str:
-    """Say what is not deleted, and what a person types to have it deleted; the ids come last, since they may be long."""
+def held_message(target: Target, report: Report, *, build: str = "", anywhere: bool = False) -> str:
+    """Say what is not deleted, and what a person types to have it deleted, there or in all clusters; the ids come last: they may be long."""
     name, of, ids = target.cluster, target.hub_namespace, report.prune_held
     place = "" if of == CLUSTERS_NAMESPACE else f" -n {of}"
     # A Cluster of another namespace is its delivery's only one, and is not found by its name from there.
-    cluster = f" --cluster {name.name}" if name.namespace == of else ""
+    cluster = f" --cluster {name.name}" if name.namespace == of and not anywhere else ""
     objects = "1 object" if len(ids) == 1 else f"{len(ids)} objects"
     objects += weighed(report)
     command = f"hub approve prune {target.home.name}{place}{cluster}"

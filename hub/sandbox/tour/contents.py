@@ -25,6 +25,17 @@ metadata:
 data:
   text: Summer sale
 """,
+    "base/orders.yaml": """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: orders
+  namespace: shop
+  annotations:
+    kustomize.toolkit.fluxcd.io/prune: disabled
+data:
+  text: What nobody wants to lose
+""",
     "apps/web.yaml": """\
 apiVersion: apps/v1
 kind: Deployment

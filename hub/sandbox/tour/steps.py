@@ -66,7 +66,10 @@ def steps(stage: Stage) -> Iterator[Step]:
     )
     yield Step(
         title="Deleted files are pruned",
-        words="The file of a ConfigMap leaves the repository, so the ConfigMap leaves the clusters.",
+        words="""
+            The files of two ConfigMaps leave the repository. One of the ConfigMaps leaves the clusters too; the other says by an
+            annotation, kustomize.toolkit.fluxcd.io/prune: disabled, that it is to stay.
+        """,
         act=prune,
     )
     yield Step(
@@ -138,8 +141,13 @@ def cut_off(stage: Stage) -> None:
     network("mend", name)
     stage.screen.note(f"the network of {name} is whole again")
     _until(stage, f"{name} has caught up", lambda: _banner(stage, name) == "Autumn sale")
-    _until(stage, "all is well again", lambda: _are_ready(stage, at_head=True))
+    _until(stage, "all is well again", lambda: _are_ready(stage, at_head=True) and _is_in_step(stage, name))
     stage.shell.run("hub cluster list")
+
+
+def _is_in_step(stage: Stage, cluster: str) -> bool:
+    lines = stage.shell.ask("hub cluster list").splitlines()
+    return any(line.split()[0] == cluster and "2/2 deliveries in step" in line for line in lines if line)
 
 
 def _banner(stage: Stage, cluster: str) -> str:
@@ -160,14 +168,16 @@ def break_(stage: Stage) -> None:
 
 
 def prune(stage: Stage) -> None:
-    stage.shell.run("git rm --quiet base/banner.yaml", within="shop")
+    stage.shell.run("git rm --quiet base/banner.yaml base/orders.yaml", within="shop")
     _push(stage, "The sale is over")
     _until(stage, "the commit is applied", lambda: _are_ready(stage, at_head=True))
     for name in stage.regions:
-        banner = stage.clusters.get(name, "configmap", "banner", "shop")
+        banner, orders, settings = (
+            stage.clusters.get(name, "configmap", one, "shop") for one in ("banner", "orders", "settings")
+        )
         _check(stage, banner is None, f"the ConfigMap banner is gone from {name}")
-    settings = stage.clusters.get(next(iter(stage.regions)), "configmap", "settings", "shop")
-    _check(stage, settings is not None, "the ConfigMap settings is there, as before")
+        _check(stage, orders is not None, f"the ConfigMap orders, which is not to be pruned, stays in {name}")
+        _check(stage, settings is not None, f"the ConfigMap settings is in {name}, as before")
 
 
 def empty(stage: Stage) -> None:

@@ -14,4 +14,4 @@ def test_the_first_are_named_and_the_others_counted(count: int, text: str) -> No
 
 def test_those_of_one_reason_share_a_line() -> None:
     reasons = {"east": "no answer", "north": "forbidden", "west": "no answer"}
-    assert alike(reasons) == "east, west: no answer\nnorth: forbidden"
+    assert alike(reasons) == ["east, west: no answer", "north: forbidden"]

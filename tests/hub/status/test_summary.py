@@ -136,6 +136,28 @@ def test_what_is_held_somewhere_is_counted_and_says_what_to_type_there() -> None
     assert found.is_stalled
 
 
+def test_the_same_reason_is_said_once_for_all_its_clusters() -> None:
+    found = summarize([held("eu-1"), held("eu-2"), failed("us-1"), failed("us-2")], NOW)
+    assert found is not None
+    first, broken, kept = found.message.splitlines()
+    assert first == "0/4 ready, 2 failed (us-1; us-2), 2 held (eu-1; eu-2)"
+    assert broken.startswith("us-1, us-2: ")
+    assert kept == (
+        "eu-1, eu-2: 1 object would be deleted and stay until that is approved with `hub approve prune webapp -n apps`: "
+        "apps_x__ConfigMap"
+    )
+
+
+def test_what_is_held_for_other_reasons_is_approved_cluster_by_cluster() -> None:
+    found = summarize([held("eu-1"), held("eu-2", "apps_y__ConfigMap")], NOW)
+    assert found is not None
+    assert [line.partition(" would")[0] for line in found.message.splitlines()[1:]] == [
+        "eu-1: 1 object",
+        "eu-2: 1 object",
+    ]
+    assert found.message.count("--cluster") == 2
+
+
 def test_nothing_is_stalled_while_another_cluster_is_on_its_way() -> None:
     found = summarize([held("a"), verdict("b", report("b", Stage.APPLYING), connected())], NOW)
     assert found is not None
