@@ -4,11 +4,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from e2e.scenarios.fleet import Fleet, config_map
 from e2e.scenarios.single import Single, delivered
 from e2e.servers.git_http import GitHttp
 
 
+@pytest.mark.slow
 def test_a_manager_that_keeps_taking_a_field_back_is_named_and_left_until_the_interval(
     fleet: Fleet, git_server: GitHttp, namespace: str
 ) -> None:

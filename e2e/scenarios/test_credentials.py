@@ -359,6 +359,7 @@ def test_a_revoked_key_recovers_nothing(spare: Spare) -> None:
     spare.add()
 
 
+@pytest.mark.slow
 def test_an_agent_that_comes_back_after_its_cluster_was_removed_and_forgotten_stops_guarding(
     delivered: Delivered,
 ) -> None:

@@ -222,6 +222,7 @@ def test_a_deleted_kustomization_takes_its_objects_along(delivered: Delivered) -
         assert plane.get("configmap", "other", "-n", delivered.place) is not None
 
 
+@pytest.mark.slow
 def test_a_removed_cluster_keeps_its_workloads_and_may_come_back(delivered: Delivered) -> None:
     fleet, west = delivered.fleet, delivered.fleet.workloads["west"]
     fleet.remove("west")

@@ -119,6 +119,7 @@ def until(holds: Callable[[], Any], tell: Callable[[], object], timeout_s: float
         time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_the_quick_start_leads_where_it_says(desk: Desk) -> None:
     assert sorted(desk.steps) == [1, 2, 3, 4, 5, 6, 7]
     assert set(MADE_BY_KIND.findall(desk.follow(1, 2))) == set(NAMES)
