@@ -23,6 +23,12 @@ class Collector:
         self._delete = delete
         self._dependents: dict[str, set[Where]] = {}
 
+    def take_over(self) -> None:
+        """Take in all that is there, and carry on its deletions."""
+        for kind in self._storage.kinds:
+            for place, value in self._storage.all(kind):
+                self.stored(kind, place, None, value)
+
     def stored(self, kind: KindKey, place: Place, before: Object | None, value: Object) -> None:
         """Take in what was written, and carry on a deletion that it is part of."""
         owners, old = _owners(value), _owners(before)

@@ -1,6 +1,6 @@
 """Definitions of custom resources in one server: how they behave as objects, and the kinds that they have it serve.
 
-State: the behaviours of the kinds that are served now, made once per definition and version.
+State: the definitions of the kinds that are served now, and how those behave that somebody asked for.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from hub.sandbox.crds import definition as written
 from hub.sandbox.crds.checks import faults_of
 from hub.sandbox.crds.kind import custom_kind
 from hub.sandbox.crds.names import FINALIZER, begin_deletion, objects_gone, settle
-from hub.sandbox.kinds.served import Kinds
+from hub.sandbox.kinds.served import KindId, Kinds
 from hub.sandbox.storage import KindKey, Place, Storage
 
 KIND: KindKey = ("apiextensions.k8s.io", "customresourcedefinitions")
@@ -64,11 +64,16 @@ class Definitions:
         self._kinds = kinds
         self._clock = clock
         self._delete = delete
-        self._behaviours: dict[tuple[str, str, str], Custom] = {}
+        self._defined: dict[KindId, Object] = {}
+        self._behaviours: dict[KindId, Custom] = {}
 
     def behaviour(self, resource: Resource) -> Behaviour | None:
-        """Return how a served custom kind behaves."""
-        return self._behaviours.get((resource.group, resource.version, resource.plural))
+        """Return how a served custom kind behaves; what it costs to make is spent on kinds that somebody uses."""
+        key = (resource.group, resource.version, resource.plural)
+        found = self._behaviours.get(key)
+        if found is None and (definition := self._defined.get(key)) is not None:
+            found = self._behaviours[key] = custom_behaviour(custom_kind(definition, resource.version))
+        return found
 
     def stored(self, place: Place) -> None:
         """Take in a definition that was written: settle names, serve what it says, and go on with its deletion."""
@@ -87,11 +92,7 @@ class Definitions:
         """Take in that a definition is gone: others may have its names now."""
         spec = value["spec"]
         self._kinds.remove(spec["group"], spec["names"]["plural"])
-        self._behaviours = {
-            key: one
-            for key, one in self._behaviours.items()
-            if (key[0], key[2]) != (spec["group"], spec["names"]["plural"])
-        }
+        self._forget(spec["group"], spec["names"]["plural"])
         self._storage.drop((spec["group"], spec["names"]["plural"]))
         for place, other in self._storage.all(KIND):
             if other["spec"]["group"] == spec["group"]:
@@ -100,12 +101,17 @@ class Definitions:
     def _serve(self, value: Object) -> None:
         spec = value["spec"]
         self._kinds.remove(spec["group"], spec["names"]["plural"])
+        self._forget(spec["group"], spec["names"]["plural"])
         served = written.served(value)
         self._kinds.add(served)
         for one in served:
             resource = one.resource
-            key = (resource.group, resource.version, resource.plural)
-            self._behaviours[key] = custom_behaviour(custom_kind(value, resource.version))
+            self._defined[resource.group, resource.version, resource.plural] = value
+
+    def _forget(self, group: str, plural: str) -> None:
+        for key in [one for one in self._defined if (one[0], one[2]) == (group, plural)]:
+            del self._defined[key]
+            self._behaviours.pop(key, None)
 
     def _clear(self, place: Place, value: Object) -> None:
         """Delete all objects of a kind whose definition leaves; the definition follows when none is left."""

@@ -74,15 +74,15 @@ class Drafts:
             head = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
             raise bad_request(f"{head}: strict decoding error: {told}")
         value = {"kind": resource.kind, "apiVersion": resource.api_version, **decoded.value}
-        value.setdefault("metadata", {})
-        if (
-            resource.namespaced
-            and (given := value["metadata"].get("namespace"))
-            and given != target.namespace
-        ):
-            raise bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
+        metadata = value.get("metadata") or {}
+        value["metadata"] = {name: part for name, part in metadata.items() if name != "namespace"}
+        # What is in no namespace may be written as if it were in one.
+        if resource.namespaced and (given := metadata.get("namespace")):
+            value["metadata"]["namespace"] = given
+            if given != target.namespace:
+                raise bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request"
+                )
         return Draft(value=value, warnings=decoded.unknown if options.strictness == "Warn" else ())
 
     def named(self, target: Target, raw: Any, options: Options) -> Draft:

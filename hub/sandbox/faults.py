@@ -2,7 +2,7 @@
 
     faults = Faults(clock)
     server.traffic.interference = faults
-    faults.loses_answer = lambda call: call.verb == "apply"
+    faults.loses_answers = lambda call: call.verb == "apply"
 
 What is refused or cut off before it arrives has done nothing; what is lost or halved afterwards has taken effect.
 """
@@ -40,7 +40,7 @@ class Faults:
         """The connection breaks before the request arrives."""
         self.hangs: Choice = none
         """The request never arrives, and the connection stays."""
-        self.loses_answer: Choice = none
+        self.loses_answers: Choice = none
         """The connection breaks before anything of the answer comes."""
         self.halves: Choice = none
         """The connection breaks in the middle of the body; of a watch, in the middle of its first line."""
@@ -57,7 +57,7 @@ class Faults:
         return self.refuses(call)
 
     async def after(self, call: Call, answer: Answer) -> Answer:
-        if self.loses_answer(call):
+        if self.loses_answers(call):
             raise Broken
         if self.halves(call):
             if answer.stream is None:

@@ -23,14 +23,13 @@ class LocalTransport:
     async def send(self, request: Outgoing, *, timeout_s: float) -> Reply:
         with _as_over_http(request):
             async with asyncio.timeout(timeout_s):
-                answer = await self._server.traffic.exchange(_request(request, self._token))
-        return Reply(status=answer.status, headers=_headers(answer), body=answer.body)
+                return reply_of(await self._server.traffic.exchange(request_of(request, self._token)))
 
     @asynccontextmanager
     async def stream(self, request: Outgoing, *, silence_s: float) -> AsyncIterator[Lines]:
         with _as_over_http(request):
             async with asyncio.timeout(silence_s):
-                answer = await self._server.traffic.exchange(_request(request, self._token))
+                answer = await self._server.traffic.exchange(request_of(request, self._token))
             try:
                 yield _LocalLines(answer, silence_s)
             finally:
@@ -75,7 +74,8 @@ def _as_over_http(request: Outgoing) -> Iterator[None]:
         ) from problem
 
 
-def _request(request: Outgoing, token: str) -> Request:
+def request_of(request: Outgoing, token: str) -> Request:
+    """Return a request as it arrives at a server."""
     return Request(
         method=request.method,
         path=unquote(request.path),
@@ -84,6 +84,11 @@ def _request(request: Outgoing, token: str) -> Request:
         | {"authorization": f"Bearer {token}"},
         body=request.body or b"",
     )
+
+
+def reply_of(answer: Answer) -> Reply:
+    """Return a whole answer as it arrives at a client."""
+    return Reply(status=answer.status, headers=_headers(answer), body=answer.body)
 
 
 def _headers(answer: Answer) -> Mapping[str, str]:

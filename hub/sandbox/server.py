@@ -8,7 +8,7 @@ stream of a watch goes on.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -79,27 +79,43 @@ class Remote(Protocol):
     async def answer(self, request: Request, group: str, version: str, caller: Caller) -> Answer: ...
 
 
-class Server:
-    """One API server. `tokens` are those that no ServiceAccount has; `remote` is the way to the servers behind APIServices."""
+def random_id() -> str:
+    """Return an id that nobody can guess."""
+    return str(uuid.uuid4())
 
-    def __init__(self, clock: Clock, tokens: Mapping[str, Caller]) -> None:
+
+class Server:
+    """One API server. `tokens` are those that no ServiceAccount has; `remote` is the way to the servers behind APIServices.
+
+    It begins with what is in `storage`, which no other server may use. `new_id` makes the ids of objects, and whatever else is to be unique.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        tokens: Mapping[str, Caller],
+        *,
+        storage: Storage | None = None,
+        new_id: Callable[[], str] = random_id,
+    ) -> None:
         self._clock = clock
-        self.storage = Storage()
+        self.storage = Storage() if storage is None else storage
         self.traffic = Traffic(
             describe=self._described, answer=self.answer, wake=self.storage.wake, clock=clock
         )
-        self._gate = Gate(self.storage, clock=clock, fixed=tokens, new_id=lambda: str(uuid.uuid4()))
+        self._gate = Gate(self.storage, clock=clock, fixed=tokens, new_id=new_id)
         self.kinds = Kinds()
         self.verbs = Verbs(
             self.storage,
             clock=clock,
-            suffix=_suffix,
+            new_id=new_id,
             guard=namespace_guard(self.storage),
             find=self._behaviour_of_kind,
             changed=self._changed,
         )
         self.remote: Remote | None = None
         self._definitions = Definitions(self.storage, self.kinds, clock, self.verbs.take_along)
+        self._take_over()
 
     def crash(self) -> None:
         """Break all connections, and answer nothing until `restart`."""
@@ -111,10 +127,15 @@ class Server:
         self.storage.compact()
         self.kinds = Kinds()
         self._definitions = Definitions(self.storage, self.kinds, self._clock, self.verbs.take_along)
+        self._take_over()
+        self.traffic.resume()
+
+    def _take_over(self) -> None:
+        """Serve what is stored."""
         for place, _ in self.storage.all(DEFINITIONS):
             self._definitions.stored(place)
         self._find_remote()
-        self.traffic.resume()
+        self.verbs.collector.take_over()
 
     def answer(self, request: Request) -> Answer:
         """Return what is answered to a request."""
@@ -423,10 +444,3 @@ def _told(written: Written, shape: Shape) -> Answer:
 
 def _unfit(patch: Any) -> str:
     return f"json: cannot unmarshal {type(patch).__name__} into Go value of type map[string]interface {{}}"
-
-
-def _suffix() -> str:
-    """Return five characters of those that make no words."""
-    letters = "bcdfghjklmnpqrstvwxz2456789"
-    number = uuid.uuid4().int
-    return "".join(letters[(number >> (8 * place)) % len(letters)] for place in range(5))

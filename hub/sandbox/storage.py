@@ -76,6 +76,15 @@ class Storage:
         self._collections: dict[KindKey, _Collection] = {}
         self._followers: list[Heard] = []
 
+    def copy(self) -> "Storage":
+        """Return another that holds the same now, as a backup does: how it came to be is not known there."""
+        other = Storage()
+        other.version = self.version
+        for kind, collection in self._collections.items():
+            other._collections[kind] = taken = _Collection(self.version)
+            taken.objects = dict(collection.objects)
+        return other
+
     def follow(self, heard: Heard) -> None:
         """Tell somebody of every change of every kind from now on."""
         self._followers.append(heard)

@@ -3,10 +3,10 @@
 State: none of its own, objects are in the Storage. Everything is decided on copies; what was read before stays as it was.
 """
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from agent.kit.clock import Clock
@@ -60,7 +60,7 @@ class Written:
 
 
 class Verbs:
-    """The writes of one server. `suffix` makes the ends of generated names, `guard` refuses what a namespace forbids, `find` tells how
+    """The writes of one server. `new_id` makes uids and the ends of generated names, `guard` refuses what a namespace forbids, `find` tells how
     objects of a kind behave that go with others, `changed` hears of every write, with the object that is gone."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Verbs:
         storage: Storage,
         *,
         clock: Clock,
-        suffix: Callable[[], str],
+        new_id: Callable[[], str],
         guard: Callable[[Target], None],
         find: Callable[[KindKey], Behaviour | None],
         changed: Callable[[KindKey, Place, Object | None], None],
@@ -79,7 +79,7 @@ class Verbs:
         self.collector = Collector(storage, self.take_along)
         self._clock = clock
         self.drafts = Drafts(clock)
-        self._suffix = suffix
+        self._new_id = new_id
         self._guard = guard
 
     def get(self, target: Target) -> Object:
@@ -175,11 +175,11 @@ class Verbs:
         if value["metadata"].get("resourceVersion"):
             raise Refused(500, "", "resourceVersion should not be set on objects to be created")
         metadata |= place_of(target)
-        metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": timestamp(self._clock.now())}
+        metadata |= {"uid": self._new_id(), "creationTimestamp": timestamp(self._clock.now())}
         # Who owns what is settled before the kind adds its own.
         whole = replace(draft, value={**value, "metadata": metadata})
         owned = self.drafts.owned(target, None, whole, options)
-        made = options.complete(behaviour.new(owned, self._suffix()))
+        made = options.complete(behaviour.new(owned, _suffix(self._new_id())))
         behaviour.check_new(made)
         options.guard(made, None)
         if self._storage.get(target.kind, target.place) is not None:
@@ -239,7 +239,7 @@ class Verbs:
         metadata = value["metadata"]
         name = metadata.get("name") or ""
         if not name and metadata.get("generateName"):
-            name = metadata["generateName"] + self._suffix()
+            name = metadata["generateName"] + _suffix(self._new_id())
         return Target(behaviour=target.behaviour, namespace=target.namespace, name=name)
 
     def check_uid(self, target: Target, before: Object, value: Object) -> None:
@@ -278,6 +278,12 @@ class Verbs:
         }
         message = f'Operation cannot be fulfilled on {qualified} "{target.name}": {why}'
         raise Refused(409, "Conflict", message, details)
+
+
+def _suffix(id_: str) -> str:
+    """Return five characters of those that make no words."""
+    letters = "bcdfghjklmnpqrstvwxz2456789"
+    return "".join(letters[byte % len(letters)] for byte in sha256(id_.encode()).digest()[:5])
 
 
 def namespace_guard(storage: Storage) -> Callable[[Target], None]:

@@ -37,6 +37,13 @@ WIDGETS = Resource(group="contract.test", version="v1", plural="widgets", kind="
 API_SERVICES = Resource(
     group="apiregistration.k8s.io", version="v1", plural="apiservices", kind="APIService", namespaced=False
 )
+CLUSTER_ROLES = Resource(
+    group="rbac.authorization.k8s.io",
+    version="v1",
+    plural="clusterroles",
+    kind="ClusterRole",
+    namespaced=False,
+)
 NOWHERE: Object = {
     "apiVersion": "apiregistration.k8s.io/v1",
     "kind": "APIService",
@@ -458,6 +465,19 @@ class ApiServerContract:
         body = json.dumps(config_map("other")).encode()
         with pytest.raises(BadRequest):
             await world.api.apply(CONFIG_MAPS, world.namespace, "settings", body, field_manager="applier")
+
+    async def test_what_is_in_no_namespace_may_be_applied_as_if_it_were_in_one(self, world: World) -> None:
+        for place in ("there", "elsewhere"):
+            role: Object = {
+                "apiVersion": CLUSTER_ROLES.api_version,
+                "kind": "ClusterRole",
+                "metadata": {"name": world.namespace, "namespace": place, "labels": {"place": place}},
+                "rules": [],
+            }
+            applied = await world.apply("m", role, resource=CLUSTER_ROLES)
+            assert "namespace" not in applied.object["metadata"]
+            assert applied.object["metadata"]["labels"] == {"place": place}
+        await world.api.delete(CLUSTER_ROLES, "", world.namespace)
 
     async def test_an_apply_with_an_old_version_conflicts(self, world: World) -> None:
         first = await world.apply("applier", config_map(a="1"))

@@ -366,6 +366,7 @@ class FakeCluster:
         resource = served.resource
         value = without_server_fields(with_string_data(resource, value))
         metadata = value["metadata"]
+        metadata.pop("namespace", None)
         if resource.namespaced:
             metadata["namespace"] = namespace
         metadata |= {"creationTimestamp": self._now(), **self.born(value)}

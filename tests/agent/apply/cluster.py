@@ -14,9 +14,9 @@ from agent.kube.discovery import Discovery
 from agent.kube.errors import NotFound, ServerFailed
 from agent.model.content import Manifest
 from agent.model.names import HomeName, ObjectRef, group_of
+from hub.sandbox.calls import Call
 from tests.fakes.clock import FakeClock
-from tests.fakes.door import Call
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster
 
 OWNER = HomeName("Kustomization", "flux-system", "web")
 LABELS = {
@@ -46,6 +46,7 @@ def manifest(
 
 
 def definition() -> Manifest:
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     return manifest(
         "CustomResourceDefinition",
         "gadgets.example.org",
@@ -55,7 +56,9 @@ def definition() -> Manifest:
             "group": "example.org",
             "scope": "Namespaced",
             "names": {"plural": "gadgets", "kind": "Gadget"},
-            "versions": [{"name": "v1", "served": True, "storage": True}],
+            "versions": [
+                {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+            ],
         },
     )
 
@@ -77,7 +80,8 @@ class Delivery:
     """One delivery in a cluster; remembers between convergences what the desk and the watches would."""
 
     def __init__(self, *, user: str = "agent", namespace: str = "") -> None:
-        self.cluster = FakeCluster(FakeClock())
+        self.cluster = Cluster(FakeClock())
+        self.user = user
         self.api = self.cluster.restrict(user, namespace) if namespace else self.cluster.api(user)
         self.discovery = Discovery(self.api, clock=self.cluster.clock)
         self.inventory: Mapping[str, str] = {}
@@ -87,14 +91,9 @@ class Delivery:
 
     def live(self, ref: ObjectRef, version: str) -> Object | None:
         """Return what a watch that is up to date would know of an object."""
-        kinds = self.cluster.kinds.values()
-        found = [
-            one.resource
-            for one in kinds
-            if (one.resource.group, one.resource.version, one.resource.kind) == (ref.group, version, ref.kind)
-        ]
+        resource = self.cluster.find_kind(f"{ref.group}/{version}".lstrip("/"), ref.kind)
         try:
-            return self.cluster.get(found[0], ref.namespace, ref.name) if found else None
+            return self.cluster.get(resource, ref.namespace, ref.name) if resource else None
         except (NotFound, ServerFailed):
             return None
 
@@ -143,11 +142,11 @@ class Delivery:
         return {one["metadata"]["name"] for one in self.cluster.list(CONFIG_MAPS, "default").items}
 
     def writes(self) -> list[Call]:
-        return [call for call in self.cluster.writes if call.user == self.api.user]
+        return [call for call in self.cluster.writes if call.user == self.user]
 
     def requests(self) -> list[Call]:
         """Return the requests for objects; discovery is asked once for many."""
-        return [call for call in self.cluster.calls if call.user == self.api.user and call.verb != "read"]
+        return [call for call in self.cluster.calls if call.user == self.user and call.resource]
 
     def forget_requests(self) -> None:
         self.cluster.calls.clear()

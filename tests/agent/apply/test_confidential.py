@@ -6,12 +6,12 @@ import pytest
 
 from agent.apply.confidential import conceal
 from agent.apply.convergence import Action
-from agent.kube.errors import ApiError, Invalid, ServerFailed
+from agent.kube.errors import Invalid, ServerFailed
 from agent.model.content import Manifest
 from agent.model.inventory import format_id
+from hub.sandbox.refusals import Refused, answer_of
 from tests.agent.apply.cluster import Delivery, manifest
 from tests.fakes.clock import in_virtual_time
-from tests.fakes.door import Call
 
 VALUE = "hunter2-x"
 CONFIG = manifest(data={"url": f"db://me:{VALUE}@host/x", "pin": 918273645, "share": 2.5, "quoted": 'a"b\nc'})
@@ -52,24 +52,17 @@ def test_what_a_secret_holds_is_hidden_as_it_is_and_as_it_is_written() -> None:
     assert str(hidden) == "*** and *** of Secret one"
 
 
-class Quotes:
-    """A server that refuses ConfigMaps and Secrets, and says what it was sent."""
-
-    def __init__(self, problem: ApiError, *, dry: bool) -> None:
-        self.problem = problem
-        self.dry = dry
-
-    async def before(self, call: Call) -> None:
-        if call.verb == "apply" and call.is_dry_run is self.dry:
-            raise self.problem
-
-    async def after(self, call: Call) -> None:
-        """Do nothing."""
+def refuse(delivery: Delivery, problem: Refused, *, dry: bool) -> None:
+    """Have ConfigMaps and Secrets refused by a server that says what it was sent."""
+    answer = answer_of(problem)
+    delivery.cluster.network.refuses = lambda call: (
+        answer if call.verb == "apply" and call.is_dry_run is dry else None
+    )
 
 
-def refused(kind: type[ApiError], status: int) -> ApiError:
+def refused(status: int) -> Refused:
     said = f"failed to create typed patch object: .data.password: got {VALUE}"
-    return kind(said, status=status, reason="Invalid", causes=({"message": said, "field": "data.password"},))
+    return Refused(status, "Invalid", said, {"causes": [{"message": said, "field": "data.password"}]})
 
 
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
@@ -78,7 +71,7 @@ def refused(kind: type[ApiError], status: int) -> ApiError:
 async def test_no_verdict_holds_a_value(kind: str, dry: bool) -> None:
     wished = manifest(kind, data={"password": VALUE})
     delivery = Delivery()
-    delivery.cluster.interference = Quotes(refused(Invalid, 422), dry=dry)
+    refuse(delivery, refused(422), dry=dry)
     ids = frozenset({format_id(wished.ref)} if kind == "ConfigMap" else ())
     changes = await delivery.converge(wished, confidential=ids)
     assert [change.action for change in changes.changes] == [Action.FAILED]
@@ -89,7 +82,7 @@ async def test_no_verdict_holds_a_value(kind: str, dry: bool) -> None:
 @in_virtual_time
 async def test_what_holds_no_secret_is_told_as_the_server_says_it() -> None:
     delivery = Delivery()
-    delivery.cluster.interference = Quotes(refused(Invalid, 422), dry=True)
+    refuse(delivery, refused(422), dry=True)
     changes = await delivery.converge(manifest(data={"password": VALUE}))
     assert VALUE in changes.problem
 
@@ -97,20 +90,19 @@ async def test_what_holds_no_secret_is_told_as_the_server_says_it() -> None:
 @in_virtual_time
 async def test_no_error_that_ends_a_convergence_holds_a_value() -> None:
     delivery = Delivery()
-    problem = ServerFailed(f"etcdserver: request is too large: {VALUE}", status=500, reason="Unknown")
-    delivery.cluster.interference = Quotes(problem, dry=True)
+    refuse(delivery, Refused(500, "", f"etcdserver: request is too large: {VALUE}"), dry=True)
     wished: Manifest = manifest("Secret", data={"password": VALUE})
     with pytest.raises(ServerFailed) as failed:
         await delivery.converge(wished)
-    assert str(failed.value) == "etcdserver: request is too large: ***"
+    assert str(failed.value).endswith("/secrets/one: etcdserver: request is too large: ***")
 
 
 @in_virtual_time
 async def test_a_field_of_a_wrong_type_is_the_objects_fault_though_the_server_answers_500() -> None:
     delivery = Delivery()
-    delivery.cluster.interference = Quotes(refused(ServerFailed, 500), dry=True)
+    refuse(delivery, refused(500), dry=True)
     changes = await delivery.converge(manifest(data={"password": 5}))
     assert changes.problem.startswith(
-        "ConfigMap/default/one dry-run failed (Invalid): failed to create typed"
+        "ConfigMap/default/one dry-run failed (Invalid): PATCH /api/v1/namespaces/default/configmaps/one: failed to create typed"
     )
     assert changes.inventory == {}

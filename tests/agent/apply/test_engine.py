@@ -5,11 +5,13 @@ import json
 import pytest
 
 from agent.apply.convergence import PRUNE_FAILED, RECONCILIATION_FAILED, Action
-from agent.kube.api import Object, PatchType
+from agent.kube.api import Object
 from agent.kube.discovery import Discovery
-from agent.kube.errors import ApiError, Conflict, Invalid, ServerFailed
-from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
+from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES
 from agent.model.content import Manifest
+from hub.sandbox.calls import Call
+from hub.sandbox.refusals import Refused, answer_of, internal_error
+from hub.sandbox.wire import Answer
 from tests.agent.apply.cluster import (
     CONFIG_MAPS,
     OWNER,
@@ -20,17 +22,20 @@ from tests.agent.apply.cluster import (
     names_of,
 )
 from tests.fakes.clock import in_virtual_time
-from tests.fakes.contract import API_SERVICES
-from tests.fakes.door import Call
+from tests.fakes.cluster import Undisturbed
+from tests.fakes.contract import API_SERVICES, NOWHERE
 
 HEAD = {"apiVersion": "v1", "kind": "ConfigMap"}
 
 
 def deployment(app: str, **marks: str) -> Manifest:
-    selector = {"matchLabels": {"app": app}}
-    return manifest(
-        "Deployment", "app", api_version="apps/v1", marks=marks or None, spec={"selector": selector}
-    )
+    labels = {"app": app}
+    containers = [{"name": "app", "image": "app:1"}]
+    spec = {
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}},
+    }
+    return manifest("Deployment", "app", api_version="apps/v1", marks=marks or None, spec=spec)
 
 
 @in_virtual_time
@@ -75,9 +80,7 @@ async def test_what_others_write_beside_ours_makes_no_request() -> None:
     wished = manifest(data={"a": "1"})
     await delivery.converge(wished)
     patch = {"metadata": {"annotations": {"theirs": "1"}}, "data": {"b": "theirs"}}
-    delivery.cluster.patch(
-        CONFIG_MAPS, "default", "one", patch, kind=PatchType.MERGE, manager="controller", subresource=""
-    )
+    delivery.cluster.patch(CONFIG_MAPS, "default", "one", patch, manager="controller")
     delivery.forget_requests()
     assert actions(await delivery.converge(wished)) == {"one": Action.UNCHANGED}
     assert actions(await delivery.converge(wished)) == {"one": Action.UNCHANGED}
@@ -105,9 +108,7 @@ async def test_drift_is_put_back_and_names_fields_and_who_changed_them() -> None
     wished = manifest(data={"a": "1"})
     await delivery.converge(wished)
     patch = {"data": {"a": "2", "b": "theirs"}}
-    delivery.cluster.patch(
-        CONFIG_MAPS, "default", "one", patch, kind=PatchType.MERGE, manager="kubectl-edit", subresource=""
-    )
+    delivery.cluster.patch(CONFIG_MAPS, "default", "one", patch, manager="kubectl-edit")
     changes = await delivery.converge(wished)
     assert changes.changes[0].fields == ("data.a",)
     assert changes.changes[0].managers == ("kubectl-edit",)
@@ -145,7 +146,7 @@ async def test_a_namespace_that_never_becomes_active_holds_back_what_follows() -
     delivery.cluster.create(
         CONFIG_MAPS, "apps", {"metadata": {"name": "stays", "finalizers": ["x/y"]}} | HEAD, manager="somebody"
     )
-    delivery.cluster.delete(delivery.cluster.kinds[("", "v1", "namespaces")].resource, "", "apps")
+    delivery.cluster.delete(NAMESPACES, "", "apps")
     # Each pass waits, also one that finds the namespace as the last one left it.
     for _ in range(2):
         changes = await delivery.converge(namespace, inside)
@@ -234,24 +235,20 @@ TAKEN = {"field": "spec.ports[0].nodePort", "message": "port is taken", "reason"
 IMMUTABLE = {"field": "spec.selector", "message": "field is immutable", "reason": "FieldValueInvalid"}
 
 
-class _Refuses:
+class _Refuses(Undisturbed):
     """What is tried is refused: as a change of the object that is there, and as a new object of any name."""
 
-    def __init__(self, change: ApiError, new: ApiError | None) -> None:
+    def __init__(self, change: Refused, new: Refused | None) -> None:
         self._change = change
         self._new = new
 
-    async def before(self, call: Call) -> None:
+    async def before(self, call: Call) -> Answer | None:
         refusal = self._change if call.name == "app" else self._new
-        if call.is_dry_run and refusal is not None:
-            raise refusal
-
-    async def after(self, call: Call) -> None:
-        return
+        return answer_of(refusal) if call.is_dry_run and refusal is not None else None
 
 
-def _invalid(*causes: dict[str, str]) -> Invalid:
-    return Invalid("it is invalid", status=422, reason="Invalid", causes=causes)
+def _invalid(*causes: dict[str, str]) -> Refused:
+    return Refused(422, "Invalid", "it is invalid", {"causes": causes})
 
 
 @pytest.mark.parametrize(
@@ -262,11 +259,11 @@ def _invalid(*causes: dict[str, str]) -> Invalid:
         pytest.param(_invalid(BAD_PORT), _invalid(BAD_PORT), False, id="broken"),
         pytest.param(_invalid(IMMUTABLE, BAD_PORT), _invalid(BAD_PORT), False, id="immutable and broken"),
         pytest.param(_invalid(), _invalid(), False, id="refused without a cause"),
-        pytest.param(Conflict("modified", status=409, reason="Conflict"), None, False, id="conflict"),
+        pytest.param(Refused(409, "Conflict", "modified"), None, False, id="conflict"),
     ],
 )
 def test_force_deletes_nothing_in_whose_place_no_new_object_could_be(
-    change: ApiError, new: ApiError | None, is_made_anew: bool
+    change: Refused, new: Refused | None, is_made_anew: bool
 ) -> None:
     @in_virtual_time
     async def run() -> None:
@@ -274,7 +271,7 @@ def test_force_deletes_nothing_in_whose_place_no_new_object_could_be(
         await delivery.converge(deployment("a"))
         delivery.cluster.interference = _Refuses(change, new)
         changes = await delivery.converge(deployment("b"), force=True)
-        deployments = delivery.cluster.kinds[("apps", "v1", "deployments")].resource
+        deployments = delivery.cluster.kind("apps/v1", "Deployment")
         assert delivery.cluster.get(deployments, "default", "app")
         assert [call.verb for call in delivery.writes()] == ["apply", "delete", "apply"][
             : 3 if is_made_anew else 1
@@ -299,9 +296,7 @@ async def test_an_object_that_is_opted_out_later_is_left_from_then_on() -> None:
     delivery = Delivery()
     await delivery.converge(manifest(data={"a": "1"}))
     mark = {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}}}
-    delivery.cluster.patch(
-        CONFIG_MAPS, "default", "one", mark, kind=PatchType.MERGE, manager="somebody", subresource=""
-    )
+    delivery.cluster.patch(CONFIG_MAPS, "default", "one", mark)
     assert actions(await delivery.converge(manifest(data={"a": "1"}))) == {"one": Action.SKIPPED}
     assert actions(await delivery.converge(manifest(data={"a": "2"}))) == {"one": Action.SKIPPED}
 
@@ -318,11 +313,9 @@ async def test_what_is_wanted_only_if_absent_is_created() -> None:
 async def test_an_opted_out_live_object_does_not_stop_its_stage() -> None:
     delivery = Delivery()
     await delivery.converge(deployment("a"))
-    live = delivery.cluster.kinds[("apps", "v1", "deployments")].resource
+    live = delivery.cluster.kind("apps/v1", "Deployment")
     patch = {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}}}
-    delivery.cluster.patch(
-        live, "default", "app", patch, kind=PatchType.MERGE, manager="somebody", subresource=""
-    )
+    delivery.cluster.patch(live, "default", "app", patch)
     delivery.inventory = {}
     changes = await delivery.converge(deployment("b"), manifest())
     assert actions(changes) == {"app": Action.SKIPPED, "one": Action.CREATED}
@@ -366,7 +359,7 @@ async def test_another_namespace_on_what_is_in_none_is_no_reason_to_delete_it() 
         changes = await delivery.converge(role)
     assert names_of(changes.inventory) == {"reader"}
     assert next(iter(changes.inventory)).startswith("b_")
-    roles = delivery.cluster.kinds[(group, "v1", "clusterroles")].resource
+    roles = delivery.cluster.kind(f"{group}/v1", "ClusterRole")
     assert delivery.cluster.get(roles, "", "reader")
 
 
@@ -379,7 +372,7 @@ async def test_a_namespace_and_a_kind_stay_while_something_wished_is_of_them() -
     changes = await delivery.converge(gadget)
     assert (changes.problem, actions(changes)["g"]) == ("", Action.UNCHANGED)
     assert names_of(changes.inventory) == {"apps", "gadgets.example.org", "g"}
-    gadgets = delivery.cluster.kinds[("example.org", "v1", "gadgets")].resource
+    gadgets = delivery.cluster.kind("example.org/v1", "Gadget")
     assert delivery.cluster.get(gadgets, "apps", "g")
     changes = await delivery.converge()
     assert changes.inventory == {}
@@ -391,26 +384,19 @@ def gadget(name: str = "g") -> Manifest:
 
 def service_of_gadgets() -> Object:
     """Return what has the kind served by a server that is away."""
-    spec = {"group": "example.org", "version": "v1", "service": {"name": "nobody", "namespace": "default"}}
-    return {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": {"name": "v1.example.org"},
-        "spec": spec,
-    }
+    served = {"group": "example.org", "version": "v1"}
+    return {**NOWHERE, "metadata": {"name": "v1.example.org"}, "spec": {**NOWHERE["spec"], **served}}
 
 
 @in_virtual_time
 async def test_what_an_unavailable_api_serves_stays_held_until_it_can_be_deleted() -> None:
     delivery = Delivery()
     await delivery.converge(definition(), gadget(), manifest(name="a"))
-    delivery.cluster.create(API_SERVICES, "", service_of_gadgets(), manager="somebody")
+    delivery.cluster.create(API_SERVICES, "", service_of_gadgets())
     changes = await delivery.converge(definition())
     assert changes.reason == PRUNE_FAILED
-    assert (
-        "Gadget/default/g delete failed: the server is currently unable to handle the request"
-        in changes.problem
-    )
+    where = "/apis/example.org/v1/namespaces/default/gadgets/g"
+    assert f"Gadget/default/g delete failed: GET {where}: service unavailable" in changes.problem
     assert names_of(changes.inventory) == {"gadgets.example.org", "g"}
     assert "a" not in delivery.names()
     delivery.cluster.delete(API_SERVICES, "", "v1.example.org")
@@ -432,7 +418,7 @@ def serve(delivery: Delivery, *, is_served: bool) -> None:
     """Have all versions of a kind served, or none."""
     value = delivery.cluster.get(CUSTOM_RESOURCE_DEFINITIONS, "", "gadgets.example.org")
     value["spec"]["versions"][0]["served"] = is_served
-    delivery.cluster.replace(CUSTOM_RESOURCE_DEFINITIONS, "", value, manager="somebody", subresource="")
+    delivery.cluster.replace(CUSTOM_RESOURCE_DEFINITIONS, "", value)
 
 
 @pytest.mark.parametrize("knows_kind", [True, False], ids=["as it was known", "asked anew"])
@@ -441,7 +427,7 @@ def test_what_is_of_a_kind_that_serves_no_version_is_not_taken_for_gone(knows_ki
     async def run() -> None:
         delivery = Delivery()
         theirs = json.loads(definition().body)
-        delivery.cluster.create(CUSTOM_RESOURCE_DEFINITIONS, "", theirs, manager="somebody")
+        delivery.cluster.create(CUSTOM_RESOURCE_DEFINITIONS, "", theirs)
         await delivery.converge(gadget(), manifest(name="a"))
         serve(delivery, is_served=False)
         if not knows_kind:
@@ -469,7 +455,7 @@ def test_an_unavailable_api_does_not_hold_back_the_others(is_new: bool) -> None:
     async def run() -> None:
         delivery = Delivery()
         await delivery.converge(definition(), *([] if is_new else [gadget()]))
-        delivery.cluster.create(API_SERVICES, "", service_of_gadgets(), manager="somebody")
+        delivery.cluster.create(API_SERVICES, "", service_of_gadgets())
         changes = await delivery.converge(definition(), gadget(), manifest(name="a"))
         assert "a" in delivery.names()
         assert actions(changes)["g"] is Action.FAILED
@@ -486,19 +472,15 @@ async def test_a_webhook_that_is_down_is_told_of_the_object_and_stops_the_stage(
     delivery.cluster.interference = _WebhookDown()
     changes = await delivery.converge(manifest(name="a"), deployment("a"))
     assert actions(changes) == {"a": Action.HELD_BACK, "app": Action.FAILED}
-    assert changes.problem.startswith("Deployment/default/app dry-run failed (InternalError): Internal error")
+    where = "/apis/apps/v1/namespaces/default/deployments/app"
+    said = f"dry-run failed (InternalError): PATCH {where}: Internal error occurred: failed calling webhook"
+    assert changes.problem.startswith(f"Deployment/default/app {said}")
 
 
-class _WebhookDown:
-    async def before(self, call: Call) -> None:
-        if call.resource == "deployments":
-            message = (
-                'Internal error occurred: failed calling webhook "validate.example.org": connection refused'
-            )
-            raise ServerFailed(message, status=500, reason="InternalError")
-
-    async def after(self, call: Call) -> None:
-        return
+class _WebhookDown(Undisturbed):
+    async def before(self, call: Call) -> Answer | None:
+        why = 'failed calling webhook "validate.example.org": connection refused'
+        return answer_of(internal_error(why)) if call.resource == "deployments" else None
 
 
 @in_virtual_time
@@ -541,7 +523,7 @@ async def test_removing_a_delivery_deletes_what_it_owns() -> None:
     assert actions(changes) == {"one": Action.DELETED, "foreign": Action.SKIPPED}
 
 
-class _GivesAway:
+class _GivesAway(Undisturbed):
     """Somebody gives an object to another owner just before it is deleted, so many times as told."""
 
     def __init__(self, delivery: Delivery, times: int, owner: str) -> None:
@@ -555,10 +537,7 @@ class _GivesAway:
             live = self._delivery.cluster.get(CONFIG_MAPS, "default", "one")
             live["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = self._owner
             live["data"] = {"changed": str(self._left)}
-            self._delivery.cluster.replace(CONFIG_MAPS, "default", live, manager="other", subresource="")
-
-    async def after(self, call: Call) -> None:
-        return
+            self._delivery.cluster.replace(CONFIG_MAPS, "default", live, manager="other")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from agent.kube.errors import Unreachable
 from agent.model.content import Manifest
+from hub.sandbox.calls import Call
+from hub.sandbox.wire import Answer, Broken
 from tests.agent.apply.cluster import Delivery, definition, manifest
 from tests.fakes.clock import in_virtual_time
-from tests.fakes.door import Call
 
 FOREIGN = {"theirs", "adopted-later"}
 
@@ -30,14 +31,15 @@ class CutAt:
         if not self.is_done:
             self._count()
 
-    async def after(self, call: Call) -> None:
+    async def after(self, call: Call, answer: Answer) -> Answer:
         if self.is_done:
             self._count()
+        return answer
 
     def _count(self) -> None:
         self.left -= 1
         if self.left == 0:
-            raise Unreachable("no answer") if self.how is Unreachable else self.how()
+            raise self.how
 
 
 def wishes() -> tuple[Manifest, ...]:
@@ -54,8 +56,8 @@ def wishes() -> tuple[Manifest, ...]:
 def owned(delivery: Delivery) -> set[str]:
     """Return the names of all objects in the cluster that are the delivery's."""
     found: set[str] = set()
-    for served in list(delivery.cluster.kinds.values()):
-        for value in delivery.cluster.list(served.resource).items:
+    for resource in delivery.cluster.resources:
+        for value in delivery.cluster.list(resource).items:
             if "kustomize.toolkit.fluxcd.io/name" in (value["metadata"].get("labels") or {}):
                 found.add(value["metadata"]["name"])
     return found
@@ -80,7 +82,7 @@ async def cut_then_emptied(first: tuple[Manifest, ...], cut: CutAt) -> tuple[Del
 
 @in_virtual_time
 async def test_every_interrupted_prefix_followed_by_nothing_leaves_no_orphan() -> None:
-    for how in (Killed, Unreachable, asyncio.CancelledError):
+    for how in (Killed, Broken, asyncio.CancelledError):
         for is_done in (False, True):
             number = 0
             was_cut = True

@@ -129,7 +129,7 @@ async def test_a_request_that_is_cut_off_has_done_nothing(place: Place) -> None:
 
 
 async def test_a_lost_answer_leaves_what_was_written(place: Place) -> None:
-    place.faults.loses_answer = of("create")
+    place.faults.loses_answers = of("create")
     with pytest.raises(Unreachable):
         await place.create()
     assert await place.names() == ["settings"]

@@ -1,0 +1,216 @@
+"""A cluster of a test: an API server in memory (`hub/sandbox`) with what a test does there beside the program under test.
+
+    cluster = Cluster(FakeClock())
+    cluster.add_namespace("apps")
+    api = cluster.api("agent")                    # the client of production, for a user who may do everything
+    cluster.create(CONFIG_MAPS, "apps", value)    # done at once, by somebody whom nobody logs and nothing disturbs
+
+State: the server's, and the requests of all users in `calls`.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from agent.kit.clock import Clock, SystemClock
+from agent.kube.api import Applied, Listing, Object, PatchType, Resource
+from agent.kube.client import Client
+from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES
+from agent.kube.transport import Outgoing, Reply
+from hub.crds import packaged
+from hub.sandbox.calls import Call
+from hub.sandbox.cluster import admin, new_cluster
+from hub.sandbox.faults import Faults
+from hub.sandbox.local import LocalTransport, reply_of, request_of
+from hub.sandbox.server import Server, random_id
+from hub.sandbox.storage import Storage
+from hub.sandbox.traffic import Interference
+from hub.sandbox.wire import Caller
+from tests.fakes.clock import START
+
+T = TypeVar("T")
+_NOBODY = "nobody"
+_RBAC = "rbac.authorization.k8s.io"
+_ROLES = Resource(group=_RBAC, version="v1", plural="roles", kind="Role", namespaced=True)
+_BINDINGS = Resource(group=_RBAC, version="v1", plural="rolebindings", kind="RoleBinding", namespaced=True)
+
+
+class Undisturbed:
+    """Interference that does nothing yet."""
+
+    async def before(self, call: Call) -> Any:
+        """Let the request through."""
+
+    async def after(self, call: Call, answer: Any) -> Any:
+        """Let the answer through."""
+        return answer
+
+
+class Cluster:
+    """One server. `network` is its interference to begin with."""
+
+    def __init__(
+        self, clock: Clock, *, with_kinds: bool = False, new_id: Callable[[], str] = random_id
+    ) -> None:
+        self.clock = clock
+        self._tokens = {_NOBODY: admin()}
+        storage = _beginning(with_kinds=with_kinds).copy()
+        self.server = Server(clock, self._tokens, storage=storage, new_id=new_id)
+        self.calls: list[Call] = []
+        self.server.traffic.listener = self.calls.append
+        self.network = Faults(clock)
+        self.interference = self.network
+        self._door = Client(_Direct(self.server), clock=clock)
+
+    @property
+    def interference(self) -> Interference | None:
+        return self.server.traffic.interference
+
+    @interference.setter
+    def interference(self, between: Interference | None) -> None:
+        self.server.traffic.interference = between
+
+    def api(self, user: str = "admin") -> Client:
+        """Return the client of a user, who may do everything unless restricted."""
+        self._tokens.setdefault(user, Caller(name=user, groups=admin().groups))
+        return Client(LocalTransport(self.server, user), clock=self.clock)
+
+    def restrict(self, user: str, namespace: str) -> Client:
+        """Return the client of a user who may do everything in one namespace and nothing elsewhere."""
+        self._tokens[user] = Caller(name=user)
+        rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+        subject = {"kind": "User", "apiGroup": _RBAC, "name": user}
+        reference = {"kind": "Role", "apiGroup": _RBAC, "name": user}
+        head = {"apiVersion": f"{_RBAC}/v1", "metadata": {"name": user}}
+        self.create(_ROLES, namespace, head | {"kind": "Role", "rules": rules})
+        self.create(
+            _BINDINGS, namespace, head | {"kind": "RoleBinding", "subjects": [subject], "roleRef": reference}
+        )
+        return self.api(user)
+
+    @property
+    def writes(self) -> list[Call]:
+        """Return the requests that could change something, in order."""
+        return [call for call in self.calls if call.is_write]
+
+    def compact(self) -> None:
+        """Forget the history: whoever watches on from an older resourceVersion is told Expired."""
+        self.server.storage.compact()
+
+    def kind(self, api_version: str, kind: str) -> Resource:
+        """Return a kind that is served."""
+        found = self.find_kind(api_version, kind)
+        assert found is not None
+        return found
+
+    def find_kind(self, api_version: str, kind: str) -> Resource | None:
+        """Return a kind, None when it is not served."""
+        group, _, version = api_version.rpartition("/")
+        served = (one.resource for one in self.server.kinds.of(group, version))
+        return next((one for one in served if one.kind == kind), None)
+
+    @property
+    def resources(self) -> list[Resource]:
+        """Return all kinds of which there are objects, or were."""
+        found = (self.server.kinds.any_of(*kind) for kind in self.server.storage.kinds)
+        return [one.resource for one in found if one is not None]
+
+    def add_namespace(self, name: str) -> None:
+        """Have a namespace there."""
+        self.create(NAMESPACES, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        return at_once(self._door.get(resource, namespace, name))
+
+    def list(self, resource: Resource, namespace: str = "", **selectors: str) -> Listing:
+        return at_once(self._door.list(resource, namespace, **selectors))
+
+    def create(
+        self, resource: Resource, namespace: str, value: Mapping[str, Any], *, manager: str = "somebody"
+    ) -> Object:
+        return at_once(self._door.create(resource, namespace, value, field_manager=manager))
+
+    def replace(
+        self,
+        resource: Resource,
+        namespace: str,
+        value: Mapping[str, Any],
+        *,
+        manager: str = "somebody",
+        subresource: str = "",
+    ) -> Object:
+        doing = self._door.replace(resource, namespace, value, field_manager=manager, subresource=subresource)
+        return at_once(doing)
+
+    def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        patch: object,
+        *,
+        kind: PatchType = PatchType.MERGE,
+        manager: str = "somebody",
+        subresource: str = "",
+    ) -> Object:
+        doing = self._door.patch(
+            resource,
+            namespace,
+            name,
+            patch,
+            kind=kind,
+            field_manager=manager,
+            subresource=subresource,
+        )
+        return at_once(doing)
+
+    def apply(self, resource: Resource, namespace: str, value: Object, *, manager: str) -> Applied:
+        body = msgspec.json.encode(value)
+        name = value["metadata"]["name"]
+        return at_once(self._door.apply(resource, namespace, name, body, field_manager=manager))
+
+    def delete(self, resource: Resource, namespace: str, name: str) -> None:
+        at_once(self._door.delete(resource, namespace, name))
+
+
+class _Direct(LocalTransport):
+    """A way to a server that takes no time, and that nobody sees."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server, _NOBODY)
+        self._there = server
+
+    async def send(self, request: Outgoing, *, timeout_s: float) -> Reply:
+        return reply_of(self._there.answer(request_of(request, _NOBODY)))
+
+
+def at_once(doing: Coroutine[Any, Any, T]) -> T:
+    """Return what comes of something that never waits."""
+    try:
+        doing.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError("what was to happen at once waits")
+
+
+@cache
+def _beginning(*, with_kinds: bool) -> Storage:
+    """Return what every cluster of a test holds when it begins; made once."""
+    clock = _FirstMoment()
+    server = new_cluster(clock, {_NOBODY: admin()})
+    if with_kinds:
+        door = Client(_Direct(server), clock=clock)
+        for one in packaged():
+            at_once(door.create(CUSTOM_RESOURCE_DEFINITIONS, "", one, field_manager="setup"))
+    return server.storage
+
+
+class _FirstMoment(SystemClock):
+    """The time at which all clusters of tests have been made."""
+
+    def now(self) -> datetime:
+        return START
