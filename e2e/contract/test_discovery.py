@@ -1,7 +1,6 @@
 """The servers in memory serve what a real one does, and tell of it in the same words."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,12 +13,6 @@ from hub.sandbox.kinds.served import Kinds
 
 OTHER_VERSIONS = {"autoscaling": "v1"}
 """What the servers in memory leave out: a built-in group has one version there."""
-
-
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    with Plane("discovery", tmp_path_factory.mktemp("planes")) as plane:
-        yield plane
 
 
 def asked(plane: Plane, path: str, accept: str = "application/json") -> Any:

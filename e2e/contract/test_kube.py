@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,12 +16,6 @@ from e2e.planes.plane import Plane
 from tests.fakes.contract import ApiServerContract, World
 
 _NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    with Plane("contract", tmp_path_factory.mktemp("planes")) as plane:
-        yield plane
 
 
 @pytest.fixture

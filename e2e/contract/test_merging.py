@@ -1,17 +1,7 @@
 """A real kube-apiserver merges as what tests of the in-memory servers have recorded of it."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from e2e.contract.merging import FILE, recorded
 from e2e.planes.plane import Plane
-
-
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    with Plane("merging", tmp_path_factory.mktemp("planes")) as plane:
-        yield plane
 
 
 def test_the_record_is_what_a_plane_answers(plane: Plane) -> None:

@@ -12,6 +12,7 @@ from hub.sandbox.fields.paths import NOTHING
 from hub.sandbox.kinds.admission import admitted
 from hub.sandbox.kinds.rules import CUSTOM, Rules, rules_of
 from hub.sandbox.kinds.scales import CustomScalable, Scalable, scalable
+from hub.sandbox.kinds.values import mapping_at
 from hub.sandbox.refusals import Cause, Refused, bad_request, invalid
 from hub.sandbox.schema import Type, builtin, of_custom_resource, with_always
 from hub.sandbox.tables import Printer, custom_printer, printer_of
@@ -51,8 +52,8 @@ class Behaviour(Protocol):
     @property
     def needs_version(self) -> bool: ...
 
-    def decoded(self, raw: Any) -> Decoded:
-        """Read an object. Raises Refused."""
+    def decoded(self, raw: Any, *, is_merged: bool = False) -> Decoded:
+        """Read an object; one that was merged by the server keeps its nulls. Raises Refused."""
         ...
 
     def new(self, value: Object, suffix: str) -> Object:
@@ -113,7 +114,7 @@ class BuiltIn:
     def needs_version(self) -> bool:
         return self.rules.needs_version
 
-    def decoded(self, raw: Any) -> Decoded:
+    def decoded(self, raw: Any, *, is_merged: bool = False) -> Decoded:
         resource = self.resource
         _check_kind(raw, resource)
         unknown = tuple(strict_faults(raw, self.type))
@@ -123,7 +124,11 @@ class BuiltIn:
         except Refused as problem:
             head = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
             raise bad_request(f"{head}: {problem.message}") from problem
-        return Decoded(value=self.rules.with_defaults(with_always(value, self.type)), unknown=unknown)
+        made = self.rules.with_defaults(with_always(value, self.type))
+        if mapping_at(value, "metadata").get("managedFields") == []:
+            # Whoever sends an empty list wants the books closed.
+            made["metadata"]["managedFields"] = []
+        return Decoded(value=made, unknown=unknown)
 
     def new(self, value: Object, suffix: str) -> Object:
         return self.rules.for_create(admitted(self.resource.group, self.resource.kind, value, suffix))
@@ -174,9 +179,9 @@ class Custom:
     def scalable(self) -> Scalable | None:
         return CustomScalable(self.kind.scale, self.kind.replicas) if self.kind.scale else None
 
-    def decoded(self, raw: Any) -> Decoded:
+    def decoded(self, raw: Any, *, is_merged: bool = False) -> Decoded:
         _check_kind(raw, self.resource)
-        read = self.kind.read(raw)
+        read = self.kind.read(raw, keeps_nulls=is_merged)
         return Decoded(value=read.item, unknown=[f'unknown field "{one}"' for one in read.unknown])
 
     def new(self, value: Object, suffix: str) -> Object:
@@ -209,7 +214,8 @@ class Custom:
         return CUSTOM.is_held(value)
 
     def reset(self, subresource: str) -> Fields:
-        return _reset(subresource, has_status=self.kind.has_status)
+        found = _reset(subresource, has_status=self.kind.has_status)
+        return found | {path("metadata")} if subresource == STATUS else found
 
 
 def refuse(resource: Resource, value: Object, causes: Sequence[Cause]) -> None:

@@ -56,7 +56,7 @@ def read_yaml(data: bytes) -> Any:
     try:
         return load(data)
     except YAMLInvalid as problem:
-        raise bad_request(f"error decoding YAML: {problem}") from problem
+        raise bad_request(f"error decoding YAML: error converting YAML to JSON: yaml: {problem}") from problem
 
 
 def read_protobuf(data: bytes) -> Any:

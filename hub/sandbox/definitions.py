@@ -30,8 +30,8 @@ class DefinitionKind(BuiltIn):
     def needs_version(self) -> bool:
         return True
 
-    def decoded(self, raw: Any) -> Decoded:
-        found = super().decoded(raw)
+    def decoded(self, raw: Any, *, is_merged: bool = False) -> Decoded:
+        found = super().decoded(raw, is_merged=is_merged)
         return Decoded(value=written.complete(found.value), unknown=found.unknown)
 
     def new(self, value: Object, suffix: str) -> Object:

@@ -1,5 +1,6 @@
 """What requests that write bring: an object is read, patched or merged into a draft, before its kind has its say. Pure but for the time."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ from hub.sandbox import fields, patches
 from hub.sandbox.behaviour import Behaviour
 from hub.sandbox.refusals import Refused, bad_request
 from hub.sandbox.storage import KindKey, Place
+from hub.sandbox.wording import plain
 
 APPLY = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
@@ -65,34 +67,36 @@ class Drafts:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def decoded(self, target: Target, raw: Any, options: Options) -> Draft:
-        """Read an object. Raises Refused."""
+    def decoded(self, target: Target, raw: Any, options: Options, *, is_merged: bool = False) -> Draft:
+        """Read an object, which a server may have merged itself. Raises Refused."""
         resource = target.behaviour.resource
-        decoded = target.behaviour.decoded(raw)
+        decoded = target.behaviour.decoded(raw, is_merged=is_merged)
         if options.strictness == "Strict" and decoded.unknown:
             told = ", ".join(decoded.unknown)
             head = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
             raise bad_request(f"{head}: strict decoding error: {told}")
         value = {"kind": resource.kind, "apiVersion": resource.api_version, **decoded.value}
-        metadata = value.get("metadata") or {}
-        value["metadata"] = {name: part for name, part in metadata.items() if name != "namespace"}
-        # What is in no namespace may be written as if it were in one.
-        if resource.namespaced and (given := metadata.get("namespace")):
-            value["metadata"]["namespace"] = given
+        # What is in no namespace may be written as if it were in one; what does not say in which it is, is in that of the request.
+        metadata = {name: part for name, part in (value.get("metadata") or {}).items() if name != "namespace"}
+        if resource.namespaced:
+            given = (value.get("metadata") or {}).get("namespace") or target.namespace
             if given != target.namespace:
                 raise bad_request(
                     "the namespace of the provided object does not match the namespace sent on the request"
                 )
+            metadata["namespace"] = given
+        value["metadata"] = metadata
         return Draft(value=value, warnings=decoded.unknown if options.strictness == "Warn" else ())
 
-    def named(self, target: Target, raw: Any, options: Options) -> Draft:
+    def named(self, target: Target, raw: Any, options: Options, *, is_merged: bool = False) -> Draft:
         """Read an object that has to be the one it is meant to be. Raises Refused."""
-        draft = self.decoded(target, raw, options)
+        draft = self.decoded(target, raw, options, is_merged=is_merged)
         _check_names(target, draft.value)
         return draft
 
     def patched(self, target: Target, shown: Object, patch: Any, media_type: str, options: Options) -> Draft:
         """Return what a patch makes of an object as it is shown. Raises Refused."""
+        of = target.behaviour.type
         try:
             match media_type:
                 case "application/json-patch+json":
@@ -100,16 +104,22 @@ class Drafts:
                 case "application/merge-patch+json":
                     raw = patches.merge_patch(shown, patch)
                 case _:
-                    raw = patches.strategic(shown, patch, target.behaviour.type)
+                    raw = patches.strategic(shown, patch, of)
         except patches.PatchError as problem:
             raise _refused_patch(problem) from problem
+        if not target.behaviour.is_custom and (why := patches.misfit(raw, of)):
+            is_strategic = media_type == STRATEGIC_PATCH
+            raise _unfit(plain(patch) if is_strategic else json.dumps(raw, separators=(",", ":")), why)
         return self.named(target, raw, options)
 
     def applied(self, target: Target, live: Object | None, applied: Object, options: Options) -> Draft:
         """Return what the apply of a configuration makes of an object as it is shown. Raises Refused."""
-        named = {**applied, "metadata": {**place_of(target), **(applied.get("metadata") or {})}}
+        resource = target.behaviour.resource
+        api_version, kind = applied.get("apiVersion", ""), applied.get("kind", "")
+        if kind != resource.kind or api_version != resource.api_version:
+            raise bad_request(f"invalid object type: {fields.kind_text(api_version, kind)}")
         try:
-            merged = fields.apply(live, named, self._write(target, options), force=options.force)
+            merged = fields.apply(live, applied, self._write(target, options), force=options.force)
         except fields.ApplyConflict as problem:
             causes = [
                 {"reason": one.reason, "message": one.message, "field": one.field} for one in problem.causes
@@ -119,7 +129,7 @@ class Drafts:
             raise bad_request(problem.message) from problem
         except fields.FieldsError as problem:
             raise Refused(500, "", problem.message) from problem
-        draft = self.named(target, merged, options)
+        draft = self.named(target, merged, options, is_merged=True)
         return replace(draft, managed=merged["metadata"].get("managedFields") or [])
 
     def owned(self, target: Target, before: Object | None, draft: Draft, options: Options) -> Object:
@@ -158,7 +168,15 @@ def as_kind(value: Object, behaviour: Behaviour) -> Object:
 
 def _refused_patch(problem: patches.PatchError) -> Refused:
     reason = {400: "BadRequest", 422: "Invalid", 415: "UnsupportedMediaType"}.get(problem.code, "")
-    return Refused(problem.code, reason, problem.message)
+    # Real servers have details of it, and nothing in them.
+    return Refused(problem.code, reason, problem.message, {} if problem.code == 422 else None)
+
+
+def _unfit(shown: str, why: str) -> Refused:
+    """Return the refusal of a patch that makes something that is no object of the kind."""
+    told = f'Invalid value: "{shown}": {why}'
+    causes = [{"reason": "FieldValueInvalid", "message": told, "field": "patch"}]
+    return Refused(422, "Invalid", f' "" is invalid: patch: {told}', {"causes": causes})
 
 
 def _check_names(target: Target, value: Object) -> None:

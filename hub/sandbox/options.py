@@ -1,5 +1,7 @@
 """How a request that writes is meant, from its query and, for a deletion, its body."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from hub.sandbox.decoding import body_of
@@ -24,6 +26,11 @@ def options_of(request: Request, verb: str, *, is_apply: bool = False) -> Option
     if len(manager) > _MAX_MANAGER:
         told = f"Too long: may not be more than {_MAX_MANAGER} bytes"
         raise refused_option(kind, "fieldManager", "FieldValueTooLong", told)
+    for position, character in enumerate(manager):
+        if not character.isprintable():
+            why = f"invalid character U+{ord(character):04X} (at position {position})"
+            told = f"Invalid value: {json.dumps(manager)}: {why}"
+            raise refused_option(kind, "fieldManager", "FieldValueInvalid", told)
     if request.query.get("force") and verb == "patch" and not is_apply:
         raise refused_option(
             kind, "force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch"
@@ -35,7 +42,7 @@ def options_of(request: Request, verb: str, *, is_apply: bool = False) -> Option
         raise refused_option(kind, "fieldValidation", "FieldValueNotSupported", told)
     return Options(
         manager=manager or request.headers.get("user-agent", "").partition("/")[0] or "unknown",
-        dry_run=_is_dry(request, kind),
+        dry_run=_is_dry(request.query.get("dryRun") or (), kind),
         force=request.is_asked("force"),
         strictness=strictness or "Warn",
     )
@@ -50,7 +57,7 @@ def deletion_as(body: Any, request: Request) -> Deletion:
     """Read the options of a deletion from what was sent of them. Raises Refused."""
     conditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds", request.asked("gracePeriodSeconds") or None)
-    dry_run = bool(body.get("dryRun")) or _is_dry(request, "DeleteOptions")
+    dry_run = _is_dry(body.get("dryRun") or request.query.get("dryRun") or (), "DeleteOptions")
     return Deletion(
         uid=conditions.get("uid") or "",
         version=conditions.get("resourceVersion") or "",
@@ -60,8 +67,7 @@ def deletion_as(body: Any, request: Request) -> Deletion:
     )
 
 
-def _is_dry(request: Request, kind: str) -> bool:
-    values = list(request.query.get("dryRun") or ())
+def _is_dry(values: Sequence[str], kind: str) -> bool:
     if any(one != "All" for one in values):
         listed = ", ".join(f'"{one}"' for one in values)
         told = f'Unsupported value: [{listed}]: supported values: "All"'

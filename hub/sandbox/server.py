@@ -43,6 +43,7 @@ from hub.sandbox.kinds.values import mapping_at
 from hub.sandbox.listing import page_of
 from hub.sandbox.openapi import serve as openapi
 from hub.sandbox.options import deletion_as, deletion_of, options_of
+from hub.sandbox.patches import cannot_decode
 from hub.sandbox.pod_parts import PodParts
 from hub.sandbox.refusals import (
     Refused,
@@ -417,9 +418,14 @@ class Server:
 
 
 def _patch_of(request: Request, kind: str) -> Any:
+    # Strategic merge patches are read elsewhere in a real server.
+    head = "" if request.media_type == STRATEGIC_PATCH else "error decoding patch: "
+    if not request.body.strip():
+        raise bad_request(f"{head}unexpected end of JSON input")
     patch = read_json(request.body, kind)
-    if request.media_type != JSON_PATCH and not isinstance(patch, dict):
-        raise bad_request(f"error decoding patch: {_unfit(patch)}")
+    if request.media_type != JSON_PATCH and patch is not None and not isinstance(patch, dict):
+        found = cannot_decode(patch, "map[string]interface {}").message.removeprefix("error decoding patch: ")
+        raise bad_request(head + found)
     return patch
 
 
@@ -429,8 +435,12 @@ def _body_of(request: Request, verb: str, kind: str) -> Any:
 
 def _configuration_of(request: Request) -> Object:
     applied = read_yaml(request.body)
+    if applied is None:
+        return {}
     if not isinstance(applied, dict):
-        raise bad_request("error decoding YAML: the configuration is no object")
+        found = cannot_decode(applied, "map[string]interface {}").message
+        why = found.replace("error decoding patch: ", "error unmarshaling JSON: while decoding JSON: ")
+        raise bad_request(f"error decoding YAML: {why}")
     return applied
 
 
@@ -440,7 +450,3 @@ def _told(written: Written, shape: Shape) -> Answer:
         quoted = (one.replace("\\", "\\\\").replace('"', '\\"') for one in written.warnings)
         headers = {"Warning": ", ".join(f'299 - "{one}"' for one in quoted)}
     return Answer(status=201 if written.created else 200, value=shape.one(written.value), headers=headers)
-
-
-def _unfit(patch: Any) -> str:
-    return f"json: cannot unmarshal {type(patch).__name__} into Go value of type map[string]interface {{}}"

@@ -3,6 +3,7 @@
 State: none of its own, objects are in the Storage. Everything is decided on copies; what was read before stays as it was.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -28,15 +29,23 @@ from hub.sandbox.drafts import (
     place_of,
 )
 from hub.sandbox.refusals import (
+    Cause,
     Refused,
     already_exists,
     changed_meanwhile,
     conflict,
     forbidden,
+    invalid,
     not_found,
     unsupported_media_type,
 )
 from hub.sandbox.storage import KindKey, Place, Storage
+
+_NO_VERSION = Cause(
+    reason="FieldValueInvalid",
+    message="Invalid value: 0: must be specified for an update",
+    field="metadata.resourceVersion",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +101,8 @@ class Verbs:
     def create(self, target: Target, raw: Any, options: Options) -> Written:
         """Create an object. Raises Refused."""
         draft = self.drafts.decoded(target, raw, options)
+        if draft.value["metadata"].get("resourceVersion", "0") not in ("", "0"):
+            raise Refused(500, "", "resourceVersion should not be set on objects to be created")
         target = self._with_name(target, draft.value)
         self._guard(target)
         return self._create(target, draft, options)
@@ -128,7 +139,7 @@ class Verbs:
             raise conflict(
                 resource,
                 target.name,
-                "uid mismatch: the provided object specified uid, and no existing object was found",
+                f"uid mismatch: the provided object specified uid {metadata['uid']}, and no existing object was found",
             )
         live = as_kind(before, behaviour) if before is not None else None
         draft = self.drafts.applied(target, live, applied, options)
@@ -172,8 +183,6 @@ class Verbs:
             for name, part in value["metadata"].items()
             if name not in ("resourceVersion", "selfLink")
         }
-        if value["metadata"].get("resourceVersion"):
-            raise Refused(500, "", "resourceVersion should not be set on objects to be created")
         metadata |= place_of(target)
         metadata |= {"uid": self._new_id(), "creationTimestamp": timestamp(self._clock.now())}
         # Who owns what is settled before the kind adds its own.
@@ -190,17 +199,15 @@ class Verbs:
     def _change(self, target: Target, before: Object, draft: Draft, options: Options) -> Written:
         behaviour, resource, value = target.behaviour, target.behaviour.resource, draft.value
         old, new = before["metadata"], value["metadata"]
-        version = new.get("resourceVersion")
-        if version and version != old["resourceVersion"]:
+        version = new.get("resourceVersion", "0")
+        if version and not version.isdecimal():
+            raise Refused(500, "", f"strconv.ParseUint: parsing {json.dumps(version)}: invalid syntax")
+        if version not in ("", "0") and version != old["resourceVersion"]:
             raise changed_meanwhile(resource, target.name)
-        if not version:
-            value = {
-                **value,
-                "metadata": {
-                    **new,
-                    "resourceVersion": "" if behaviour.needs_version else old["resourceVersion"],
-                },
-            }
+        if version in ("", "0") and behaviour.needs_version:
+            raise invalid(resource, target.name, (_NO_VERSION,), kind=resource.plural)
+        if version in ("", "0"):
+            value = {**value, "metadata": {**new, "resourceVersion": old["resourceVersion"]}}
         live = as_kind(before, behaviour)
         owned = self.drafts.owned(target, live, replace(draft, value=value), options)
         made = behaviour.changed(live, owned, target.subresource)

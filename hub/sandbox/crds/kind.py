@@ -49,7 +49,7 @@ class CustomKind:
     selectable: tuple[str, ...] = ()
     """The fields, beside name and namespace, that field selectors may name."""
 
-    def read(self, item: Object) -> Read:
+    def read(self, item: Object, *, keeps_nulls: bool = False) -> Read:
         """Return an object without what nobody knows and with defaults. Raises Refused for what cannot be read."""
         for name in ("kind", "apiVersion"):
             if name in item and not isinstance(item[name], str):
@@ -59,9 +59,8 @@ class CustomKind:
         try:
             meta, unknown_meta = metadata.read(item.get("metadata"))
             pruned, unknown = pruning.prune(item, self.schema)
-            coerced, unknown_inner = metadata.read_embedded(
-                defaulting.drop_nulls(pruned, self.schema), self.schema
-            )
+            kept = pruned if keeps_nulls else defaulting.drop_nulls(pruned, self.schema)
+            coerced, unknown_inner = metadata.read_embedded(kept, self.schema)
         except metadata.Malformed as error:
             kind, version = self.resource.kind, self.resource.version
             raise bad_request(

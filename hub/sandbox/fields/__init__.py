@@ -11,7 +11,7 @@ from hub.sandbox.fields.errors import (
     TypedError,
 )
 from hub.sandbox.fields.paths import Fields, Path, from_v1, path, shown, to_v1
-from hub.sandbox.fields.writes import Write, apply, update
+from hub.sandbox.fields.writes import Write, apply, kind_text, update
 
 __all__ = [
     "ApplyConflict",
@@ -27,6 +27,7 @@ __all__ = [
     "apply",
     "fields_of",
     "from_v1",
+    "kind_text",
     "of_scale",
     "path",
     "same_but_times",

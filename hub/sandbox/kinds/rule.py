@@ -11,7 +11,6 @@ from typing import Any
 from agent.kube.api import Object
 from hub.sandbox.kinds import names
 from hub.sandbox.kinds.empties import without_empties
-from hub.sandbox.kinds.faults import wrong
 from hub.sandbox.kinds.metadata import faults_of_metadata, faults_of_metadata_update, faults_of_own_finalizers
 from hub.sandbox.kinds.names import NameRule
 from hub.sandbox.kinds.values import at, child, copied, mapping_at, put
@@ -171,8 +170,6 @@ class Rules:
 
     def faults_of_update(self, before: Object, after: Object, subresource: str = "") -> tuple[Cause, ...]:
         """Return what is wrong with a change. The real server names a fault of metadata once per check that finds it."""
-        if self.needs_version and not at(after, "metadata", "resourceVersion"):
-            return (wrong("metadata.resourceVersion", 0, "must be specified for an update"),)
         return tuple(self._faults_of_update(before, after, subresource))
 
     def _faults_of_update(self, before: Object, after: Object, subresource: str) -> Iterator[Cause]:

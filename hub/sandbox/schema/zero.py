@@ -45,6 +45,9 @@ def _map_with_always(value: dict[str, Any], of: MapType, written: Mapping[str, A
     result = {name: part for name, part in written.items() if name not in value}
     for name, part in value.items():
         inner, known = of.of(name), of.fields.get(name)
+        if part is None and known is None and inner is not None and inner().scalar is Scalar.STRING:
+            # In a map of texts, what is null is there and empty.
+            part = ""
         if part is None and name not in written and not (known and known.required):
             continue
         result[name] = with_always(part, inner()) if inner is not None else part

@@ -1,19 +1,9 @@
 """The schema and the columns that in-memory API servers have are those of a real kube-apiserver."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from e2e.controlplane import columns
 from e2e.controlplane.schema import FILE, documents, text
 from e2e.planes.plane import Plane
 from hub.sandbox.schema import reduce_documents
-
-
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    with Plane("schema", tmp_path_factory.mktemp("planes")) as plane:
-        yield plane
 
 
 def test_the_built_in_schema_is_what_a_plane_says_of_itself(plane: Plane) -> None:
