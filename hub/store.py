@@ -53,6 +53,11 @@ class Store:
         self.kustomizations_by_uid = Index(self.kustomizations, _uid_of)
         self._watched = (Watched(VariablesKind.CONFIG_MAP), Watched(VariablesKind.SECRET))
 
+    def clusters_of(self, id_: ClusterId) -> tuple[Cluster, ...]:
+        """Return the Clusters of an identity: one, unless somebody gave it twice."""
+        found = (self.clusters.readable(key) for key in self.clusters_by_id.of(id_))
+        return tuple(one for one in found if one is not None)
+
     @property
     def resources(self) -> Mapping[Kind, Collection[Any]]:
         """Return the mirrors of the hub's own kinds."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from e2e.bench import apply, change, idle, quiet
 from e2e.bench.figure import Figure, say
 from e2e.bench.fleet import change as fleet_change
-from e2e.bench.fleet import enrol
+from e2e.bench.fleet import enrol, hold, storm
 from e2e.bench.fleet.ground import FleetGround, FleetSize
 from e2e.bench.ground import Ground, Size, install
 from e2e.planes.memory import memory_folder
@@ -26,6 +26,8 @@ BENCHES: dict[str, Callable[[Ground], Awaitable[list[Figure]]]] = {
 FLEET_BENCHES: Sequence[Callable[[FleetGround], Awaitable[list[Figure]]]] = (
     enrol.measure,
     fleet_change.measure,
+    hold.measure,
+    storm.measure,
 )
 """In this order: the first brings the fleet into being."""
 

@@ -79,7 +79,7 @@ class ClusterController:
 
     def _changed(self, key: Key) -> None:
         self._loop.mark(key)
-        if key not in self._store.clusters.keys:
+        if not self._store.clusters.holds(key):
             # Whoever had the same identity may be alone with it now.
             for other in self._store.clusters:
                 if other.conditions.is_true(IDENTITY_CONFLICT):
@@ -97,8 +97,8 @@ class ClusterController:
 
     def _mark_leaving(self, ids: set[ClusterId]) -> None:
         """Look again at those of the given clusters that are being removed."""
-        for cluster in self._store.clusters:
-            if cluster.spec.id in ids and cluster.metadata.is_being_deleted:
+        for cluster in (one for id_ in ids for one in self._store.clusters_of(id_)):
+            if cluster.metadata.is_being_deleted:
                 self._loop.mark(_key(cluster))
 
     async def _reconcile(self, key: Key) -> Outcome:
@@ -122,11 +122,8 @@ class ClusterController:
         cluster = self._store.clusters.get(key)
         if cluster is None or cluster.spec.id is None:
             return
-        same = [
-            one
-            for one in self._store.clusters
-            if one.spec.id == cluster.spec.id and not one.metadata.is_being_deleted
-        ]
+        of_id = self._store.clusters_of(cluster.spec.id)
+        same = [one for one in of_id if not one.metadata.is_being_deleted]
         for one in same if len(same) > 1 else [cluster]:
             others = [other for other in same if _key(other) != _key(one)]
             await self._store.update_status(self._store.clusters, _key(one), self._conflict(others))

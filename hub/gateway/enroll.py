@@ -99,10 +99,10 @@ class Enrolment:
             **value["data"],
             **{name: base64.b64encode(one.encode()).decode() for name, one in used.items()},
         }
+        labels = {**(value["metadata"].get("labels") or {}), jointoken.USED_FOR: stored.cluster_uid}
+        marked = {**value, "metadata": {**value["metadata"], "labels": labels}, "data": data}
         try:
-            await self._api.replace(
-                SECRETS, self._namespace, {**value, "data": data}, field_manager=FIELD_MANAGER
-            )
+            await self._api.replace(SECRETS, self._namespace, marked, field_manager=FIELD_MANAGER)
         except Conflict as problem:
             raise TokenRefused(
                 "the join token is being used by another agent", reason="TokenUsed"
@@ -111,7 +111,8 @@ class Enrolment:
 
     async def _end_others(self, newest: JoinToken) -> None:
         """Delete the tokens that were used for the Cluster before: whoever used one must not come back by it for its quarter of an hour."""
-        label = f"{jointoken.LABEL}={jointoken.LABEL_VALUE}"
+        # Those of one Cluster alone: a fleet that comes at once would read all tokens for each of its agents.
+        label = f"{jointoken.USED_FOR}={newest.cluster_uid}"
         for value in (await self._api.list(SECRETS, self._namespace, label_selector=label)).items:
             with contextlib.suppress(TokenRefused, NotFound):
                 other = _read(value)

@@ -58,7 +58,7 @@ class ClusterRegistry:
 
     def _unknown(self, cluster_id: ClusterId) -> Refusal:
         """Say why a cluster is not known: it is gone only when every Cluster could be read and none has its id."""
-        if any(one.spec.id == cluster_id for one in self._store.clusters):
+        if self._store.clusters_of(cluster_id):
             return Refusal(
                 "several Clusters have the id of this one, see their condition IdentityConflict; remove all but one",
                 reason="IdentityConflict",
@@ -155,9 +155,9 @@ class ClusterRegistry:
         return msgspec.structs.replace(cluster.status, conditions=conditions.items, certificate=certificate)
 
     def _find(self, cluster_id: ClusterId) -> Cluster | None:
-        found = [one for one in self._store.clusters if one.spec.id == cluster_id]
+        found = self._store.clusters_of(cluster_id)
         # One that is being removed speaks until its finalizer goes: its agent has to be told what leaves, and to say when it has.
-        staying = [one for one in found if not one.metadata.is_being_deleted] or found
+        staying = tuple(one for one in found if not one.metadata.is_being_deleted) or found
         # Two Clusters of one id are a conflict that a person has to settle; neither may speak.
         return staying[0] if len(staying) == 1 else None
 

@@ -16,6 +16,8 @@ from hub.model.value import Value
 
 LABEL = "fleet.cartwheel.dev/secret"
 LABEL_VALUE = "join-token"
+USED_FOR = "fleet.cartwheel.dev/used-for"
+"""On the Secret of a token that was used: the UID of the Cluster that it was used for."""
 NAME_PREFIX = "cartwheel-join-"
 AGAIN = timedelta(minutes=15)
 

@@ -9,6 +9,7 @@ from e2e.bench.fleet.ground import FleetGround, Mark
 from e2e.bench.processes import rss_mb
 
 BUILDS = 'cartwheel_builds_total{result="run"}'
+SAID = 'cartwheel_link_sent_bytes_total{call="session"}'
 LINK_BYTES = 4096.0
 """The most that a changed line may cost one cluster's link."""
 
@@ -20,7 +21,7 @@ async def measure(ground: FleetGround) -> list[Figure]:
     await ground.settled()
     applied: list[float] = []
     reported: list[float] = []
-    builds, sent = await _builds(ground), ground.link_bytes()
+    before, sent = await ground.hub.metrics(), ground.link_bytes()
     mark = Mark(ground)
     for push in range(pushes):
         text = f"push {push}"
@@ -30,25 +31,26 @@ async def measure(ground: FleetGround) -> list[Figure]:
         reported.append(time.monotonic() - began)
     used = mark.used()
     link = (ground.link_bytes() - sent) / count / pushes
+    after = await ground.hub.metrics()
+    builds, said = (after[name] - before.get(name, 0.0) for name in (BUILDS, SAID))
     return [
         Figure(name=f"{name}.change.applied_p50", value=percentile(applied, 0.5), unit="s"),
         Figure(name=f"{name}.change.applied_p99", value=percentile(applied, 0.99), unit="s"),
         Figure(name=f"{name}.change.reported_p50", value=percentile(reported, 0.5), unit="s"),
         Figure(
             name=f"{name}.change.builds",
-            value=(await _builds(ground) - builds) / pushes,
+            value=builds / pushes,
             unit="builds per push",
             baseline=1.0,
         ),
         Figure(
             name=f"{name}.change.link", value=link, unit="bytes per cluster and push", baseline=LINK_BYTES
         ),
+        Figure(
+            name=f"{name}.change.said", value=said / count / pushes, unit="bytes to a cluster, without TLS"
+        ),
         Figure(name=f"{name}.change.cpu.hub", value=used.cpu["hub"] / pushes, unit="CPU s per push"),
         Figure(name=f"{name}.change.cpu.farm", value=used.cpu["farm"] / pushes, unit="CPU s per push"),
         Figure(name=f"{name}.change.hub_writes", value=used.writes.total() / pushes, unit="writes per push"),
         Figure(name=f"{name}.change.hub_rss", value=rss_mb([ground.hub.pid]), unit="MB"),
     ]
-
-
-async def _builds(ground: FleetGround) -> float:
-    return (await ground.hub.metrics()).get(BUILDS, 0.0)

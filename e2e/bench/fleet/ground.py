@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from agent.kit.tasks import all_of
 from e2e.bench.figure import say
@@ -150,7 +150,7 @@ class FleetGround:
             rights=running_rights()[1],
         )
 
-    async def ask(self, *words: str) -> list[object]:
+    async def ask(self, *words: str) -> list[Any]:
         """Ask all farms at once; return their answers."""
         return await all_of([farm.ask(*words) for farm in self.farms], at_once=_AT_ONCE)
 
@@ -202,6 +202,10 @@ class FleetGround:
             if time.monotonic() > end:
                 raise RuntimeError(f"{what}: not within {_TIMEOUT_S:g} s:\n{self._standing()}")
             await asyncio.sleep(_LOOK_S)
+
+    async def look_again(self) -> None:
+        """Let some time pass between two looks at something that is waited for."""
+        await asyncio.sleep(_LOOK_S)
 
     def _standing(self) -> str:
         ready = (condition(one, "Ready") for one in self.management.all(Kind.KUSTOMIZATION))

@@ -60,7 +60,7 @@ class Management:
         """Return how many Clusters have an agent."""
         return sum(condition(one, "Connected").get("status") == "True" for one in self.all(Kind.CLUSTER))
 
-    def terms(self) -> Mapping[str, int]:
+    def terms(self) -> dict[str, int]:
         """Return the term of each Cluster's last session."""
         return {
             one["metadata"]["name"]: int(one.get("status", {}).get("session", {}).get("term", 0))
@@ -72,6 +72,14 @@ class Management:
         value = self.delivery(name)
         applied = str(value.get("status", {}).get("lastAppliedRevision", ""))
         return condition(value, "Ready").get("status") == "True" and applied.endswith(commit)
+
+    def has_seen_all(self) -> bool:
+        """Tell whether every Kustomization is Ready as it is now."""
+        return all(
+            condition(one, "Ready").get("status") == "True"
+            and one["status"].get("observedGeneration") == one["metadata"]["generation"]
+            for one in self.all(Kind.KUSTOMIZATION)
+        )
 
     async def add(self, name: str, labels: Mapping[str, str]) -> str:
         """Register a cluster; return its join token."""

@@ -7,6 +7,7 @@ import asyncio
 import json
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from e2e.planes.container import Container, ContainerPlan, Mount
 from hub.sandbox.ports import free_port
 
 _LOOK_S = 0.05
+_START_S = 10.0
 _LINE_BYTES = 16 << 20
 
 
@@ -98,6 +100,14 @@ class Served:
         log = self._folder / "log"
         return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.is_file() else ""
 
+    async def until_running(self) -> None:
+        """Wait until there is a process. Raises LookupError when there is none soon."""
+        end_s = time.monotonic() + _START_S
+        while self._container is None or self._container.pid is None:
+            if time.monotonic() > end_s:
+                raise LookupError(f"{self._name} does not run:\n{self.tail()}")
+            await asyncio.sleep(_LOOK_S)
+
     async def until_ready(self, timeout_s: float = 90.0) -> None:
         """Wait until it says that it is. Raises TimeoutError."""
         async with asyncio.timeout(timeout_s):
@@ -135,12 +145,15 @@ class FarmProcess:
         folder.mkdir(parents=True)
         written = {name: getattr(plan, name) for name in plan.__struct_fields__}
         (folder / "plan.json").write_text(json.dumps(written))
-        process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "e2e.bench.fleet.worker", folder),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=_LINE_BYTES,
-        )
+        command = (sys.executable, "-m", "e2e.bench.fleet.worker", folder)
+        with (folder / "errors").open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                *("setpriv", "--pdeathsig", "KILL", "--", *command),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                limit=_LINE_BYTES,
+            )
         return cls(process, folder)
 
     @property
@@ -155,8 +168,8 @@ class FarmProcess:
             self._process.stdin.write(json.dumps(words).encode() + b"\n")
             line = await self._process.stdout.readline()
         if not line:
-            end = (self._folder / "log").read_text(errors="replace").splitlines()[-30:]
-            raise RuntimeError("a farm has ended:\n" + "\n".join(end))
+            ends = [(self._folder / name).read_text(errors="replace")[-3000:] for name in ("log", "errors")]
+            raise RuntimeError("a farm has ended:\n" + "\n".join(ends))
         return json.loads(line)
 
     async def end(self) -> None:

@@ -121,6 +121,8 @@ class _Counted:
 
     async def send(self, request: Outgoing, *, timeout_s: float) -> Reply:
         self._requests[_purpose(request.method, request.path, request.query)] += 1
+        # A server in memory answers without letting others run: agents would be silent while each of hundreds does all it has to.
+        await asyncio.sleep(0)
         return await self._transport.send(request, timeout_s=timeout_s)
 
     def stream(self, request: Outgoing, *, silence_s: float) -> AbstractAsyncContextManager[Lines]:

@@ -1,6 +1,7 @@
 """A join token lets one key in, once, and heals an agent that was killed on the way."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from agent.kit.errors import Stalled
+from agent.kube.api import Listing, Object
 from agent.kube.errors import Unreachable
 from agent.kube.resources import SECRETS
 from agent.link.identity import SECRET, Credentials, IdentityStore
@@ -54,8 +56,9 @@ class Door:
         self.cluster.interference = self.network
         self.clusters = Registered()
         self.authority = Authority(*make_authority(now=START))
+        self.api = self.cluster.api("hub")
         self.enrolment = Enrolment(
-            self.cluster.api("hub"),
+            self.api,
             NAMESPACE,
             self.authority,
             self.clusters,
@@ -140,6 +143,25 @@ async def test_whoever_used_an_earlier_token_does_not_come_back_by_it() -> None:
     assert door.cluster.get(SECRETS, NAMESPACE, f"{jointoken.NAME_PREFIX}unused")
     assert unused == "unused.secret"
     assert len(door.clusters.keys) == 3
+
+
+@in_virtual_time
+async def test_an_enrolment_reads_no_token_of_other_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A fleet that comes at once would read all tokens for each of its agents.
+    door = Door()
+    for number in range(5):
+        door.token(f"other-{number}", **{"cluster-uid": f"uid-{number}", "used-by": "a key"})
+    read: list[Object] = []
+    listing = door.api.list
+
+    async def noted(*of: Any, **by: Any) -> Listing:
+        found = await listing(*of, **by)
+        read.extend(found.items)
+        return found
+
+    monkeypatch.setattr(door.api, "list", noted)
+    await door.enrolment.enroll(door.token(), (await store(door).load()).request())
+    assert [one["metadata"]["name"] for one in read] == [f"{jointoken.NAME_PREFIX}abc"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from agent.model.names import ClusterId
 from hub.gateway.ca import Issued
 from hub.gateway.registry import ClusterRegistry
 from hub.gateway.session import Peer, Refusal
+from hub.mirror import Collection
 from hub.model import jointoken
 from hub.model.jointoken import JoinToken
 from hub.model.kinds import Kind
@@ -101,6 +103,18 @@ async def test_another_key_than_the_registered_one_is_revoked() -> None:
         assert refused(rig, peer("SHA256:2")) == "Revoked"
         await rig.registry.register(token(), "SHA256:2", "2026-01-02T00:00:00Z")
         assert refused(rig, peer()) == "Revoked"
+
+
+async def test_a_certificate_is_checked_without_a_look_at_all_clusters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Every session is checked each two seconds: of a thousand that would be half a million looks a second.
+    async with registry() as rig:
+        monkeypatch.setattr(Collection, "__iter__", lambda _: pytest.fail("all Clusters were looked at"))
+        rig.registry.check(peer())
+        assert refused(rig, peer("SHA256:2")) == "Revoked"
+        with pytest.raises(Refusal, match="removed from the fleet"):
+            rig.registry.check(replace(peer(), cluster=ClusterId("id-of-nobody")))
 
 
 async def test_a_session_goes_on_while_the_key_was_renewed_and_ends_with_the_last_certificate() -> None:
