@@ -87,7 +87,7 @@ class FleetGround:
     def __init__(self, folder: Path, git: GitHttp, size: FleetSize) -> None:
         self.size = size
         self.repository = git.repository(size.name)
-        self._url = git.url(size.name)
+        self.url = git.url(size.name)
         self._folder = folder / size.name
         self._stack = AsyncExitStack()
         self.farms: list[FarmProcess] = []
@@ -157,7 +157,7 @@ class FleetGround:
     async def create_load(self) -> str:
         """Create source, Fleet and delivery; return the commit that they are of."""
         commit = self.repository.commit(load.files(0), "Begin")
-        for value in load.resources(self._url):
+        for value in load.resources(self.url):
             await self.management.create(value)
         return commit
 

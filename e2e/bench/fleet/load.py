@@ -56,5 +56,10 @@ def resources(url: str) -> Iterator[Object]:
         "metadata": {"name": FARM, "namespace": FLUX},
         "spec": {"clusterSelector": {"matchLabels": {FARM: "yes"}}},
     }
-    delivery = load.kustomization(0, SOURCE)
-    yield {**delivery, "metadata": {**delivery["metadata"], "labels": {"fleet.cartwheel.dev/fleet": FARM}}}
+    yield delivery(0)
+
+
+def delivery(number: int) -> Object:
+    """Return the Kustomization of a delivery, which goes to every cluster of the Fleet."""
+    found = load.kustomization(number, SOURCE)
+    return {**found, "metadata": {**found["metadata"], "labels": {"fleet.cartwheel.dev/fleet": FARM}}}
