@@ -13,7 +13,7 @@ class Broken(Exception):
     """A connection that ends before its answer does; `sent` is what had come of the body, or of a line of it."""
 
     def __init__(self, sent: bytes = b"") -> None:
-        super().__init__(f"the connection broke after {len(sent)} bytes")
+        super().__init__(f"the connection broke after {len(sent)} bytes" if sent else "the connection broke")
         self.sent = sent
 
 

@@ -26,8 +26,7 @@ from agent.reconciler.settings import ReconcilerSettings
 from tests.agent.apply.cluster import CONFIG_MAPS
 from tests.agent.wishes import WEB, blobs, head
 from tests.fakes.clock import FakeClock, SeededRandomness
-from tests.fakes.interference import Network
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster
 
 NAMESPACE = "cartwheel-system"
 QUICK = Backoff(first_s=0.5, last_s=5.0)
@@ -40,11 +39,10 @@ class Rig:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.telemetry = Telemetry()
-        self.cluster = FakeCluster(self.clock)
+        self.cluster = Cluster(self.clock)
         for namespace in (NAMESPACE, "apps"):
             self.cluster.add_namespace(namespace)
-        self.network = Network()
-        self.cluster.interference = self.network
+        self.network = self.cluster.network
         self.begin()
 
     def begin(self) -> None:
@@ -107,7 +105,7 @@ class Rig:
     def edit(self, name: str, text: str) -> None:
         live = self.cluster.get(CONFIG_MAPS, "apps", name)
         live["data"]["text"] = text
-        self.cluster.replace(CONFIG_MAPS, "apps", live, manager="kubectl-edit", subresource="")
+        self.cluster.replace(CONFIG_MAPS, "apps", live, manager="kubectl-edit")
 
     def text(self, name: str) -> str:
         return str(self.cluster.get(CONFIG_MAPS, "apps", name)["data"]["text"])
@@ -122,8 +120,7 @@ class Rig:
         return found
 
     def resource(self, ref: ObjectRef) -> Resource:
-        kinds = [one.resource for one in self.cluster.kinds.values()]
-        return next(one for one in kinds if (one.group, one.kind) == (ref.group, ref.kind))
+        return self.cluster.newest_kind(ref.group, ref.kind)
 
     def put_status(self, ref: ObjectRef, **status: Any) -> Object:
         """Have a controller write an object's status, for its present generation."""
@@ -131,6 +128,14 @@ class Rig:
         live = self.cluster.get(resource, ref.namespace, ref.name)
         live["status"] = {"observedGeneration": live["metadata"]["generation"], **status}
         return self.cluster.replace(resource, ref.namespace, live, manager="controller", subresource="status")
+
+
+def pods(image: str = "web:1", **spec: Any) -> dict[str, Any]:
+    """Return a template for Pods of one container, labelled as all of them are here."""
+    return {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "main", "image": image}], **spec},
+    }
 
 
 def workload(kind: str, api_version: str = "apps/v1", name: str = "web", **spec: Any) -> Manifest:

@@ -27,11 +27,12 @@ from agent.kube.errors import Conflict, NotFound, Unreachable
 from agent.kube.resources import SECRETS
 from agent.model.assignment import Order
 from agent.model.content import Manifest
+from hub.sandbox.calls import Call
+from hub.sandbox.faults import none
+from hub.sandbox.wire import Answer
 from tests.agent.wishes import OTHER, WEB, blobs, config_map, head, reordered
 from tests.fakes.clock import FakeClock, in_virtual_time
-from tests.fakes.door import Call
-from tests.fakes.interference import Network
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster, Undisturbed
 
 NAMESPACE = "cartwheel-system"
 
@@ -40,10 +41,9 @@ class Place:
     """A cluster with the agent's namespace."""
 
     def __init__(self) -> None:
-        self.cluster = FakeCluster(FakeClock())
+        self.cluster = Cluster(FakeClock())
         self.cluster.add_namespace(NAMESPACE)
-        self.network = Network()
-        self.cluster.interference = self.network
+        self.network = self.cluster.network
 
     def desk(self) -> Desk:
         return Desk(self.cluster.api("agent"), NAMESPACE)
@@ -59,7 +59,7 @@ class Place:
     def put_data(self, name: str, key: str, data: bytes) -> None:
         value = self.cluster.get(SECRETS, NAMESPACE, name)
         value["data"] = {key: base64.b64encode(data).decode()}
-        self.cluster.replace(SECRETS, NAMESPACE, value, manager="somebody", subresource="")
+        self.cluster.replace(SECRETS, NAMESPACE, value)
 
 
 def large(count: int, seed: int = 0) -> list[Manifest]:
@@ -122,7 +122,7 @@ async def test_content_that_nobody_names_any_more_is_deleted_after_the_head() ->
     await desk.save(head(before), blobs(before))
     place.cluster.calls.clear()
     await desk.save(head(after), blobs(after))
-    assert [call.verb for call in place.cluster.writes] == ["replace", "delete"]
+    assert [call.verb for call in place.cluster.writes] == ["update", "delete"]
     assert not place.secrets("pack")
 
 
@@ -199,7 +199,7 @@ def test_a_write_whose_answer_was_lost_does_not_stop_later_ones(is_new: bool) ->
         desk = await place.loaded()
         if not is_new:
             await desk.save(head(manifests, order=Order(1, 0)), blobs(manifests))
-        place.network.loses_answers = lambda call: call.name == head_name(WEB) and call.writes
+        place.network.loses_answers = lambda call: call.name == head_name(WEB) and call.is_write
         with pytest.raises(Unreachable):
             await desk.save(head(manifests), blobs(manifests))
         place.network.loses_answers = lambda call: False
@@ -216,7 +216,7 @@ async def test_a_write_that_was_cancelled_after_it_took_effect_does_not_stop_lat
     place, manifests = Place(), [config_map("a")]
     desk = await place.loaded()
     task = asyncio.ensure_future(desk.save(head(manifests), blobs(manifests)))
-    place.cluster.interference = _HangsAfter(lambda call: call.writes)
+    place.cluster.interference = _HangsAfter(lambda call: call.is_write)
     while not place.secrets("head"):
         await asyncio.sleep(0)
     task.cancel()
@@ -248,7 +248,7 @@ async def test_terms_only_rise_and_survive() -> None:
     await desk.save_term(4)
     with pytest.raises(ValueError, match="not newer"):
         await desk.save_term(4)
-    place.network.loses_answers = lambda call: call.writes
+    place.network.loses_answers = lambda call: call.is_write
     with pytest.raises(Unreachable):
         await desk.save_term(5)
     place.network.loses_answers = lambda call: False
@@ -370,12 +370,12 @@ def test_what_a_lost_write_may_name_counts_until_it_is_certain(is_done: bool) ->
         desk = await place.loaded()
         old = await desk.save(head(before), blobs(before))
         fails = _writes_of_head
-        place.network.loses_answers, place.network.cuts = (fails, _no) if is_done else (_no, fails)
+        place.network.loses_answers, place.network.cuts = (fails, none) if is_done else (none, fails)
         with pytest.raises(Unreachable):
             await desk.save(
                 replace_assignment(old, head(after, order=Order(1, 2)), was_healthy=False), blobs(after)
             )
-        place.network.loses_answers = place.network.cuts = _no
+        place.network.loses_answers = place.network.cuts = none
         assert desk.names(after[0].ref)
         assert not desk.surely_names(after[0].ref)
         await desk.make_certain()
@@ -419,11 +419,7 @@ def test_whatever_is_interrupted_the_desk_holds_a_whole_head(
 
 
 def _writes_of_head(call: Call) -> bool:
-    return call.writes and call.name == head_name(WEB)
-
-
-def _no(_: Call) -> bool:
-    return False
+    return call.is_write and call.name == head_name(WEB)
 
 
 def _after(count: int) -> Callable[[Call], bool]:
@@ -436,16 +432,14 @@ def _after(count: int) -> Callable[[Call], bool]:
     return cuts
 
 
-class _HangsAfter:
+class _HangsAfter(Undisturbed):
     def __init__(self, chosen: Callable[[Call], bool]) -> None:
         self._chosen = chosen
 
-    async def before(self, call: Call) -> None:
-        return
-
-    async def after(self, call: Call) -> None:
+    async def after(self, call: Call, answer: Answer) -> Answer:
         if self._chosen(call):
             await asyncio.Event().wait()
+        return answer
 
 
 class _Changes:
@@ -458,7 +452,7 @@ class _Changes:
     def annotate(self) -> None:
         value = self._place.cluster.get(SECRETS, NAMESPACE, self._name)
         value["metadata"].setdefault("annotations", {})["backup.example.org/time"] = "now"
-        self._place.cluster.replace(SECRETS, NAMESPACE, value, manager="backup", subresource="")
+        self._place.cluster.replace(SECRETS, NAMESPACE, value, manager="backup")
 
     def delete(self) -> None:
         self._place.cluster.delete(SECRETS, NAMESPACE, self._name)
@@ -582,7 +576,7 @@ async def test_a_head_that_lost_its_label_is_found_when_the_assignment_comes_aga
     await first.save(replace(head(manifests), inventory={"apps_old__ConfigMap": "v1"}), blobs(manifests))
     value = place.cluster.get(SECRETS, NAMESPACE, head_name(WEB))
     del value["metadata"]["labels"]
-    place.cluster.replace(SECRETS, NAMESPACE, value, manager="somebody", subresource="")
+    place.cluster.replace(SECRETS, NAMESPACE, value)
     desk = _acting(place)
     await desk.load()
     assert desk.get(WEB) is None

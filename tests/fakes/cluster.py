@@ -100,6 +100,18 @@ class Cluster:
         """Forget the history: whoever watches on from an older resourceVersion is told Expired."""
         self.server.storage.compact()
 
+    def end_watches(self) -> None:
+        """End all open watches in good order."""
+        self.server.traffic.end_watches()
+
+    def break_watches(self) -> None:
+        """Break the connections of all open watches."""
+        self.server.traffic.break_watches()
+
+    def bookmark(self) -> None:
+        """Send a bookmark on all open watches."""
+        self.server.traffic.bookmark()
+
     def kind(self, api_version: str, kind: str) -> Resource:
         """Return a kind that is served."""
         found = self.find_kind(api_version, kind)
@@ -111,6 +123,11 @@ class Cluster:
         group, _, version = api_version.rpartition("/")
         served = (one.resource for one in self.server.kinds.of(group, version))
         return next((one for one in served if one.kind == kind), None)
+
+    def newest_kind(self, group: str, kind: str) -> Resource:
+        """Return a kind in the version that its group prefers."""
+        versions = self.server.kinds.versions(group) if group else ("v1",)
+        return self.kind(f"{group}/{versions[0]}".lstrip("/"), kind)
 
     @property
     def resources(self) -> list[Resource]:

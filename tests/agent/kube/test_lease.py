@@ -7,9 +7,7 @@ from agent.kube.api import Object, PatchType
 from agent.kube.lease import Leadership, LeaseSettings
 from agent.kube.resources import LEASES
 from tests.fakes.clock import FakeClock, in_virtual_time
-from tests.fakes.door import Call
-from tests.fakes.interference import Network
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster
 
 SETTINGS = LeaseSettings(duration_s=15, deadline_s=10, retry_s=2)
 
@@ -17,9 +15,8 @@ SETTINGS = LeaseSettings(duration_s=15, deadline_s=10, retry_s=2)
 class Stage:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.network = Network()
-        self.cluster = FakeCluster(self.clock)
-        self.cluster.interference = self.network
+        self.cluster = Cluster(self.clock)
+        self.network = self.cluster.network
         self.leading: list[str] = []
 
     def process(self, name: str, *, skew_s: float = 0.0, settings: LeaseSettings = SETTINGS) -> Leadership:
@@ -99,23 +96,10 @@ async def test_a_leader_whose_requests_hang_stops_in_time() -> None:
         assert stage.leading == ["two"]
 
 
-class Delayed(Network):
-    """Whose requests are under way for long before they reach the server."""
-
-    def __init__(self, user: str, delay_s: float) -> None:
-        super().__init__()
-        self.user, self.delay_s = user, delay_s
-
-    async def before(self, call: Call) -> None:
-        await super().before(call)
-        if call.user == self.user:
-            await FakeClock().sleep(self.delay_s)
-
-
 @in_virtual_time
 async def test_a_renewal_that_came_in_while_a_look_was_under_way_counts_in_full() -> None:
     stage = Stage()
-    stage.cluster.interference = network = Delayed("two", 3.9)
+    stage.network.latency_s = lambda call: 3.9 if call.user == "two" else 0.0
     close = replace(SETTINGS, deadline_s=14)
     one, two = stage.process("one", settings=close), stage.process("two", settings=close)
     async with Tasks() as tasks:
@@ -124,8 +108,8 @@ async def test_a_renewal_that_came_in_while_a_look_was_under_way_counts_in_full(
         await stage.clock.sleep(56.3)
         tasks.start(stage.life(two, "two"), name="two")
         await stage.clock.sleep(3.8)
-        network.cuts = lambda call: call.user == "one"
-        network.delay_s = 0.0
+        stage.network.cuts = lambda call: call.user == "one"
+        stage.network.latency_s = lambda call: 0.0
         for _ in range(200):
             await stage.clock.sleep(0.1)
             assert len(stage.leading) <= 1
@@ -170,7 +154,7 @@ async def test_answers_that_get_lost_do_not_make_two_leaders() -> None:
         tasks.start(stage.life(one, "one"), name="one")
         tasks.start(stage.life(two, "two"), name="two")
         await stage.clock.sleep(30)
-        stage.network.loses_answers = lambda call: call.verb == "replace"
+        stage.network.loses_answers = lambda call: call.verb == "update"
         for _ in range(600):
             await stage.clock.sleep(0.1)
             assert len(stage.leading) <= 1

@@ -7,13 +7,11 @@ from contextlib import asynccontextmanager
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
 from agent.kube.api import Object, PatchType
-from agent.kube.errors import Expired, Unreachable
 from agent.kube.resources import CONFIG_MAPS, SECRETS
 from agent.kube.watch import Follower, Key, Mirror
+from hub.sandbox.calls import Call
 from tests.fakes.clock import FakeClock, SeededRandomness, in_virtual_time
-from tests.fakes.door import Call
-from tests.fakes.interference import Network
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster
 
 
 class Stage:
@@ -21,10 +19,9 @@ class Stage:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.network = Network()
-        self.cluster = FakeCluster(self.clock)
+        self.cluster = Cluster(self.clock)
         self.cluster.add_namespace("apps")
-        self.cluster.interference = self.network
+        self.network = self.cluster.network
         self.api = self.cluster.api("writer")
         self.told: list[tuple[str, bool]] = []
         self.last_seen: Object | None = None
@@ -85,7 +82,7 @@ async def test_what_is_there_and_what_happens_is_mirrored() -> None:
 async def test_a_watch_that_was_cut_goes_on_where_it_was_without_a_list() -> None:
     async with following() as stage:
         await stage.clock.sleep(10)
-        stage.cluster.end_watches(Unreachable("reset"))
+        stage.cluster.break_watches()
         await stage.put("second")
         await stage.clock.sleep(5)
         assert stage.names == {"first", "second"}
@@ -98,7 +95,7 @@ async def test_what_vanished_while_a_position_expired_is_told_as_removed() -> No
         await stage.put("second")
         await stage.clock.sleep(1)
         stage.network.cuts = lambda call: call.user == "follower"
-        stage.cluster.end_watches(Unreachable("reset"))
+        stage.cluster.break_watches()
         await stage.clock.sleep(1)
         await stage.remove("first")
         await stage.put("third")
@@ -135,12 +132,12 @@ async def test_an_unreachable_server_is_asked_ever_more_rarely_and_the_problem_t
             return call.user == "follower"
 
         stage.network.cuts = cut
-        stage.cluster.end_watches(Unreachable("reset"))
+        stage.cluster.break_watches()
         await stage.clock.sleep(600)
         gaps = [after - before for before, after in itertools.pairwise(asked)]
         assert len(asked) < 20
         assert max(gaps) <= 66
-        assert "connection refused" in stage.follower.problem
+        assert "the connection broke" in stage.follower.problem
 
 
 @in_virtual_time
@@ -149,7 +146,7 @@ async def test_cuts_that_lie_hours_apart_do_not_add_up() -> None:
         for number in range(12):
             await stage.put(f"news-{number}")
             await stage.clock.sleep(3600)
-            stage.cluster.end_watches(Unreachable("reset"))
+            stage.cluster.break_watches()
         await stage.clock.sleep(3)
         await stage.put("last")
         await stage.clock.sleep(0.1)
@@ -186,7 +183,7 @@ async def test_a_bookmark_moves_the_position_so_that_compaction_does_no_harm() -
         stage.cluster.bookmark()
         await stage.clock.sleep(5)
         stage.cluster.compact()
-        stage.cluster.end_watches(Unreachable("reset"))
+        stage.cluster.break_watches()
         await stage.clock.sleep(5)
         assert stage.requests("list") == 1
 
@@ -214,8 +211,9 @@ async def test_a_list_that_fails_takes_nothing_out_of_the_mirror_and_completes_n
 
         stage.network.cuts = lists
         stage.told.clear()
+        stage.cluster.add_namespace("other")
         stage.cluster.compact()
-        stage.cluster.end_watches(Expired("too old", status=410, reason="Expired"))
+        stage.cluster.end_watches()
         await stage.clock.sleep(30)
         assert failed
         assert (stage.names, stage.told) == ({"first"}, [])

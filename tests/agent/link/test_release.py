@@ -12,8 +12,7 @@ from agent.model.names import HomeName
 from tests.agent import wishes
 from tests.agent.wishes import OTHER, WEB, blobs, config_map
 from tests.fakes.clock import FakeClock, in_virtual_time
-from tests.fakes.interference import Network
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster
 
 NAMESPACE = "cartwheel-system"
 
@@ -28,7 +27,7 @@ class Woken:
         self.homes.append(home)
 
 
-async def desk_with(cluster: FakeCluster, *heads: Head) -> Desk:
+async def desk_with(cluster: Cluster, *heads: Head) -> Desk:
     desk = Desk(cluster.api("agent"), NAMESPACE)
     await desk.load()
     for head in heads:
@@ -42,8 +41,8 @@ def head(home: HomeName) -> Head:
     )
 
 
-def cluster() -> FakeCluster:
-    found = FakeCluster(FakeClock())
+def cluster() -> Cluster:
+    found = Cluster(FakeClock())
     found.add_namespace(NAMESPACE)
     return found
 
@@ -84,12 +83,10 @@ async def test_what_was_to_leave_goes_on_leaving() -> None:
 async def test_one_that_cannot_be_saved_keeps_no_other() -> None:
     place, worker = cluster(), Woken()
     desk = await desk_with(place, head(WEB), head(OTHER))
-    network = Network()
-    place.interference = network
-    network.cuts = lambda call: call.writes and call.name == head_name(WEB)
+    place.network.cuts = lambda call: call.is_write and call.name == head_name(WEB)
     with pytest.raises(Unreachable):
         await release_all(desk, worker, "this cluster was removed")
     assert worker.homes == [OTHER]
-    network.cuts = lambda call: False
+    place.network.cuts = lambda call: False
     await release_all(desk, worker, "this cluster was removed")
     assert worker.homes == [OTHER, WEB]

@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
-from agent.kube.api import PatchType
 from agent.model.assignment import HealthCheck
 from agent.model.names import ObjectRef
 from agent.model.report import NoticeKind, Stage
+from hub.sandbox.calls import Call
+from hub.sandbox.wire import Answer
 from tests.agent.apply.cluster import CONFIG_MAPS
 from tests.agent.rig import Rig
 from tests.agent.wishes import SPEC, config_map
 from tests.fakes.clock import in_virtual_time
-from tests.fakes.door import Call
+from tests.fakes.cluster import Undisturbed
 
 
-class _Hasty:
+class _Hasty(Undisturbed):
     """Changes an object, or deletes it, in the moment in which it is made."""
 
     def __init__(self, rig: Rig, *, deletes: bool) -> None:
@@ -26,26 +27,16 @@ class _Hasty:
         self._deletes = deletes
         self._is_done = False
 
-    async def before(self, call: Call) -> None:
-        return
-
-    async def after(self, call: Call) -> None:
+    async def after(self, call: Call, answer: Answer) -> Answer:
         if call.verb != "apply" or call.is_dry_run or call.name != "b" or self._is_done:
-            return
+            return answer
         self._is_done = True
         if self._deletes:
             self._rig.cluster.delete(CONFIG_MAPS, "apps", "b")
         else:
             patch = {"data": {"text": "theirs"}}
-            self._rig.cluster.patch(
-                CONFIG_MAPS,
-                "apps",
-                "b",
-                patch,
-                kind=PatchType.MERGE,
-                manager="operator",
-                subresource="",
-            )
+            self._rig.cluster.patch(CONFIG_MAPS, "apps", "b", patch, manager="operator")
+        return answer
 
 
 @pytest.mark.parametrize("deletes", [False, True])
@@ -66,7 +57,7 @@ def test_what_is_changed_in_the_moment_it_is_made_is_put_back(deletes: bool, is_
     run()
 
 
-class _Operator:
+class _Operator(Undisturbed):
     """Somebody who takes an object back whenever it was put right: changes its text, or deletes it. Notes when it was put right."""
 
     def __init__(self, rig: Rig, name: str, *, deletes: bool = False) -> None:
@@ -82,24 +73,14 @@ class _Operator:
             cluster.delete(CONFIG_MAPS, "apps", self._name)
             return
         patch = {"data": {"text": "theirs"}}
-        cluster.patch(
-            CONFIG_MAPS,
-            "apps",
-            self._name,
-            patch,
-            kind=PatchType.MERGE,
-            manager="operator",
-            subresource="",
-        )
+        cluster.patch(CONFIG_MAPS, "apps", self._name, patch, manager="operator")
 
-    async def before(self, call: Call) -> None:
-        return
-
-    async def after(self, call: Call) -> None:
+    async def after(self, call: Call, answer: Answer) -> Answer:
         if call.verb == "apply" and not call.is_dry_run and call.name == self._name:
             self.corrected_s.append(self._rig.clock.monotonic_s())
             if self.is_active:
                 asyncio.get_running_loop().call_later(0.2, self.take)
+        return answer
 
 
 async def fighting(rig: Rig, operator: _Operator, **spec: Any) -> None:

@@ -8,11 +8,12 @@ from agent.kit.tasks import Tasks
 from agent.model.content import Manifest
 from agent.model.names import ObjectRef
 from agent.model.report import Stage
+from hub.sandbox.calls import Call
+from hub.sandbox.wire import Answer
 from tests.agent.apply.cluster import CONFIG_MAPS, definition
 from tests.agent.rig import LABELS, Rig, workload
 from tests.agent.wishes import bundle, config_map
 from tests.fakes.clock import in_virtual_time
-from tests.fakes.door import Call
 
 NOTHING = bundle([]).ref.digest
 
@@ -28,8 +29,9 @@ class KillAt:
     async def before(self, call: Call) -> None:
         await self._count(here=not self._is_done)
 
-    async def after(self, call: Call) -> None:
+    async def after(self, call: Call, answer: Answer) -> Answer:
         await self._count(here=self._is_done)
+        return answer
 
     async def _count(self, *, here: bool) -> None:
         self._left -= here
@@ -52,8 +54,8 @@ def wished() -> list[Manifest]:
 def owned(rig: Rig) -> set[str]:
     """Return the names of all that is the delivery's."""
     found: set[str] = set()
-    for served in list(rig.cluster.kinds.values()):
-        for value in rig.cluster.list(served.resource).items:
+    for resource in rig.cluster.resources:
+        for value in rig.cluster.list(resource).items:
             if LABELS.items() <= (value["metadata"].get("labels") or {}).items():
                 found.add(value["metadata"]["name"])
     return found
@@ -64,7 +66,7 @@ async def killed_then_emptied(number: int, *, is_done: bool) -> tuple[Rig, bool]
     rig = Rig()
     for name in ("theirs", "theirs-too"):
         value = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": {"app": "x"}}}
-        rig.cluster.create(CONFIG_MAPS, "apps", value, manager="somebody")
+        rig.cluster.create(CONFIG_MAPS, "apps", value)
     async with rig.running(), Tasks() as tasks:
         kill = rig.cluster.interference = KillAt(number, is_done=is_done)
         tasks.start(rig.assign(wished()), name="assign")

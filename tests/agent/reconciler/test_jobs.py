@@ -7,7 +7,7 @@ from typing import Any
 from agent.kube.errors import NotFound
 from agent.model.content import Manifest
 from agent.model.report import NoticeKind, Stage
-from tests.agent.rig import Rig, workload
+from tests.agent.rig import Rig, pods, workload
 from tests.agent.wishes import SPEC, config_map
 from tests.fakes.clock import in_virtual_time
 
@@ -15,7 +15,7 @@ AWAITED = replace(SPEC, wait=True, timeout_s=60.0)
 
 
 def job(image: str = "one", **spec: Any) -> Manifest:
-    return workload("Job", "batch/v1", "migrate", template={"image": image}, **spec)
+    return workload("Job", "batch/v1", "migrate", template=pods(image, restartPolicy="Never"), **spec)
 
 
 def is_there(rig: Rig) -> bool:
@@ -27,7 +27,7 @@ def is_there(rig: Rig) -> bool:
 
 
 def finish(rig: Rig, end: str = "Complete") -> None:
-    rig.put_status(job().ref, startTime="x", conditions=[{"type": end, "status": "True"}])
+    rig.put_status(job().ref, startTime="2026-01-01T00:00:00Z", conditions=[{"type": end, "status": "True"}])
 
 
 def remove(rig: Rig) -> None:

@@ -159,7 +159,7 @@ async def test_nothing_is_deleted_while_it_is_not_known_what_the_desk_names() ->
         await rig.assign([config_map("moved", owner=OTHER)], home=OTHER, spec=replace(SPEC, suspend=True))
     damaged = rig.cluster.get(SECRETS, NAMESPACE, head_name(OTHER))
     damaged["data"]["head"] = "bm90aGluZw=="
-    rig.cluster.replace(SECRETS, NAMESPACE, damaged, manager="somebody", subresource="")
+    rig.cluster.replace(SECRETS, NAMESPACE, damaged)
     rig.begin()
     async with rig.running():
         await rig.assign([config_map("a")])

@@ -8,11 +8,12 @@ import pytest
 from agent.model.content import Manifest
 from agent.model.names import ObjectRef
 from agent.model.report import NoticeKind, Stage
+from hub.sandbox.calls import Call
 from tests.agent.apply.cluster import CONFIG_MAPS
-from tests.agent.rig import LABELS, Rig, workload
+from tests.agent.rig import LABELS, Rig, pods, workload
 from tests.agent.wishes import SPEC, WEB, config_map
 from tests.fakes.clock import in_virtual_time
-from tests.fakes.door import Call
+from tests.fakes.cluster import Undisturbed
 
 
 def namespace(name: str) -> Manifest:
@@ -24,7 +25,7 @@ def keep_terminating(rig: Rig, name: str) -> None:
     """Have a namespace that is being deleted and does not go."""
     rig.cluster.add_namespace(name)
     stuck = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "stuck", "finalizers": ["x/y"]}}
-    rig.cluster.create(CONFIG_MAPS, name, stuck, manager="somebody")
+    rig.cluster.create(CONFIG_MAPS, name, stuck)
     rig.cluster.delete(rig.resource(namespace(name).ref), "", name)
 
 
@@ -48,7 +49,10 @@ async def test_a_wait_for_a_stage_ends_when_a_newer_assignment_comes() -> None:
 async def test_a_wait_for_health_ends_when_a_newer_assignment_comes() -> None:
     rig = Rig()
     async with rig.running():
-        await rig.assign([workload("StatefulSet", selector={}, template={})], spec=replace(SPEC, wait=True))
+        await rig.assign(
+            [workload("StatefulSet", selector={"matchLabels": {"app": "web"}}, template=pods())],
+            spec=replace(SPEC, wait=True),
+        )
         await asyncio.sleep(10)
         assert rig.report().stage is Stage.CHECKING
         await rig.assign([config_map("b")], spec=replace(SPEC, wait=True))
@@ -70,7 +74,7 @@ async def test_a_tombstone_ends_the_wait_for_a_stage() -> None:
         assert "new" not in _namespaces(rig)
 
 
-class _Assigns:
+class _Assigns(Undisturbed):
     """Makes a newer assignment come right before the n-th write of a workload, and notes what is written of the older one from then on."""
 
     def __init__(self, rig: Rig, number: int, newer: list[Manifest]) -> None:
@@ -80,16 +84,13 @@ class _Assigns:
         self.late: set[str] = set()
 
     async def before(self, call: Call) -> None:
-        if not call.writes or call.resource != "configmaps":
+        if not call.is_write or call.resource != "configmaps":
             return
         self._left -= 1
         if self._left == 0:
             await self._rig.assign(self._newer)
         elif self._left < 0 and call.verb == "apply":
             self.late.add(call.name)
-
-    async def after(self, call: Call) -> None:
-        return
 
 
 @pytest.mark.parametrize("number", range(1, 12))
@@ -98,7 +99,7 @@ def test_what_is_written_is_of_the_newest_assignment_from_the_moment_it_comes(nu
     async def run() -> None:
         rig = Rig()
         theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"}}
-        rig.cluster.create(CONFIG_MAPS, "apps", theirs, manager="somebody")
+        rig.cluster.create(CONFIG_MAPS, "apps", theirs)
         newer = [config_map("new"), config_map("old2", "two")]
         interference = _Assigns(rig, number, newer)
         rig.cluster.interference = interference
@@ -144,7 +145,7 @@ async def test_what_an_interrupted_apply_left_is_deleted_by_a_tombstone_that_int
     rig = Rig()
     names = [f"old{one}" for one in range(4)]
     async with rig.running():
-        rig.network.loses_answers = lambda call: call.writes and call.name == "old3"
+        rig.network.loses_answers = lambda call: call.is_write and call.name == "old3"
         await rig.assign([config_map(name) for name in names])
         await asyncio.sleep(0.2)
         assert rig.now().inventory == {}
@@ -157,7 +158,7 @@ async def test_what_an_interrupted_apply_left_is_deleted_by_a_tombstone_that_int
         assert (rig.report().stage, rig.names()) == (Stage.GONE, set())
 
 
-class _Leaves:
+class _Leaves(Undisturbed):
     """Has the delivery leave right before the first write of a workload."""
 
     def __init__(self, rig: Rig) -> None:
@@ -165,10 +166,7 @@ class _Leaves:
         self._is_done = False
 
     async def before(self, call: Call) -> None:
-        if call.writes and call.resource == "configmaps" and not self._is_done:
+        if call.is_write and call.resource == "configmaps" and not self._is_done:
             self._is_done = True
             await self._rig.desk.save(replace(self._rig.now(), leaving="delete"))
             self._rig.reconciler.wake(WEB)
-
-    async def after(self, call: Call) -> None:
-        return

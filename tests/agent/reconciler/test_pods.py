@@ -9,7 +9,7 @@ import pytest
 from agent.kube.resources import PODS
 from agent.model.content import Manifest
 from agent.model.report import Report, Stage
-from tests.agent.rig import Rig, workload
+from tests.agent.rig import Rig, pods, workload
 from tests.agent.wishes import SPEC
 from tests.fakes.clock import in_virtual_time
 
@@ -33,14 +33,15 @@ def of_pods(kind: str) -> Manifest:
         "matchLabels": {"app": "web"},
         "matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["x", "y"]}],
     }
-    return workload(kind, replicas=1, selector=selector)
+    number: dict[str, Any] = {} if kind == "DaemonSet" else {"replicas": 1}
+    return workload(kind, selector=selector, template=pods(), **number)
 
 
 def put_pod(rig: Rig, name: str, status: dict[str, Any], *, leaves: bool = False, **labels: str) -> None:
     metadata = {"name": name, "labels": {"app": "web"} | labels}
     if leaves:
         metadata |= {"finalizers": ["x/y"]}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pods()["spec"]}
     made = rig.cluster.create(PODS, "apps", pod, manager="controller")
     made["status"] = status
     rig.cluster.replace(PODS, "apps", made, manager="kubelet", subresource="status")
@@ -53,7 +54,8 @@ async def verdict(rig: Rig, one: Manifest) -> Report:
     async with rig.running():
         await rig.assign([one], spec=AWAITED)
         await asyncio.sleep(1)
-        rig.put_status(one.ref, replicas=1)
+        is_daemon = one.ref.kind == "DaemonSet"
+        rig.put_status(one.ref, **{"desiredNumberScheduled" if is_daemon else "replicas": 1})
         await asyncio.sleep(20)
         return rig.report()
 
@@ -126,5 +128,5 @@ async def test_pods_that_cannot_be_read_leave_it_unknown_and_say_why() -> None:
         await asyncio.sleep(65)
         assert rig.report().message == (
             "health check failed after 1m0s: timeout waiting for: "
-            "[StatefulSet/apps/web status: 'Unknown': list pods: connection refused]"
+            "[StatefulSet/apps/web status: 'Unknown': GET /api/v1/namespaces/apps/pods: the connection broke]"
         )

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from agent.kit.tasks import Tasks
 from agent.model.assignment import PruneLimit
@@ -11,8 +10,10 @@ from agent.model.content import Manifest
 from agent.model.head import Head
 from agent.model.names import ObjectRef
 from agent.model.report import NoticeKind, Report, Stage
+from hub.sandbox.calls import Call
+from hub.sandbox.wire import Answer
 from tests.agent.apply.cluster import CONFIG_MAPS
-from tests.agent.rig import Rig, workload
+from tests.agent.rig import Rig, pods, workload
 from tests.agent.wishes import OTHER, SPEC, WEB, config_map
 from tests.fakes.clock import in_virtual_time
 
@@ -301,15 +302,16 @@ class _Slow:
     def __init__(self) -> None:
         self.deleted: set[str] = set()
 
-    async def before(self, call: Any) -> None:
+    async def before(self, call: Call) -> None:
         if call.verb != "watch":
             await asyncio.sleep(0.1)
 
-    async def after(self, call: Any) -> None:
+    async def after(self, call: Call, answer: Answer) -> Answer:
         if call.verb == "delete" and call.resource == "configmaps":
             self.deleted.add(call.name)
         if call.verb != "watch":
             await asyncio.sleep(0.2)
+        return answer
 
 
 @in_virtual_time
@@ -387,7 +389,8 @@ _KEEP: Mapping[str, str] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
 
 
 def deployment(replicas: int) -> Manifest:
-    return workload("Deployment", replicas=replicas, selector={"matchLabels": {"app": "web"}})
+    selector = {"matchLabels": {"app": "web"}}
+    return workload("Deployment", replicas=replicas, selector=selector, template=pods())
 
 
 _DEPLOYMENT = deployment(replicas=1)
@@ -400,5 +403,8 @@ def become_ready(rig: Rig) -> None:
         updatedReplicas=1,
         readyReplicas=1,
         availableReplicas=1,
-        conditions=[{"type": "Available", "status": "True"}],
+        conditions=[
+            {"type": "Available", "status": "True"},
+            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+        ],
     )

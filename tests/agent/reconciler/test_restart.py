@@ -7,7 +7,7 @@ from typing import Any
 from agent.model.content import Manifest
 from agent.model.report import NoticeKind, Stage
 from tests.agent.apply.cluster import CONFIG_MAPS
-from tests.agent.rig import Rig, workload
+from tests.agent.rig import Rig, pods, workload
 from tests.agent.wishes import SPEC, config_map
 from tests.fakes.clock import in_virtual_time
 
@@ -19,7 +19,8 @@ def wished(**texts: str) -> list[Manifest]:
 
 
 def web(**spec: Any) -> Manifest:
-    return workload("Deployment", replicas=1, selector={"matchLabels": {"app": "web"}}, **spec)
+    selector = {"matchLabels": {"app": "web"}}
+    return workload("Deployment", replicas=1, selector=selector, template=pods(), **spec)
 
 
 async def settled(rig: Rig) -> None:
@@ -30,7 +31,7 @@ async def settled(rig: Rig) -> None:
         rig.put_status(web().ref, replicas=1, readyReplicas=1)
         live = rig.cluster.get(rig.resource(web().ref), "apps", "web")
         live["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "1"}
-        rig.cluster.replace(rig.resource(web().ref), "apps", live, manager="controller", subresource="")
+        rig.cluster.replace(rig.resource(web().ref), "apps", live, manager="controller")
         await asyncio.sleep(60)
         assert rig.report().stage is Stage.READY
 
@@ -106,7 +107,7 @@ async def test_where_kinds_cannot_be_listed_each_object_is_read_and_none_is_trie
 async def test_a_start_in_the_middle_of_an_apply_tries_what_is_not_known_to_be_applied() -> None:
     rig = Rig()
     await settled(rig)
-    rig.network.cuts = lambda call: call.writes and call.name == "a9"
+    rig.network.cuts = lambda call: call.is_write and call.name == "a9"
     async with rig.running():
         await rig.assign(wished(**dict.fromkeys(NAMES, "two")))
         await asyncio.sleep(10)
@@ -127,7 +128,7 @@ async def test_an_object_that_is_being_deleted_is_tried_though_it_is_as_it_was_a
         await asyncio.sleep(10)
     live = rig.cluster.get(rig.resource(kept.ref), "apps", "kept")
     live["metadata"]["finalizers"] = ["x/y"]
-    rig.cluster.replace(rig.resource(kept.ref), "apps", live, manager="somebody", subresource="")
+    rig.cluster.replace(rig.resource(kept.ref), "apps", live)
     rig.cluster.delete(rig.resource(kept.ref), "apps", "kept")
     rig.begin()
     requests(rig)

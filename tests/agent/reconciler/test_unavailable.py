@@ -7,17 +7,12 @@ from agent.model.report import Stage
 from tests.agent.rig import Rig, workload
 from tests.agent.wishes import config_map
 from tests.fakes.clock import in_virtual_time
-from tests.fakes.contract import API_SERVICES, WIDGET_DEFINITION
+from tests.fakes.contract import API_SERVICES, NOWHERE, WIDGET_DEFINITION
 
 AWAY = {
-    "apiVersion": "apiregistration.k8s.io/v1",
-    "kind": "APIService",
+    **NOWHERE,
     "metadata": {"name": "v1.contract.test"},
-    "spec": {
-        "group": "contract.test",
-        "version": "v1",
-        "service": {"name": "nobody", "namespace": "default"},
-    },
+    "spec": {**NOWHERE["spec"], "group": "contract.test", "version": "v1"},
 }
 WIDGET = workload("Widget", "contract.test/v1", "one")
 
@@ -25,11 +20,11 @@ WIDGET = workload("Widget", "contract.test/v1", "one")
 @in_virtual_time
 async def test_a_prune_that_an_absent_server_hinders_is_told_and_done_when_it_is_back() -> None:
     rig = Rig()
-    rig.cluster.create(CUSTOM_RESOURCE_DEFINITIONS, "", WIDGET_DEFINITION, manager="somebody")
+    rig.cluster.create(CUSTOM_RESOURCE_DEFINITIONS, "", WIDGET_DEFINITION)
     async with rig.running():
         await rig.assign([WIDGET, config_map("a")])
         await asyncio.sleep(1)
-        rig.cluster.create(API_SERVICES, "", AWAY, manager="somebody")
+        rig.cluster.create(API_SERVICES, "", AWAY)
         await rig.assign([config_map("a", "two")])
         await asyncio.sleep(300)
         assert (rig.report().stage, rig.report().reason) == (Stage.FAILED, "PruneFailed")
@@ -45,11 +40,11 @@ async def test_a_prune_that_an_absent_server_hinders_is_told_and_done_when_it_is
 @in_virtual_time
 async def test_what_runs_is_guarded_while_a_server_is_away() -> None:
     rig = Rig()
-    rig.cluster.create(CUSTOM_RESOURCE_DEFINITIONS, "", WIDGET_DEFINITION, manager="somebody")
+    rig.cluster.create(CUSTOM_RESOURCE_DEFINITIONS, "", WIDGET_DEFINITION)
     async with rig.running():
         await rig.assign([WIDGET, config_map("a")])
         await asyncio.sleep(1)
-        rig.cluster.create(API_SERVICES, "", AWAY, manager="somebody")
+        rig.cluster.create(API_SERVICES, "", AWAY)
         await asyncio.sleep(1)
         rig.edit("a", "by hand")
         await asyncio.sleep(2)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 
-from agent.kube.api import PatchType
 from agent.kube.resources import NAMESPACES
 from agent.model.content import Manifest
 from agent.model.names import ObjectRef
@@ -33,15 +32,13 @@ def in_namespace(name: str) -> Manifest:
 async def test_a_namespace_that_was_about_to_go_is_made_anew_when_it_has_gone() -> None:
     rig = Rig()
     held = json.loads(namespace("shop", finalizers=["harness.test/hold"]).body)
-    rig.cluster.create(NAMESPACES, "", held, manager="somebody")
+    rig.cluster.create(NAMESPACES, "", held)
     rig.cluster.delete(NAMESPACES, "", "shop")
     async with rig.running():
         await rig.assign([namespace("shop"), in_namespace("shop")])
         await asyncio.sleep(5)
         letting_go = {"metadata": {"finalizers": None}}
-        rig.cluster.patch(
-            NAMESPACES, "", "shop", letting_go, kind=PatchType.MERGE, manager="somebody", subresource=""
-        )
+        rig.cluster.patch(NAMESPACES, "", "shop", letting_go)
         await asyncio.sleep(20)
         assert rig.report().stage is Stage.READY
         assert rig.cluster.get(CONFIG_MAPS, "shop", "a")

@@ -5,20 +5,25 @@ from typing import Any
 
 import pytest
 
-from agent.kube.errors import Forbidden, Unreachable
-from agent.kube.resources import SECRETS, SERVICE_ACCOUNTS
+from agent.kube.resources import LEASES, SECRETS, SERVICE_ACCOUNTS
 from agent.model.assignment import PruneLimit
 from agent.model.content import Manifest
 from agent.model.names import ObjectRef, group_of
 from agent.model.report import Stage
+from hub.sandbox.calls import Call
+from hub.sandbox.faults import none
+from hub.sandbox.refusals import Refused, answer_of
 from tests.agent.apply.cluster import CONFIG_MAPS
 from tests.agent.rig import LABELS, Rig
 from tests.agent.wishes import OTHER, config_map
 from tests.fakes.clock import in_virtual_time
-from tests.fakes.door import Call
 
 FLUX = "kustomize.toolkit.fluxcd.io/v1"
 OURS = "fleet.cartwheel.dev/v1alpha1"
+
+
+OWNER = {"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u", "controller": True}
+FREE = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
 
 
 def thing(kind: str, name: str, api_version: str = "v1", namespace: str = "", **body: Any) -> Manifest:
@@ -41,7 +46,7 @@ def definition(kind: str, api_version: str, *, is_namespaced: bool = True) -> Ma
             "group": group,
             "scope": "Namespaced" if is_namespaced else "Cluster",
             "names": {"plural": plural, "kind": kind},
-            "versions": [{"name": version, "served": True, "storage": True}],
+            "versions": [{"name": version, "served": True, "storage": True, "schema": FREE}],
         },
     )
 
@@ -59,7 +64,7 @@ def fill(rig: Rig, namespace: str, count: int, **metadata: Any) -> None:
     for number in range(count):
         name = {"name": f"theirs-{number}", **metadata}
         value = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name}
-        rig.cluster.create(CONFIG_MAPS, namespace, value, manager="somebody")
+        rig.cluster.create(CONFIG_MAPS, namespace, value)
 
 
 def exists(rig: Rig, one: Manifest) -> bool:
@@ -112,13 +117,12 @@ async def test_what_the_cluster_makes_itself_and_what_is_on_the_desk_weighs_noth
     async with rig.running():
         await rig.assign([SHOP, *mine, *REST])
         await asyncio.sleep(1)
-        fill(rig, "shop", 12, ownerReferences=[{"kind": "Job", "name": "j", "uid": "u", "controller": True}])
+        fill(rig, "shop", 12, ownerReferences=[OWNER])
         for resource, name in ((SERVICE_ACCOUNTS, "default"), (CONFIG_MAPS, "kube-root-ca.crt")):
             value = {"apiVersion": "v1", "kind": resource.kind, "metadata": {"name": name}}
             rig.cluster.create(resource, "shop", value, manager="kube-controller-manager")
         lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "lease"}}
-        leases = next(one.resource for one in rig.cluster.kinds.values() if one.resource.kind == "Lease")
-        rig.cluster.create(leases, "shop", lease, manager="somebody")
+        rig.cluster.create(LEASES, "shop", lease)
         # One object more than the four that leave would be too many.
         await rig.assign(REST, prune_limit=PruneLimit(percent=0.0, at_least=5))
         await asyncio.sleep(1)
@@ -135,7 +139,7 @@ async def test_nothing_is_weighed_while_nothing_weighty_leaves() -> None:
         await rig.assign([SHOP, *REST])
         await asyncio.sleep(1)
         assert "c" not in rig.names()
-        assert [one.resource for one in rig.cluster.calls if one.verb in ("list", "read")] == []
+        assert [one.resource for one in rig.cluster.calls if one.verb == "list" or not one.resource] == []
 
 
 @in_virtual_time
@@ -163,7 +167,7 @@ async def test_a_kind_weighs_its_objects() -> None:
         gadgets = rig.resource(ObjectRef("example.org", "Gadget", "", ""))
         for number in range(11):
             value = {"apiVersion": "example.org/v1", "kind": "Gadget", "metadata": {"name": f"g{number}"}}
-            rig.cluster.create(gadgets, "apps", value, manager="somebody")
+            rig.cluster.create(gadgets, "apps", value)
         await rig.assign(REST)
         await asyncio.sleep(1)
         assert exists(rig, kind)
@@ -244,18 +248,8 @@ async def test_one_of_ten_equal_deliveries_is_a_tenth() -> None:
         assert len(rig.report().prune_words) == 6
 
 
-class _Refuses:
-    """Has the agent not see the Secrets of a namespace."""
-
-    def __init__(self, problem: Exception) -> None:
-        self._problem = problem
-
-    async def before(self, call: Call) -> None:
-        if (call.verb, call.resource, call.namespace) == ("list", SECRETS.plural, "shop"):
-            raise self._problem
-
-    async def after(self, call: Call) -> None:
-        return
+def _secrets_of_shop(call: Call) -> bool:
+    return (call.verb, call.resource, call.namespace) == ("list", SECRETS.plural, "shop")
 
 
 @in_virtual_time
@@ -264,12 +258,13 @@ async def test_what_cannot_be_weighed_is_held_and_an_approval_lets_it_go() -> No
     async with rig.running():
         await rig.assign([SHOP, *REST])
         await asyncio.sleep(1)
-        rig.cluster.interference = _Refuses(Forbidden("secrets is forbidden", status=403, reason="Forbidden"))
+        refusal = answer_of(Refused(403, "Forbidden", "secrets is forbidden"))
+        rig.network.refuses = lambda call: refusal if _secrets_of_shop(call) else None
         held = await rig.assign(REST)
         await asyncio.sleep(1)
         assert exists(rig, SHOP)
         assert rig.report().prune_words == (
-            "Namespace/shop, of which cannot be read what goes with it: secrets is forbidden",
+            "Namespace/shop, of which cannot be read what goes with it: GET /api/v1/namespaces/shop/secrets: secrets is forbidden",
         )
         await rig.assign(REST, tokens={"approve-prune": held.assignment.bundle.digest})
         await asyncio.sleep(1)
@@ -282,11 +277,11 @@ async def test_nothing_is_deleted_while_the_server_does_not_answer_what_it_would
     async with rig.running():
         await rig.assign([SHOP, *REST])
         await asyncio.sleep(1)
-        rig.cluster.interference = _Refuses(Unreachable("connection refused"))
+        rig.network.cuts = _secrets_of_shop
         await rig.assign([config_map("a", "two"), config_map("b")])
         await asyncio.sleep(5)
         assert exists(rig, SHOP)
         assert rig.report().stage is Stage.FAILED
-        rig.cluster.interference = None
+        rig.network.cuts = none
         await asyncio.sleep(10)
         assert not exists(rig, SHOP)
