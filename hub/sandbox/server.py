@@ -101,9 +101,7 @@ class Server:
     ) -> None:
         self._clock = clock
         self.storage = Storage() if storage is None else storage
-        self.traffic = Traffic(
-            describe=self._described, answer=self.answer, wake=self.storage.wake, clock=clock
-        )
+        self.traffic = Traffic(describe=self._described, answer=self.answer, wake=self.storage.wake)
         self._gate = Gate(self.storage, clock=clock, fixed=tokens, new_id=new_id)
         self.kinds = Kinds()
         self.verbs = Verbs(

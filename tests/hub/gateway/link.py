@@ -22,7 +22,7 @@ from hub.gateway.session import Session as HubSession
 from hub.model.wish import Assigned, Boards, Presence, Wish
 from tests.agent.wishes import CLUSTER, WEB, Contents, assignment, blobs, bundle
 from tests.fakes.clock import START, FakeClock, SeededRandomness
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster
 from tests.fakes.line import Line
 
 NAMESPACE = "cartwheel-system"
@@ -90,7 +90,7 @@ class Link:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.cluster = FakeCluster(self.clock)
+        self.cluster = Cluster(self.clock)
         self.cluster.add_namespace(NAMESPACE)
         self.desk = Desk(self.cluster.api("agent"), NAMESPACE)
         self.worker = Notebook()

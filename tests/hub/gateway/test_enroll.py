@@ -23,8 +23,7 @@ from hub.model import jointoken
 from hub.model.jointoken import JoinToken, TokenRefused
 from hub.model.metadata import Metadata, Uid
 from tests.fakes.clock import START, FakeClock, in_virtual_time
-from tests.fakes.interference import Network
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster
 
 NAMESPACE = "cartwheel-system"
 LIFETIME = timedelta(days=90)
@@ -50,10 +49,9 @@ class Door:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.cluster = FakeCluster(self.clock)
+        self.cluster = Cluster(self.clock)
         self.cluster.add_namespace(NAMESPACE)
-        self.network = Network()
-        self.cluster.interference = self.network
+        self.network = self.cluster.network
         self.clusters = Registered()
         self.authority = Authority(*make_authority(now=START))
         self.api = self.cluster.api("hub")
@@ -196,7 +194,7 @@ def test_what_does_not_open_the_door(token: str, changes: dict[str, str], reason
 async def test_a_lost_answer_while_the_token_is_marked_heals() -> None:
     door = Door()
     token, request = door.token(), (await store(door).load()).request()
-    door.network.loses_answers = lambda call: call.user == "hub" and call.writes
+    door.network.loses_answers = lambda call: call.user == "hub" and call.is_write
     with pytest.raises(Unreachable):
         await door.enrolment.enroll(token, request)
     door.network.loses_answers = lambda call: False
@@ -283,7 +281,7 @@ async def test_a_certificate_whose_saving_was_not_answered_is_there_after_loadin
     identities = store(door)
     credentials = await identities.load()
     issued, _ = await door.enrolment.enroll(door.token(), credentials.request())
-    door.network.loses_answers = lambda call: call.user == "agent" and call.writes
+    door.network.loses_answers = lambda call: call.user == "agent" and call.is_write
     with pytest.raises(Unreachable):
         await identities.enrolled(credentials, issued.certificate, door.enrolment.ca)
     door.network.loses_answers = lambda call: False

@@ -46,8 +46,7 @@ from hub.model.metadata import Metadata, Uid
 from hub.model.wish import Assigned, Boards
 from protos.v1 import content_pb2, link_pb2, link_pb2_grpc
 from tests.agent.wishes import WEB, Contents, assignment, blobs, bundle, config_map
-from tests.fakes.interference import Network
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster
 from tests.hub.gateway.link import Notebook
 
 NAMESPACE = "cartwheel-system"
@@ -105,7 +104,7 @@ class Place:
 
     def __init__(self, lifetime: timedelta, **settings: Any) -> None:
         self.clock = SystemClock()
-        self.cluster = FakeCluster(self.clock)
+        self.cluster = Cluster(self.clock)
         self.cluster.add_namespace(NAMESPACE)
         self.clusters = Clusters()
         self.boards = Boards()
@@ -171,7 +170,7 @@ class Place:
         value = self.cluster.get(SECRETS, NAMESPACE, f"{jointoken.NAME_PREFIX}{name}")
         used = base64.b64encode(timestamp(self.clock.now() - age).encode()).decode()
         aged = {**value, "data": {**value["data"], "used-at": used}}
-        self.cluster.replace(SECRETS, NAMESPACE, aged, manager="setup", subresource="")
+        self.cluster.replace(SECRETS, NAMESPACE, aged, manager="setup")
 
     async def kept(self, name: str) -> Credentials:
         """Return what an agent has saved of itself."""
@@ -613,11 +612,10 @@ async def test_a_hub_that_is_away_is_asked_again_until_it_answers(
 
 async def test_a_certificate_that_was_not_saved_is_recovered_again(tmp_path: Path) -> None:
     async with listening() as place, Tasks() as tasks:
-        network = Network()
-        place.cluster.interference = network
+        network = place.cluster.network
         agent = await dialled(place, tmp_path, "one")
         before = await ended(place, agent)
-        network.cuts = lambda call: call.user == "agent" and call.writes
+        network.cuts = lambda call: call.user == "agent" and call.is_write
         tasks.start(agent.dial.run(before), name="dial")
         await until(lambda: len(place.clusters.recoveries) >= 2, 5.0)
         assert (await place.kept("one")).certificate == before.certificate
@@ -781,10 +779,9 @@ async def test_an_api_server_that_fails_for_a_while_stops_neither_enrolment_nor_
     tmp_path: Path,
 ) -> None:
     async with listening() as place, Tasks() as tasks:
-        network = Network()
-        place.cluster.interference = network
+        network = place.cluster.network
         agent = await dialled(place, tmp_path, "one")
-        network.loses_answers = lambda call: call.user == "agent" and call.writes
+        network.loses_answers = lambda call: call.user == "agent" and call.is_write
         identifying = tasks.start(agent.dial.identify(), name="identify")
         await until(lambda: bool(place.clusters.keys), 5.0)
         network.loses_answers = lambda call: False

@@ -17,7 +17,6 @@ from hub.gateway import allowance
 from hub.gateway.session import MISSED_ALIVES, Refusal
 from tests.agent.wishes import CLUSTER, OTHER, WEB, bundle, config_map
 from tests.fakes.clock import START, in_virtual_time
-from tests.fakes.interference import Network
 from tests.hub.gateway.link import ALIVE_S, NAMESPACE, Link, reported
 
 LONG_S = ALIVE_S * (MISSED_ALIVES + 3)
@@ -212,9 +211,8 @@ async def test_a_tombstone_of_an_older_uid_leaves_the_newer_delivery_alone() -> 
 @in_virtual_time
 async def test_gone_is_said_only_when_no_unanswered_write_can_bring_the_delivery_back() -> None:
     async with Link() as link:
-        network = Network()
-        link.cluster.interference = network
-        network.loses_answers = lambda call: call.writes and call.name == head_name(WEB)
+        network = link.cluster.network
+        network.loses_answers = lambda call: call.is_write and call.name == head_name(WEB)
         link.wish([config_map("a")])
         link.connect()
         await link.settle()
@@ -260,7 +258,7 @@ async def test_gone_is_not_said_of_what_cannot_be_read() -> None:
         link.lines[-1].cut()
         head = link.cluster.get(SECRETS, NAMESPACE, head_name(WEB))
         damaged = {**head, "data": {"head": "bm90aGluZw=="}}
-        link.cluster.replace(SECRETS, NAMESPACE, damaged, manager="somebody", subresource="")
+        link.cluster.replace(SECRETS, NAMESPACE, damaged)
         await link.desk.load()
         link.wishes.put(WEB, Tombstone(home=WEB, uid="uid-1", delete_objects=True))
         link.connect()
@@ -268,7 +266,7 @@ async def test_gone_is_not_said_of_what_cannot_be_read() -> None:
         assert reported(link) is None
         damaged = link.cluster.get(SECRETS, NAMESPACE, head_name(WEB))
         restored = {**damaged, "data": head["data"]}
-        link.cluster.replace(SECRETS, NAMESPACE, restored, manager="somebody", subresource="")
+        link.cluster.replace(SECRETS, NAMESPACE, restored)
         await link.settle(LONG_S)
         found = link.desk.get(WEB)
         assert found is not None
