@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 ONCE_MORE = $(if $(CI),|| $(BIN)/python -m pytest -q $(1) --last-failed --last-failed-no-failures=none)
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight setup check format protos unit integration conformance contract simulation simulate e2e slow \
+.PHONY: help preflight setup check format protos unit integration conformance contract simulation simulate simulate-proof e2e slow \
 	renderer tools planes demo demo-real bench ready test test-long lock
 
 help: ## List the commands
@@ -85,6 +85,9 @@ simulation: setup ## Hub and agents on a seeded clock and network that drops, re
 simulate: setup ## More simulated fleets (SEEDS=10000), or one alone as it went before (SEED=17)
 	@SEEDS=$(or $(SEEDS),3000) SEED=$(SEED) $(BIN)/python -m pytest -q $(if $(SEED),,-n 2) tests/simulation/test_fleet.py
 
+simulate-proof: setup ## Faults that are planted in a copy of the code, each of which the simulation must find (4 minutes)
+	@$(BIN)/python -m tests.simulation.prove
+
 contract: tools ## What the unit tests' in-memory API server must do, on a real one (as root)
 	@echo "==> contract"
 	@$(BIN)/python -m pytest -q e2e/contract $(call ONCE_MORE,e2e/contract)
@@ -98,6 +101,8 @@ slow: tools ## The long scenarios, some with the waiting times of production, an
 	@$(BIN)/python -m pytest -q e2e -m slow --durations=25 $(call ONCE_MORE,e2e)
 	@echo "==> more simulated fleets"
 	@$(MAKE) --no-print-directory simulate
+	@echo "==> planted faults are found"
+	@$(MAKE) --no-print-directory simulate-proof
 	@echo "==> the short benches still run"
 	@$(BIN)/python -m e2e.bench --quick
 

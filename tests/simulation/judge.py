@@ -18,11 +18,11 @@ from agent.model.names import Digest, HomeName, ObjectRef
 from agent.model.report import Report, Stage
 from agent.reconciler.settings import ReconcilerSettings
 from hub.gateway.session import MISSED_ALIVES
-from hub.model.wish import Assigned
+from hub.model.wish import Assigned, Presence
 from tests.agent.wishes import OTHER, WEB
 from tests.simulation.api import Call
 from tests.simulation.cluster import Key
-from tests.simulation.place import APPS, CONFIG_MAPS, Place, owner_of
+from tests.simulation.place import AGENTS, APPS, CONFIG_MAPS, Place, fingerprint, owner_of
 
 if TYPE_CHECKING:
     from tests.simulation.processes import Hub
@@ -33,6 +33,9 @@ ALIVE_S = 3.0
 BLIND_S = ALIVE_S * MISSED_ALIVES + 2.0 + 1.0 + 2.0
 """So long the hub may believe in an agent that is cut off: the silence it allows, its tick, ours, and what a message travels."""
 QUICK = Backoff(first_s=0.3, last_s=4.0)
+STUCK_S = 20.0
+REVOKED_S = 5.0
+"""So soon a session ends whose certificate was revoked."""
 MOVE_WAIT_S = ReconcilerSettings(backoff=QUICK).move_wait_s
 
 
@@ -49,8 +52,12 @@ class Judge:
         def changed(key: Key, before: Object | None, after: Object | None) -> None:
             if key[0] == SECRETS.plural:
                 self._judge_desk(place, terms)
-            elif after is not None:
-                place.was_there.add((owner_of(after), key[2], after["data"]["text"]))
+            else:
+                now_s = self._world.clock.monotonic_s()
+                if before is not None:
+                    place.was_there[_shown(before)] = now_s
+                if after is not None:
+                    place.was_there[_shown(after)] = float("inf")
 
         return changed
 
@@ -64,11 +71,23 @@ class Judge:
             is_late = since is not None and self._world.clock.monotonic_s() - since > BLIND_S
             if seen is not None and seen.connected and is_late:
                 self._fail(f"{place.id} is believed to be connected, but was cut off at {since:.1f} s")
+            self._judge_revoked(place, seen)
             for home in HOMES:
                 report = hub.boards.reports.get((place.id, home))
                 if report is not None and hub.judged.get((place.id, home)) is not report:
                     hub.judged[(place.id, home)] = report
                     self._judge_report(hub, place, report)
+
+    def _judge_revoked(self, place: Place, seen: Presence | None) -> None:
+        is_old = seen is not None and seen.connected and seen.key_fingerprint != fingerprint(place.key)
+        if is_old and self._world.clock.monotonic_s() - place.revoked_s > REVOKED_S:
+            self._fail(f"{place.id} has a session under a key that was revoked at {place.revoked_s:.1f} s")
+
+    def alive(self, place: Place) -> None:
+        """Judge an agent's word that its workers move."""
+        since = place.stuck_since_s
+        if since is not None and self._world.clock.monotonic_s() - since > STUCK_S + 2 * ALIVE_S:
+            self._fail(f"{place.id} says that it is alive, but a worker hangs since {since:.1f} s")
 
     def request(self, place: Place, call: Call) -> None:
         """Judge what an agent asks for, when it asks: what comes to the desk while a request travels cannot call it back."""
@@ -79,6 +98,12 @@ class Judge:
         elif call.writes:
             self._judge_write(place, call)
 
+    def said(self, place: Place, report: Report) -> None:
+        """Judge an agent's word that a delivery has left."""
+        head = place.head(report.home)
+        if report.stage is Stage.GONE and head is not None and head.assignment.uid == report.uid:
+            self._fail(f"{report.home} is said to have left {place.id}, but is on the desk")
+
     def acknowledged(self, place: Place, ack: Ack) -> None:
         """Judge an agent's word that an assignment is on its desk."""
         head = place.head(ack.home)
@@ -86,8 +111,11 @@ class Judge:
             self._fail(f"{ack.home} is acknowledged, but not on the desk of {place.id}")
         place.orders[ack.home] = ack.order
 
-    def end(self, place: Place) -> None:
-        """What was wished last is what is there, on the desk and in the cluster, and the hub knows it."""
+    def end(self, place: Place, rest: tuple[int, int]) -> None:
+        """What was wished last is what is there, on the desk and in the cluster, and the hub knows it.
+
+        `rest` are the session's term and the cluster's version some time before: nothing happens any more.
+        """
         wished: dict[HomeName, Digest] = {}
         for home, wish in place.wishes.items():
             head, owned = place.head(home), place.owned(home)
@@ -103,6 +131,10 @@ class Judge:
             asked = ("Ready", wish.assignment.bundle.digest, wish.assignment.tokens)
             if report is None or (str(report.stage), report.bundle, report.handled) != asked:
                 self._fail(f"the hub does not know that {home} is ready in {place.id}: {report}")
+        if (place.term, place.cluster.version) != rest:
+            self._fail(
+                f"{place.id} does not come to rest: {rest} became {(place.term, place.cluster.version)}"
+            )
         heads = [head for home in HOMES if (head := place.head(home)) is not None]
         if root_of({head.home: head.assignment.substance for head in heads}) != root_of(wished):
             self._fail(f"the root of the desk of {place.id} is not that of what was wished")
@@ -116,8 +148,13 @@ class Judge:
             head, before = place.head(home), place.on_desk.get(home)
             if head is None:
                 continue
+            if missing := [
+                one for one in head.packs if ("secrets", AGENTS, one) not in place.cluster.objects
+            ]:
+                self._fail(f"{home} is on the desk of {place.id} without its content {missing}")
             if home in place.orders and head.assignment.order < place.orders[home]:
                 self._fail(f"{home} on the desk of {place.id} went back to {head.assignment.order}")
+            place.came_s.setdefault((home, head.assignment.order), self._world.clock.monotonic_s())
             if before is None or before[0] != head.raw_assignment:
                 place.on_desk[home] = (head.raw_assignment, self._world.clock.monotonic_s())
 
@@ -126,11 +163,14 @@ class Judge:
         if report.stage is not Stage.READY:
             return
         _, texts = place.issued[report.bundle]
-        missing = [
-            name for name, text in texts.items() if (report.home.name, name, text) not in place.was_there
-        ]
-        if missing:
-            self._fail(f"{place.id} says that {report.home} is Ready, but {missing} were never there")
+        since_s = place.came_s[(report.home, report.order)]
+        shown = {
+            name: place.was_there.get((report.home.name, name, text), -1.0) for name, text in texts.items()
+        }
+        if missing := [name for name, until_s in shown.items() if until_s < since_s]:
+            self._fail(
+                f"{place.id} says that {report.home} is Ready, but {missing} were not there since {since_s:.1f} s"
+            )
 
     def _judge_newest(self, hub: "Hub", place: Place, report: Report) -> None:
         """No word covers one that was said later."""
@@ -163,9 +203,8 @@ class Judge:
 
     def _judge_deletion(self, place: Place, call: Call) -> None:
         """A deletion needs a durable reason: a delivery that leaves by a tombstone, or a Bundle that does not list the object."""
-        name, live = call.name, place.cluster.objects.get((CONFIG_MAPS.plural, APPS, call.name))
-        if live is None or call.version not in ("", live["metadata"]["resourceVersion"]):
-            # Somebody was faster; the server is going to refuse it.
+        name, live = call.name, self._live(place, call)
+        if live is None:
             return
         owner = HomeName("Kustomization", APPS, owner_of(live))
         if owner not in HOMES:
@@ -182,5 +221,23 @@ class Judge:
             if head.leaving and (home, head.assignment.uid) not in place.buried:
                 self._fail(f"{home} leaves without a tombstone")
 
+    def deleting(self, place: Place, call: Call) -> None:
+        """Judge a deletion when it is carried out: it may have come to another owner since it was asked for."""
+        live = self._live(place, call)
+        if live is not None and owner_of(live) not in {one.name for one in HOMES}:
+            self._fail(f"{call.name}, which came to {owner_of(live)}, is deleted")
+
+    @staticmethod
+    def _live(place: Place, call: Call) -> Object | None:
+        """Return what a deletion would delete, None when somebody was faster: then the server refuses it."""
+        live = place.cluster.objects.get((CONFIG_MAPS.plural, APPS, call.name))
+        is_meant = live is not None and call.version in ("", live["metadata"]["resourceVersion"])
+        return live if is_meant else None
+
     def _fail(self, text: str) -> None:
         self._world.fail(text)
+
+
+def _shown(value: Object) -> tuple[str, str, str]:
+    """Return for whom an object shows what."""
+    return owner_of(value), value["metadata"]["name"], value["data"]["text"]

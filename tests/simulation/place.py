@@ -9,10 +9,10 @@ from agent.kube.api import Object, Resource
 from agent.kube.resources import SECRETS
 from agent.model.assignment import Order
 from agent.model.head import Head
-from agent.model.names import OWNER_NAME, ClusterId, Digest, HomeName
+from agent.model.names import OWNER_NAME, OWNER_NAMESPACE, ClusterId, Digest, HomeName
 from agent.model.report import Report
 from hub.model.wish import Wish
-from tests.simulation.cluster import Cluster
+from tests.simulation.cluster import Cluster, copied
 from tests.simulation.line import Line
 
 AGENTS = "cartwheel-system"
@@ -30,7 +30,10 @@ class Place:
     wishes: dict[HomeName, Wish] = field(default_factory=dict)
     objects: dict[HomeName, dict[str, str]] = field(default_factory=dict)
     issued: dict[Digest, tuple[HomeName, dict[str, str]]] = field(default_factory=dict)
-    was_there: set[tuple[str, str, str]] = field(default_factory=set)
+    was_there: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """Until when an object of an owner showed a text, infinite while it does."""
+    came_s: dict[tuple[HomeName, Order], float] = field(default_factory=dict)
+    seen_term: int = 0
     buried: set[tuple[HomeName, str]] = field(default_factory=set)
     graves: dict[HomeName, list[str]] = field(default_factory=dict)
     uids: dict[HomeName, int] = field(default_factory=dict)
@@ -44,6 +47,12 @@ class Place:
     line: Line | None = None
     cut_off_s: float | None = None
     down_until_s: float = 0.0
+    hangs_next: bool = False
+    hijacks_next: bool = False
+    stuck_since_s: float | None = None
+    key: int = 1
+    agents_key: int = 1
+    revoked_s: float = 0.0
     _heads: dict[HomeName, tuple[Object, Head]] = field(default_factory=dict)
 
     def cut(self) -> None:
@@ -69,11 +78,28 @@ class Place:
             known = self._heads[home] = (stored, Head.decode(_unpack(_data(stored, "head"))))
         return known[1]
 
+    def revoke(self) -> None:
+        """Have another key registered than the one that the agent has."""
+        self.key += 1
+        self.revoked_s = asyncio.get_running_loop().time()
+
     @property
     def desk_term(self) -> int:
         """Return the term that the cluster's desk durably remembers."""
         stored = self.cluster.objects.get((SECRETS.plural, AGENTS, TERM_SECRET))
         return int(base64.b64decode(stored["data"]["term"])) if stored is not None else 0
+
+
+def fingerprint(key: int) -> str:
+    """Return how a key is named in certificates."""
+    return f"SHA256:{key}"
+
+
+def give_away(place: Place, live: Object) -> None:
+    """Have somebody take an object into other hands."""
+    taken = copied(live)
+    taken["metadata"]["labels"] = {OWNER_NAME: "foreign", OWNER_NAMESPACE: APPS}
+    place.cluster.replace(CONFIG_MAPS, APPS, taken, manager="somebody", subresource="")
 
 
 def owner_of(value: Object) -> str:

@@ -14,11 +14,12 @@ from agent.health.assess import assess
 from agent.kit.board import Board
 from agent.kit.errors import CartwheelError, Transient
 from agent.kit.tasks import Tasks
+from agent.kit.telemetry import Telemetry
 from agent.kube.discovery import Discovery
 from agent.link.session import Identity
 from agent.link.session import Session as AgentSession
 from agent.model.assignment import Hold, HoldReason, Tombstone
-from agent.model.link import Ack, Down, Hello, Up
+from agent.model.link import Ack, Alive, Down, Hello, Up, Welcome
 from agent.model.names import ClusterId, Digest, HomeName
 from agent.model.report import Report, Stage
 from agent.notices import Notices
@@ -26,14 +27,14 @@ from agent.observer import Observer
 from agent.reconciler.reconciler import Reconciler
 from agent.reconciler.settings import ReconcilerSettings
 from hub.gateway.router import Router
-from hub.gateway.session import Peer, Registry
+from hub.gateway.session import Peer, Refusal, Registry
 from hub.gateway.session import Session as HubSession
 from hub.model.wish import Assigned, Boards
 from tests.fakes.clock import START, SeededRandomness
 from tests.simulation.api import SimulatedApi
-from tests.simulation.judge import ALIVE_S, QUICK
+from tests.simulation.judge import ALIVE_S, QUICK, STUCK_S
 from tests.simulation.line import Line
-from tests.simulation.place import AGENTS, KINDS, Place
+from tests.simulation.place import AGENTS, KINDS, Place, fingerprint
 from tests.simulation.weather import Weather, messages
 from tests.simulation.world import World
 
@@ -140,9 +141,9 @@ class Ghost:
         for (cluster, home), wish in boards.wishes.snapshot().items():
             self._router.board(cluster).put(home, wish)
 
-    def is_old(self, place: Place, seen: int) -> bool:
+    def is_old(self, place: Place) -> bool:
         """Tell whether the agent has had a session with another hub since."""
-        return seen > self._terms[place.id]
+        return place.seen_term > self._terms[place.id]
 
     def check(self, peer: Peer) -> None:
         return
@@ -163,7 +164,8 @@ class Terms:
         self._place = place
 
     def check(self, peer: Peer) -> None:
-        return
+        if peer.fingerprint != fingerprint(self._place.key):
+            raise Refusal("the certificate was revoked", reason="Revoked")
 
     async def begin_session(self, peer: Peer, hello: Hello) -> int:
         self._place.term = max(self._place.term, hello.term) + 1
@@ -175,7 +177,9 @@ def session_of(
 ) -> HubSession:
     """Return a hub's end of a session."""
     return HubSession(
-        Peer(cluster=place.id, fingerprint="SHA256:1", not_after=START + timedelta(days=90)),
+        Peer(
+            cluster=place.id, fingerprint=fingerprint(place.agents_key), not_after=START + timedelta(days=90)
+        ),
         registry=registry,
         content=world.content,
         boards=boards,
@@ -197,6 +201,7 @@ class Agent:
         api = SimulatedApi(place.cluster, "agent", Weather(world, place), KINDS)
         clock, randomness = world.clock, SeededRandomness(world.chance.randrange(1 << 30))
         self._randomness = randomness
+        self._telemetry = Telemetry(stuck_after_s=STUCK_S)
         self._desk = Desk(api, AGENTS, acts=lambda: True)
         self._reports: Board[HomeName, Report] = Board()
         self._notices = Notices()
@@ -221,6 +226,7 @@ class Agent:
             notices=self._notices,
             clock=clock,
             randomness=randomness,
+            telemetry=self._telemetry,
         )
         self._observer.worker = self._reconciler
 
@@ -248,7 +254,7 @@ class Agent:
         me = Identity(cluster=place.id, instance="pod", version="0.1.0", kubernetes_version="v1.36.3")
         while True:
             hub, ghost = world.hub, world.ghost
-            if ghost is not None and ghost.is_old(place, self._desk.term) and world.chance.random() < 0.3:
+            if ghost is not None and ghost.is_old(place) and world.chance.random() < 0.3:
                 await self._meet(ghost, me)
             elif hub is not None:
                 line = self._line()
@@ -287,6 +293,7 @@ class Agent:
             notices=self._notices,
             clock=self._world.clock,
             randomness=self._randomness,
+            telemetry=self._telemetry,
         )
 
     def _line(self) -> Line:
@@ -301,16 +308,28 @@ class Judged:
         self._world = world
         self._place = place
         self._line = line
+        self._is_old = False
+        self._term = 0
 
     async def send(self, message: Up) -> None:
         if isinstance(message, Ack):
             self._world.judge.acknowledged(self._place, message)
+        if isinstance(message, Alive):
+            self._world.judge.alive(self._place)
+        self._place.seen_term = max(self._place.seen_term, self._term)
+        if self._is_old:
+            self._world.fail(f"{self._place.id} goes on in a session of an older term: {message}")
         if isinstance(message, Report):
+            self._world.judge.said(self._place, message)
             self._place.said.append(replace(message, cluster=self._place.id))
         await self._line.agent.send(message)
 
     async def receive(self) -> Down | None:
-        return await self._line.agent.receive()
+        message = await self._line.agent.receive()
+        if isinstance(message, Welcome):
+            self._term = message.term
+            self._is_old = message.term <= self._place.seen_term
+        return message
 
 
 class Process:

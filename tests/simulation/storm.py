@@ -1,14 +1,17 @@
 """One seed from its first wish to the calm in which everything has to come to rest: what happens, in which order, the seed decides."""
 
 import asyncio
+import contextlib
 import logging
+from unittest import mock
 
+from agent import desk
 from agent.kube.resources import SECRETS
-from agent.model.names import OWNER_NAME, OWNER_NAMESPACE
+from hub.gateway import session
 from tests.fakes.clock import in_virtual_time
 from tests.simulation.cluster import copied
 from tests.simulation.judge import HOMES
-from tests.simulation.place import AGENTS, APPS, CONFIG_MAPS, Place
+from tests.simulation.place import AGENTS, APPS, CONFIG_MAPS, Place, give_away
 from tests.simulation.processes import Agent, Hub, Process
 from tests.simulation.tally import Step, Tally
 from tests.simulation.world import World
@@ -16,7 +19,10 @@ from tests.simulation.world import World
 STEPS = 200
 DISTURBANCES = 12
 STORM_S = 600.0
-CALM_S = 90.0
+_LITTLE_BYTES = 300
+CALM_S = 60.0
+APPLIED_S = 30.0
+REST_S = 20.0
 _KINDS = (
     *("wish", "waver", "move") * 2,
     *(
@@ -32,6 +38,9 @@ _KINDS = (
         "annotate",
     ),
     "api away",
+    "hang",
+    "hijack",
+    "revoke",
 )
 
 
@@ -44,7 +53,12 @@ class Storm:
 
     def rage(self) -> Tally:
         """Live through the seed. What must never be is in the world's `broken` afterwards."""
-        in_virtual_time(self._heard)()
+        with contextlib.ExitStack() as stack:
+            # Content is small here; what is done with large content is done with it all the same.
+            for module, name in ((desk, "MAX_INLINE_BYTES"), (session, "MAX_INLINE_BYTES")):
+                if self._chance.random() < 0.4:
+                    stack.enter_context(mock.patch.object(module, name, _LITTLE_BYTES))
+            in_virtual_time(self._heard)()
         return self.world.tally
 
     async def _heard(self) -> None:
@@ -73,25 +87,36 @@ class Storm:
         for place in world.places:
             if place.line is not None:
                 place.line.cut()
+            if place.stuck_since_s is not None or place.hangs_next:
+                await self._restart(place)
+            place.hijacks_next = False
         await asyncio.sleep(CALM_S)
+        terms = [place.term for place in world.places]
         for place in world.places:
-            world.judge.end(place)
+            world.wish(place, self._chance.choice(HOMES))
+        await asyncio.sleep(APPLIED_S)
+        versions = [place.cluster.version for place in world.places]
+        await asyncio.sleep(REST_S)
+        for place, term, version in zip(world.places, terms, versions, strict=True):
+            world.judge.end(place, (term, version))
         for process in (self._hub, *self._agents):
             await process.kill()
+
+    async def _restart(self, place: Place) -> None:
+        place.cut()
+        place.hangs_next, place.stuck_since_s = False, None
+        await self._agents[self.world.places.index(place)].restart(self._chance.uniform(0.0, 5.0))
 
     def _agent(self, place: Place) -> Process:
         return Process(self.world, lambda: Agent(self.world, place).run())
 
     async def _disturb(self) -> None:
-        number = self._chance.randrange(len(self.world.places))
-        kind = self._chance.choice(_KINDS)
-        place = self.world.places[number]
+        kind, place = self._chance.choice(_KINDS), self._chance.choice(self.world.places)
         self.world.step(Step.DISTURBANCE, f"{kind} {place.id}")
         match kind:
             case "kill":
                 self.world.tally.kills += 1
-                place.cut()
-                await self._agents[number].restart(self._chance.uniform(0.0, 5.0))
+                await self._restart(place)
             case "kill hub":
                 self.world.tally.kills += 1
                 await self._hub.restart(self._chance.uniform(0.0, 5.0))
@@ -147,9 +172,20 @@ class Storm:
                 self.world.wish(place, self._chance.choice(HOMES))
             case "compact":
                 place.cluster.compact()
+            case "hang":
+                place.hangs_next = True
+            case "hijack":
+                place.hijacks_next = True
+            case "revoke":
+                place.revoke()
+                # The agent enrols again some time later.
+                asyncio.get_running_loop().call_later(self._chance.uniform(2.0, 12.0), self._enrol, place)
             case "api away":
                 place.down_until_s = self.world.clock.monotonic_s() + self._chance.uniform(0.5, 8.0)
                 place.cluster.compact()
+
+    def _enrol(self, place: Place) -> None:
+        place.agents_key = place.key
 
     def _drift(self, place: Place) -> None:
         """Somebody edits or deletes an object by hand."""
@@ -175,8 +211,7 @@ class Storm:
         """Somebody takes objects into other hands."""
         for live in place.cluster.list(CONFIG_MAPS, APPS).items:
             if self._chance.random() < 0.5:
-                live["metadata"]["labels"] = {OWNER_NAME: "foreign", OWNER_NAMESPACE: APPS}
-                place.cluster.replace(CONFIG_MAPS, APPS, live, manager="somebody", subresource="")
+                give_away(place, live)
 
 
 class _Defects(logging.Handler):

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
+from agent.kit.loops import still_moving
 from agent.kube.errors import ServerFailed, TooManyRequests, Unreachable
 from tests.simulation.api import Call
 from tests.simulation.line import Fate, Way
-from tests.simulation.place import CONFIG_MAPS, Place
+from tests.simulation.place import APPS, CONFIG_MAPS, Place, give_away
 from tests.simulation.tally import Step
 from tests.simulation.world import World
 
@@ -45,11 +46,17 @@ class Weather:
         trouble, there_s, back_s = self._decide(call)
         self._world.judge.request(self._place, call)
         self._world.step(Step.REQUEST, f"{self._place.id} {call.verb} {call.resource} {call.name} {trouble}")
+        await self._hang(call)
         await asyncio.sleep(there_s)
+        # As the client of production does: whoever gets an answer moves.
+        still_moving()
         self._refuse(call, trouble)
+        is_deletion = call.verb == "delete" and call.resource == CONFIG_MAPS.plural
+        if is_deletion:
+            self._hijack(call)
+            self._world.judge.deleting(self._place, call)
         answer = work()
-        if call.verb == "delete" and call.resource == CONFIG_MAPS.plural:
-            self._world.tally.deletions += 1
+        self._world.tally.deletions += is_deletion
         if back_s:
             await asyncio.sleep(back_s)
         if trouble is Trouble.LOST:
@@ -68,6 +75,28 @@ class Weather:
         trouble = next((one for limit, one in _TROUBLES if roll < limit), Trouble.NONE)
         world.tally.drops += trouble in (Trouble.REFUSED, Trouble.LOST)
         return trouble, there_s, back_s
+
+    async def _hang(self, call: Call) -> None:
+        """Never return, once when that was asked for: the worker that asks hangs until its process is killed."""
+        place = self._place
+        if (
+            place.hangs_next
+            and call.resource == CONFIG_MAPS.plural
+            and call.verb in ("get", "apply", "delete")
+        ):
+            place.hangs_next, place.stuck_since_s = False, self._world.clock.monotonic_s()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # Given up with what it was part of, or killed.
+                place.stuck_since_s = None
+
+    def _hijack(self, call: Call) -> None:
+        """Have somebody take an object over just before it is deleted, once when that was asked for."""
+        live = self._place.cluster.objects.get((CONFIG_MAPS.plural, APPS, call.name))
+        if self._place.hijacks_next and live is not None:
+            self._place.hijacks_next = False
+            give_away(self._place, live)
 
     def _refuse(self, call: Call, trouble: Trouble) -> None:
         text = f"{call.verb} {call.resource} {call.name}"

@@ -1,0 +1,29 @@
+"""Looks for a seed that fails: `python -m tests.simulation.find SEEDS` prints the first, and what was wrong there."""
+
+import logging
+import sys
+
+from tests.simulation.storm import Storm
+
+
+def wrong(seed: int) -> str:
+    """Return what is wrong in a seed's world, empty when nothing is."""
+    storm = Storm(seed)
+    try:
+        storm.rage()
+    except Exception as problem:
+        return f"{type(problem).__name__}: {problem}"
+    return storm.world.broken[0] if storm.world.broken else ""
+
+
+def main(seeds: int) -> None:
+    """Print the first seed that fails, nothing when none does."""
+    logging.disable(logging.WARNING)
+    for seed in range(seeds):
+        if words := wrong(seed):
+            print(seed, words.replace("\n", " ")[:120])
+            return
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
