@@ -62,9 +62,16 @@ def deletion_as(body: Any, request: Request) -> Deletion:
         uid=conditions.get("uid") or "",
         version=conditions.get("resourceVersion") or "",
         grace_s=int(grace) if grace is not None else None,
-        propagation=body.get("propagationPolicy") or request.asked("propagationPolicy"),
+        propagation=_propagation(body, request),
         dry_run=dry_run,
     )
+
+
+def _propagation(body: Any, request: Request) -> str:
+    """Return what is to become of dependents; clients from before there was a choice of three tell it by a truth value."""
+    orphans = body.get("orphanDependents", request.asked("orphanDependents") or None)
+    told = {True: "Orphan", "true": "Orphan", False: "Background", "false": "Background"}.get(orphans, "")
+    return body.get("propagationPolicy") or request.asked("propagationPolicy") or told
 
 
 def _is_dry(values: Sequence[str], kind: str) -> bool:

@@ -71,6 +71,22 @@ _HEALTH = ("/healthz", "/livez", "/readyz")
 _UNHEEDED_GROUPS = frozenset({"admissionregistration.k8s.io"})
 _UNHEEDED: frozenset[KindKey] = frozenset({("", "resourcequotas"), ("", "limitranges")})
 """Kinds that nobody here would act by: to store one would be to promise what is not done."""
+_RETURNED: frozenset[KindKey] = frozenset(
+    {
+        ("", "persistentvolumeclaims"),
+        ("", "persistentvolumes"),
+        ("", "pods"),
+        ("", "podtemplates"),
+        ("", "resourcequotas"),
+        ("", "serviceaccounts"),
+        ("", "services"),
+        ("storage.k8s.io", "csidrivers"),
+        ("storage.k8s.io", "csinodes"),
+        ("storage.k8s.io", "storageclasses"),
+        ("storage.k8s.io", "volumeattachments"),
+    }
+)
+"""Kinds of which a deletion answers the object that is gone."""
 _SUBRESOURCES = frozenset({"status", "token", "scale", "finalize", "approval", *pod_parts.NAMES})
 
 
@@ -216,7 +232,7 @@ class Server:
         def printer() -> Printer:
             return scale_printer(is_custom=served.is_custom) if is_scale else behaviour.printer
 
-        shape = shape_of(request, served.resource, printer, self._clock)
+        shape = shape_of(request, served.resource, printer, self._clock, is_custom=served.is_custom)
         match asked.verb:
             case "list":
                 return self._list(request, target, shape)
@@ -341,7 +357,7 @@ class Server:
 
     def _delete(self, request: Request, target: Target, shape: Shape) -> Answer:
         value, is_gone = self.verbs.delete(target, deletion_of(request))
-        if not is_gone:
+        if not is_gone or target.kind in _RETURNED:
             return Answer(value=shape.one(value))
         resource = target.behaviour.resource
         group = {"group": resource.group} if resource.group else {}

@@ -50,6 +50,7 @@ class Shape:
     form: Form = Form.WHOLE
     included: Included = Included.METADATA
     version: str = "v1"
+    is_custom: bool = False
 
     def one(self, value: Object) -> Object:
         """Return an object as it is shown."""
@@ -64,12 +65,16 @@ class Shape:
                 assert_never(self.form)
 
     def many(self, values: Iterable[Object], metadata: Object) -> Object:
-        """Return a list as it is shown; its items carry no kind where the list has one."""
+        """Return a list as it is shown; its items carry no kind where the list has one, but those of custom kinds do."""
         if self.form is Form.TABLE:
             return self._table(values, metadata)
         if self.form is Form.WHOLE:
             head = {"kind": f"{self.resource.kind}List", "apiVersion": self.resource.api_version}
-            return {**head, "metadata": metadata, "items": [_kindless(one) for one in values]}
+            if self.is_custom:
+                items, metadata = [self._whole(one) for one in values], {"continue": "", **metadata}
+            else:
+                items = [_kindless(one) for one in values]
+            return {**head, "metadata": metadata, "items": items}
         items = [self.one(one) for one in values]
         return {**self._head(Form.PARTIAL_LIST.value), "metadata": metadata, "items": items}
 
@@ -128,7 +133,9 @@ class Shape:
                 assert_never(self.included)
 
 
-def shape_of(request: Request, resource: Resource, printer: Callable[[], Printer], clock: Clock) -> Shape:
+def shape_of(
+    request: Request, resource: Resource, printer: Callable[[], Printer], clock: Clock, *, is_custom: bool
+) -> Shape:
     """Return the first acceptable shape that is known. Raises Refused."""
     accepted = request.headers.get("accept") or "*/*"
     for wish in accepted.split(","):
@@ -137,7 +144,7 @@ def shape_of(request: Request, resource: Resource, printer: Callable[[], Printer
         if media_type.strip() not in (JSON, "*/*", "application/*"):
             continue
         if "as" not in named:
-            return Shape(resource=resource, printer=printer, clock=clock)
+            return Shape(resource=resource, printer=printer, clock=clock, is_custom=is_custom)
         version = named.get("v", "")
         if named["as"] in _FORMS and named.get("g") == "meta.k8s.io" and version in _VERSIONS:
             form = _FORMS[named["as"]]

@@ -131,12 +131,14 @@ class Storage:
         self._note(kind, collection, Change(version=self.version, place=place, before=before, after=stored))
         return stored
 
-    def remove(self, kind: KindKey, place: Place) -> None:
-        """Remove an object. Raises KeyError."""
+    def remove(self, kind: KindKey, place: Place) -> int:
+        """Remove an object; return the version at which it is gone. Raises KeyError."""
         self.version += 1
+        gone_at = self.version
         collection = self._collection(kind)
         before = collection.objects.pop(place)
-        self._note(kind, collection, Change(version=self.version, place=place, before=before, after=None))
+        self._note(kind, collection, Change(version=gone_at, place=place, before=before, after=None))
+        return gone_at
 
     def drop(self, kind: KindKey) -> None:
         """Forget a kind that is served no more, with all its objects; whoever watches it is not told of each."""

@@ -41,6 +41,8 @@ from hub.sandbox.refusals import (
 )
 from hub.sandbox.storage import KindKey, Place, Storage
 
+_ORPHANING: frozenset[KindKey] = frozenset({("", "replicationcontrollers"), ("batch", "jobs")})
+"""Kinds from before propagation could be asked for: whoever says nothing keeps what belongs to them."""
 _NO_VERSION = Cause(
     reason="FieldValueInvalid",
     message="Invalid value: 0: must be specified for an update",
@@ -158,7 +160,8 @@ class Verbs:
         behaviour, before = target.behaviour, self.get(target)
         metadata = before["metadata"]
         self._check_preconditions(target, metadata, deletion)
-        finalizers = _with_propagation(metadata.get("finalizers") or [], deletion.propagation)
+        propagation = deletion.propagation or ("Orphan" if target.kind in _ORPHANING else "")
+        finalizers = _with_propagation(metadata.get("finalizers") or [], propagation)
         grace_s = behaviour.grace_s(before, deletion.grace_s)
         if metadata.get("deletionTimestamp"):
             left = _hurried(before, deletion.grace_s)
@@ -169,9 +172,7 @@ class Verbs:
         metadata = {name: part for name, part in left["metadata"].items() if name != "finalizers"}
         left = {**left, "metadata": metadata | ({"finalizers": finalizers} if finalizers else {})}
         if not behaviour.is_held(left):
-            if not deletion.dry_run:
-                self._remove(target)
-            return before, True
+            return (before if deletion.dry_run else self._remove(target)), True
         if left == before:
             return before, False
         return (left if deletion.dry_run else self._put(target, left)), False
@@ -229,11 +230,13 @@ class Verbs:
         self._changed(target.kind, target.place, None)
         return stored
 
-    def _remove(self, target: Target) -> None:
+    def _remove(self, target: Target) -> Object:
+        """Remove an object; return its last state, as of the version at which it went."""
         value = self.get(target)
-        self._storage.remove(target.kind, target.place)
+        version = self._storage.remove(target.kind, target.place)
         self.collector.removed(target.kind, target.place, value)
         self._changed(target.kind, target.place, value)
+        return {**value, "metadata": {**value["metadata"], "resourceVersion": str(version)}}
 
     def take_along(self, kind: KindKey, place: Place, propagation: str) -> None:
         """Delete an object because another one goes."""

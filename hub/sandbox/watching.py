@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from agent.kit.clock import Clock
 from agent.kube.api import Object, Resource
 from hub.sandbox.listing import OPTIONS, selector_of, too_new, version_asked
-from hub.sandbox.refusals import expired, refused_option
+from hub.sandbox.refusals import Refused, expired, refused_option
 from hub.sandbox.selectors import Selector
 from hub.sandbox.storage import Change, Storage, TooOld
 from hub.sandbox.traffic import Traffic
@@ -47,7 +47,11 @@ def watch_of(
     name: str = "",
 ) -> Watch:
     """Read what a request wants to watch. Raises Refused."""
-    version = version_asked(request)
+    try:
+        version = version_asked(request)
+    except Refused as problem:
+        # Read deeper in a real server than where lists are refused.
+        raise Refused(500, "", problem.message.removeprefix("invalid resource version: ")) from problem
     if version > storage.version:
         raise too_new(version, storage.version)
     wanted = request.asked("sendInitialEvents")

@@ -3,8 +3,8 @@
     Case("a field is given up", apply("configmaps/a", {"data": {"x": "1"}}, by="one"), apply("configmaps/a", {}, by="one"))
 
 `on` is plural/name/subresource, in the case's own namespace where the kind has such, or a whole path. In paths, queries and bodies
-`NS` stands for that namespace, and `<0.metadata.uid>` for what the answer to the first request has there. What a case wrote is read
-back at its end.
+`NS` stands for that namespace, and `<0.metadata.uid>` for what the answer to the first request has there; `<-1.metadata.uid>` is of the
+last answer that was an object. What a case wrote is read back at its end.
 """
 
 from collections.abc import Callable, Mapping

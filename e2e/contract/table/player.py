@@ -12,7 +12,7 @@ from e2e.contract.table.case import APPLY, NS, Case, Step
 from e2e.contract.table.normal import Said, normalised
 
 PATIENCE_S = 60.0
-_REFERENCE = re.compile(r"<(\d+)\.([\w.\-]+)>")
+_REFERENCE = re.compile(r"<(-?\d+)\.([\w.\-]+)>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +90,13 @@ class _Place:
         return value
 
     def _referred(self, found: re.Match[str]) -> str:
-        value: Any = self.said[int(found[1])].value
+        number = int(found[1])
+        answers = [one.value for one in self.said]
+        if number < 0:
+            answers = [one for one in answers if isinstance(one, dict) and one.get("metadata", {}).get("uid")]
+        value: Any = answers[number] if -len(answers) <= number < len(answers) else None
         for name in found[2].split("."):
-            if value is None:
+            if not isinstance(value, dict | list):
                 break
             value = value[int(name)] if isinstance(value, list) else value.get(name)
         return str(value)

@@ -5,8 +5,9 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -80,13 +81,19 @@ def played_on(plane: Plane, cases: Sequence[Case]) -> dict[str, list[Any]]:
     server = server_of(plane)
     server.prepare()
     said = play_all([one for one in cases if one.needs_controllers], server)
-    # Other writers would come between a case's requests.
+    with undisturbed(plane):
+        said |= play_all([one for one in cases if not one.needs_controllers], server)
+    return {one.name: said[one.name] for one in cases}
+
+
+@contextmanager
+def undisturbed(plane: Plane) -> Iterator[None]:
+    """Keep a plane's controllers, which would come between a case's requests, from writing."""
     plane.freeze(_CONTROLLERS)
     try:
-        said |= play_all([one for one in cases if not one.needs_controllers], server)
+        yield
     finally:
         plane.thaw(_CONTROLLERS)
-    return {one.name: said[one.name] for one in cases}
 
 
 def play_all(cases: Sequence[Case], server: RealServer, suffix: str = "") -> dict[str, list[Any]]:

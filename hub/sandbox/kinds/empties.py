@@ -33,6 +33,15 @@ _MAPS = frozenset(
 )
 _ZEROS = frozenset(
     (
+        "currentReplicas",
+        "fullyLabeledReplicas",
+        "numberAvailable",
+        "numberUnavailable",
+        "observedGeneration",
+        "readyReplicas",
+        "unavailableReplicas",
+        "updatedNumberScheduled",
+        "updatedReplicas",
         "clusterIP",
         "clusterName",
         "description",

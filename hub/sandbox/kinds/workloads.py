@@ -98,6 +98,11 @@ def _default_deployment(value: Object) -> None:
     if strategy["type"] == "RollingUpdate":
         fill(child(strategy, "rollingUpdate"), maxUnavailable="25%", maxSurge="25%")
     default_template(spec)
+    # Of other kinds that count replicas these are told when they are zero, too.
+    status = value.get("status") or {}
+    for name in ("replicas", "availableReplicas"):
+        if status.get(name) == 0:
+            del status[name]
 
 
 def _faults_of_deployment(value: Object) -> Iterator[Cause]:
