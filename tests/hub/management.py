@@ -9,49 +9,77 @@ What is done by `put`, `put_resource` and `remove` is nobody's request: `writes`
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from agent.kit.clock import Clock
 from agent.kube.api import Object, Resource
+from agent.kube.client import Client
 from agent.kube.errors import NotFound
-from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES
-from hub.crds import packaged
+from agent.kube.resources import NAMESPACES
+from agent.model.names import timestamp
 from hub.model.kinds import TYPES, Kind
-from tests.fakes.door import Call, FakeApi
-from tests.fakes.kube import FakeCluster
-from tests.fakes.rules import Key, key_in
+from hub.sandbox.calls import Call
+from hub.sandbox.local import LocalTransport
+from hub.sandbox.wire import Answer
+from tests.fakes.cluster import Cluster
 
 SOMEBODY = "somebody"
 NAMESPACE = "apps"
+USER = "hub"
+Key = tuple[str, str, str, str]
+"""Group, plural, namespace and name."""
 
 
-class Management(FakeApi):
-    """The hub's door. A new object gets the UID `uid-NAME` (`uid-NAME-2` the second of that name) unless it brings one; everything else is the server's to give."""
+class _Dated:
+    """A clock by which objects are made at another time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.at: datetime | None = None
+
+    def now(self) -> datetime:
+        return self.at or self.clock.now()
+
+    def monotonic_s(self) -> float:
+        return self.clock.monotonic_s()
+
+    async def sleep(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+
+
+class Management(Client):
+    """The hub's client. A new object gets the UID `uid-NAME` (`uid-NAME-2` the second of that name) unless it brings one; everything else is the server's to give."""
 
     def __init__(self, clock: Clock, *, with_kinds: bool = True) -> None:
-        super().__init__(FakeCluster(clock), "hub")
+        self.dated = _Dated(clock)
+        self.cluster = Cluster(self.dated, with_kinds=with_kinds, new_id=self._new_id)
+        self.cluster.api(USER)
+        super().__init__(LocalTransport(self.cluster.server, USER), clock=clock)
         self.version = "v1.36.0"
         self.interfere: list[Callable[[], object]] = []
         self.interfere_with = ""
         self._watched: Any = None
-        self._given: Mapping[str, Any] = {}
         self.cluster.interference = self
+        self.cluster.server.traffic.listener = self._hear
         self._born: Counter[tuple[str, ...]] = Counter()
-        self.cluster.born = self._identity
-        if with_kinds:
-            for crd in packaged():
-                self.put(CUSTOM_RESOURCE_DEFINITIONS, crd)
-        self._there = {one["metadata"]["uid"] for one in self.cluster.stored.values()}
+        self._making = ("", "", "")
+        self._uid = ""
+        self._is_old = False
+        self._there = set(self._uids())
 
-    def _identity(self, value: Object) -> Mapping[str, Any]:
-        metadata = value["metadata"]
-        key = (value["kind"], metadata.get("namespace", ""), metadata["name"])
-        self._born[key] += 1
-        again = f"-{self._born[key]}" if self._born[key] > 1 else ""
-        return {"uid": f"uid-{metadata['name']}{again}", **self._given}
+    def _hear(self, call: Call) -> None:
+        self.cluster.calls.append(call)
+        self._making = (call.resource, call.namespace, call.name)
+
+    def _new_id(self) -> str:
+        self._born[self._making] += 1
+        again = f"-{self._born[self._making]}" if self._born[self._making] > 1 else ""
+        return self._uid or f"uid-{self._making[2]}{again}"
 
     async def read(self, path: str, **query: str) -> bytes:
         if path == "/version":
@@ -69,12 +97,13 @@ class Management(FakeApi):
         if call.verb == "patch" and self.interfere and self.interfere_with in ("", call.resource):
             self.interfere.pop(0)()
 
+    async def after(self, call: Call, answer: Answer) -> Answer:
+        """Let every answer through."""
+        return answer
+
     def while_watched(self, act: Callable[[], object], *, watches: int = 1) -> None:
         """Do something when so many watches are open, and a little later what a person does with Ctrl-C."""
         self._watched = [watches, act]
-
-    async def after(self, call: Call) -> None:
-        """Let every answer through."""
 
     @property
     def writes(self) -> list[str]:
@@ -85,10 +114,15 @@ class Management(FakeApi):
         """Return a kind that is given by its plural."""
         if isinstance(named, Resource):
             return named
-        return next(served.resource for key, served in self.cluster.kinds.items() if key[2] == named)
+        kinds = self.cluster.server.kinds
+        groups = ("", *(one.name for one in kinds.groups))
+        return next(
+            one.resource for one in (kinds.any_of(group, named) for group in groups) if one is not None
+        )
 
     def add_namespace(self, name: str) -> None:
         """Have a namespace there."""
+        self._making = (NAMESPACES.plural, "", name)
         self.cluster.add_namespace(name)
         self._there.add(self.cluster.get(NAMESPACES, "", name)["metadata"]["uid"])
 
@@ -106,20 +140,33 @@ class Management(FakeApi):
         metadata: dict[str, Any] = {
             name: part for name, part in wanted["metadata"].items() if name != "resourceVersion"
         }
+        leaving = metadata.pop("deletionTimestamp", "")
         namespace, name = metadata.get("namespace", ""), metadata["name"]
+        self._date_conditions(wanted)
         before = self.find(resource, namespace, name)
         if before is not None and metadata.get("uid", before["metadata"]["uid"]) != before["metadata"]["uid"]:
             self.remove(resource, namespace, name)
             before = None
-        if before is None:
+        if self._is_old:
+            self._let_in(resource, {**wanted, "metadata": metadata}, before)
+        elif before is None:
             self._create(resource, namespace, wanted, metadata)
         else:
             self._replace(resource, namespace, {**wanted, "metadata": metadata})
-        if "status" in wanted and self.cluster.served(resource).has_status:
+        if not self._is_old and wanted.get("status") and self._has_status(resource):
             self._replace(resource, namespace, {**wanted, "metadata": metadata}, "status")
-        if metadata.get("deletionTimestamp") and self.find(resource, namespace, name) is not None:
+        if leaving and self.find(resource, namespace, name) is not None:
             self.cluster.delete(resource, namespace, name)
         return self.find(resource, namespace, name) or wanted
+
+    @contextmanager
+    def older_schema(self) -> Iterator[None]:
+        """Have objects put during the block as they are, as a schema did that knew less of what is wrong."""
+        self._is_old = True
+        try:
+            yield
+        finally:
+            self._is_old = False
 
     def remove(self, kind: Resource | str, namespace: str, name: str) -> None:
         """Have an object gone, whatever held it."""
@@ -140,13 +187,28 @@ class Management(FakeApi):
 
     @property
     def objects(self) -> dict[Key, Object]:
-        """Return all objects themselves but for the namespaces that were there: what is changed in one is so without a word."""
-        stored = self.cluster.stored
-        return {key: one for key, one in stored.items() if one["metadata"]["uid"] not in self._there}
+        """Return all objects but those that were there from the beginning."""
+        found: dict[Key, Object] = {}
+        for resource in self.cluster.resources:
+            for one in self.cluster.list(resource).items:
+                metadata = one["metadata"]
+                if metadata["uid"] not in self._there:
+                    key = (resource.group, resource.plural, metadata.get("namespace", ""), metadata["name"])
+                    found[key] = one
+        return found
 
     def live(self, kind: Resource | str, namespace: str, name: str) -> Object | None:
-        """Return an object itself."""
-        return self.cluster.stored.get(key_in(self.resource(kind), namespace, name))
+        """Return an object as it is now."""
+        return self.find(kind, namespace, name)
+
+    @contextmanager
+    def editing(self, kind: Resource | str, namespace: str, name: str) -> Iterator[Object]:
+        """Give an object to change; as it is at the end of the block it is stored."""
+        value = self.find(kind, namespace, name)
+        assert value is not None
+        value.setdefault("status", {})
+        yield value
+        self.put(kind, value)
 
     def get_now(self, kind: Resource | str, name: str) -> Object:
         """Return what is there in namespace `apps`. Raises NotFound."""
@@ -164,9 +226,43 @@ class Management(FakeApi):
     def _create(self, resource: Resource, namespace: str, value: Object, metadata: Mapping[str, Any]) -> None:
         if namespace and self.find(NAMESPACES, "", namespace) is None:
             self.add_namespace(namespace)
-        self._given = {key: metadata[key] for key in ("uid", "creationTimestamp") if key in metadata}
-        self.cluster.create(resource, namespace, {**value, "metadata": dict(metadata)}, manager=SOMEBODY)
-        self._given = {}
+        self._uid, created = metadata.get("uid", ""), metadata.get("creationTimestamp")
+        self.dated.at = datetime.fromisoformat(created) if created else None
+        self._making = (resource.plural, namespace, metadata["name"])
+        try:
+            self.cluster.create(resource, namespace, {**value, "metadata": dict(metadata)}, manager=SOMEBODY)
+        finally:
+            self._uid, self.dated.at = "", None
+
+    def _let_in(self, resource: Resource, value: Object, before: Object | None) -> None:
+        metadata = value["metadata"]
+        self._making = (resource.plural, metadata["namespace"], metadata["name"])
+        if before is not None:
+            given = {name: before["metadata"][name] for name in ("uid", "creationTimestamp")}
+            given["generation"] = before["metadata"]["generation"] + 1
+        else:
+            now = timestamp(self.dated.now())
+            given = {"uid": self._new_id(), "creationTimestamp": now, "generation": 1}
+        stored: Object = {name: value[name] for name in ("spec", "status") if name in value}
+        place = (metadata["namespace"], metadata["name"])
+        storage = self.cluster.server.storage
+        storage.put((resource.group, resource.plural), place, {**stored, "metadata": {**metadata, **given}})
+
+    def _date_conditions(self, value: Object) -> None:
+        """Have the conditions of a status say since when they are so, and why."""
+        status = value.get("status") or {}
+        if "conditions" in status and not self._is_old:
+            since = {"lastTransitionTime": timestamp(self.dated.now()), "reason": "Told", "message": ""}
+            dated = [{**since, **one} for one in status["conditions"]]
+            value["status"] = {**status, "conditions": dated}
+
+    def _has_status(self, resource: Resource) -> bool:
+        served = self.cluster.server.kinds.find(resource.group, resource.version, resource.plural)
+        return served is not None and served.subresource("status") is not None
+
+    def _uids(self) -> Iterator[str]:
+        storage = self.cluster.server.storage
+        return (one["metadata"]["uid"] for kind in storage.kinds for _, one in storage.all(kind))
 
     def _replace(self, resource: Resource, namespace: str, value: Object, subresource: str = "") -> None:
         before = self.cluster.get(resource, namespace, value["metadata"]["name"])

@@ -20,6 +20,7 @@ from tests.hub.hand import Hand, Middle, settle
 from tests.hub.management import Management
 from tests.hub.model.samples import kustomization
 
+NOW = "2026-01-01T00:00:00Z"
 KEY = ("apps", "eu-1")
 
 
@@ -62,7 +63,8 @@ async def test_listeners_hear_of_changes_and_removals() -> None:
 
 async def test_a_malformed_resource_is_told_apart_from_an_absent_one() -> None:
     api = Management(Hand())
-    api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization(interval="soon"))
+    with api.older_schema():
+        api.put_resource(Kind.KUSTOMIZATION, "webapp", kustomization(interval="soon"))
     async with running(api) as store:
         with pytest.raises(MalformedResource, match="interval"):
             store.kustomizations.get(("apps", "webapp"))
@@ -74,28 +76,28 @@ async def test_a_read_after_a_write_sees_it_before_the_watch_tells() -> None:
     api = Management(Hand())
     api.put_resource(Kind.CLUSTER, "eu-1", {})
     async with running(api) as store:
-        assert await store.update_status(store.clusters, KEY, lambda one: seen(one, "now"))
+        assert await store.update_status(store.clusters, KEY, lambda one: seen(one, NOW))
         found = store.clusters.get(KEY)
         assert found is not None
-        assert found.status.last_seen == "now"
+        assert found.status.last_seen == NOW
 
 
 async def test_news_older_than_our_own_write_is_left_out() -> None:
     api = Management(Hand())
     old = api.put_resource(Kind.CLUSTER, "eu-1", {})
     async with running(api) as store:
-        await store.update_status(store.clusters, KEY, lambda one: seen(one, "now"))
+        await store.update_status(store.clusters, KEY, lambda one: seen(one, NOW))
         store.clusters.changed(old)
         found = store.clusters.get(KEY)
         assert found is not None
-        assert found.status.last_seen == "now"
+        assert found.status.last_seen == NOW
 
 
 async def test_an_equal_status_is_not_written() -> None:
     api = Management(Hand())
-    api.put_resource(Kind.CLUSTER, "eu-1", {}, status={"lastSeen": "now", "of": "others"})
+    api.put_resource(Kind.CLUSTER, "eu-1", {}, status={"lastSeen": NOW})
     async with running(api) as store:
-        assert not await store.update_status(store.clusters, KEY, lambda one: seen(one, "now"))
+        assert not await store.update_status(store.clusters, KEY, lambda one: seen(one, NOW))
         assert api.writes == []
 
 
@@ -105,9 +107,9 @@ async def test_a_change_is_made_again_on_what_somebody_else_wrote_meanwhile() ->
     other = {**before, "status": {"lastHandledReconcileAt": "theirs"}}
     async with running(api) as store:
         api.interfere.append(lambda: api.put("clusters", other))
-        assert await store.update_status(store.clusters, KEY, lambda one: seen(one, "ours"))
+        assert await store.update_status(store.clusters, KEY, lambda one: seen(one, NOW))
     status = api.status("clusters", "eu-1")
-    assert status == {"lastHandledReconcileAt": "theirs", "lastSeen": "ours"}
+    assert status == {"lastHandledReconcileAt": "theirs", "lastSeen": NOW}
 
 
 async def test_a_resource_that_is_gone_is_not_written() -> None:

@@ -15,10 +15,20 @@ from agent.kube.resources import DEPLOYMENTS, PODS
 from hub.cli.applying import CLUSTERS
 from hub.cli.client import Caller
 from hub.cli.main import hub
+from hub.model.kinds import Kind
 from tests.hub.management import Management
 
 START = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 Object = dict[str, Any]
+SPECS: dict[str, Object] = {
+    Kind.GIT_REPOSITORY: {"interval": "1m", "url": "https://example.com/web"},
+    Kind.KUSTOMIZATION: {
+        "interval": "1m",
+        "prune": True,
+        "sourceRef": {"kind": "GitRepository", "name": "web"},
+    },
+}
+"""What is written of each kind at least."""
 
 
 class Clock:
@@ -87,14 +97,12 @@ class World:
 
     def _act(self) -> None:
         for api in self.clusters.values():
-            for (_, plural, _, _), one in list(api.objects.items()):
-                if plural == DEPLOYMENTS.plural:
-                    available(one)
-                if plural == PODS.plural:
-                    one["status"] = {"containerStatuses": [{"ready": True, "state": {"running": {}}}]}
-                if plural == CLUSTERS.plural:
-                    condition(one, "Enrolled")
-                    condition(one, "Connected")
+            for one in api.all(DEPLOYMENTS):
+                api.put(DEPLOYMENTS, available(one))
+            for one in api.all(PODS):
+                api.put(PODS, one | {"status": pod_status(ready=True, state={"running": {}})})
+            for one in api.all(CLUSTERS) if api is self.management else ():
+                api.put(CLUSTERS, condition(condition(one, "Enrolled"), "Connected"))
 
 
 def written(api: Management) -> list[str]:
@@ -102,14 +110,40 @@ def written(api: Management) -> list[str]:
     return [f"{call.verb} {call.resource}/{call.name}" for call in api.cluster.writes]
 
 
-def available(deployment: Object) -> None:
+def available(deployment: Object) -> Object:
     """Make a Deployment available."""
     deployment["status"] = {
         "observedGeneration": 9,
         "replicas": 1,
         "updatedReplicas": 1,
+        "readyReplicas": 1,
         "availableReplicas": 1,
     }
+    return deployment
+
+
+def pod_status(*, ready: bool, state: Object) -> Object:
+    """Return the status of a Pod of one container."""
+    container = {
+        "name": "main",
+        "image": "x",
+        "imageID": "",
+        "ready": ready,
+        "restartCount": 0,
+        "state": state,
+    }
+    return {"containerStatuses": [container]}
+
+
+def template(**labels: str) -> Object:
+    """Return a template for Pods of one container."""
+    return {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "x"}]}}
+
+
+def artifact(revision: str) -> Object:
+    """Return what a source has fetched."""
+    fetched = {"digest": "sha256:" + "0" * 64, "lastUpdateTime": "2026-01-31T08:00:00Z"}
+    return {"path": "p", "url": "http://hub/p", "revision": revision, **fetched}
 
 
 def condition(

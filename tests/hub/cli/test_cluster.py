@@ -11,7 +11,7 @@ from hub.gateway.ca import key_fingerprint, make_authority
 from hub.model.cluster import Certificate
 from hub.model.jointoken import JoinToken
 from hub.model.metadata import Uid
-from tests.hub.cli.support import START, World, condition, written
+from tests.hub.cli.support import START, World, available, condition, pod_status, template, written
 
 BOOTSTRAP = ("", "secrets", "cartwheel-system", "cartwheel-agent-bootstrap")
 CONFIG = {
@@ -45,6 +45,17 @@ def registered(world: World, name: str = "eu-1") -> dict[str, Any]:
     found = world.management.live(CLUSTERS, "flux-system", name)
     assert found is not None
     return found
+
+
+def certify(world: World, fingerprint: str) -> None:
+    with world.management.editing(CLUSTERS, "flux-system", "eu-1") as found:
+        found["status"]["certificate"] = {"keyFingerprint": fingerprint, "notAfter": "2026-02-01T09:00:00Z"}
+
+
+def hold(world: World) -> None:
+    """Have the hub keep the cluster until it lets go."""
+    with world.management.editing(CLUSTERS, "flux-system", "eu-1") as found:
+        found["metadata"]["finalizers"] = ["finalizers.fluxcd.io"]
 
 
 def test_a_cluster_is_registered_and_its_agent_brought_there(world: World) -> None:
@@ -130,13 +141,12 @@ def test_an_enrolled_agent_keeps_its_identity_and_its_used_token(world: World) -
     fingerprint = key_fingerprint(key)
     used = decoded(tokens(world)[name]) | {"used-by": fingerprint, "used-at": "2026-01-31T09:00:00Z"}
     world.management.put(SECRETS, secret_object(name, used))
-    certificate = registered(world)["status"].setdefault("certificate", {})
-    certificate |= {"keyFingerprint": fingerprint, "notAfter": "2026-02-01T09:00:00Z"}
+    certify(world, fingerprint)
     before = bootstrap(world)
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     assert bootstrap(world) == before
     assert remote.live(SECRETS, "cartwheel-system", "cartwheel-agent-identity")
-    certificate["keyFingerprint"] = "SHA256:2"
+    certify(world, "SHA256:2")
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     assert bootstrap(world)["token"] != before["token"]
     assert remote.live(SECRETS, "cartwheel-system", "cartwheel-agent-identity")
@@ -227,15 +237,10 @@ def test_an_agent_that_does_not_connect_is_explained() -> None:
     world.add("kind-eu-1")
 
     def agent_runs_but_is_refused() -> None:
-        deployment = world.clusters["kind-eu-1"].live(DEPLOYMENTS, "cartwheel-system", "cartwheel-agent")
-        if deployment:
-            deployment["status"] = {
-                "observedGeneration": 9,
-                "replicas": 1,
-                "updatedReplicas": 1,
-                "availableReplicas": 1,
-            }
-        condition(registered(world), "Enrolled", "False", "the join token was used already", "TokenUsed")
+        for one in world.clusters["kind-eu-1"].all(DEPLOYMENTS):
+            world.clusters["kind-eu-1"].put(DEPLOYMENTS, available(one))
+        with world.management.editing(CLUSTERS, "flux-system", "eu-1") as found:
+            condition(found, "Enrolled", "False", "the join token was used already", "TokenUsed")
 
     world.clock.meanwhile.append(agent_runs_but_is_refused)
     result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1", "--timeout", "20s", "--skip-check")
@@ -245,7 +250,8 @@ def test_an_agent_that_does_not_connect_is_explained() -> None:
 
 def test_a_cluster_that_is_being_removed_is_not_added_to(world: World) -> None:
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
-    registered(world)["metadata"]["deletionTimestamp"] = "2026-01-31T09:00:00Z"
+    hold(world)
+    world.management.cluster.delete(CLUSTERS, "flux-system", "eu-1")
     result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     assert result.exit_code == 1
     assert "is being removed" in result.stderr
@@ -319,7 +325,7 @@ def test_the_hub_is_told_what_becomes_of_the_workloads_of_a_removed_cluster(
     world: World, options: tuple[str, ...], choice: str
 ) -> None:
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
-    registered(world)["metadata"]["finalizers"] = ["finalizers.fluxcd.io"]
+    hold(world)
     result = world.run("cluster", "remove", "eu-1", "--timeout", "10s", *options)
     assert result.exit_code == 1
     assert "timeout waiting for Cluster flux-system/eu-1 to go" in result.stderr
@@ -365,7 +371,7 @@ def test_another_clusters_agent_is_not_taken_away(world: World) -> None:
 
 def test_removal_waits_until_the_cluster_is_gone(world: World) -> None:
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
-    registered(world)["metadata"]["finalizers"] = ["finalizers.fluxcd.io"]
+    hold(world)
 
     def hub_lets_go() -> None:
         if world.clock.slept_s > 20 and world.management.live(CLUSTERS, "flux-system", "eu-1"):
@@ -382,13 +388,13 @@ def test_removal_waits_until_the_cluster_is_gone(world: World) -> None:
 def unreachable(world: World) -> World:
     """A cluster whose agent is away: the hub waits for it once it is removed, unless it is told not to."""
     world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
-    registered(world)["metadata"]["finalizers"] = ["finalizers.fluxcd.io"]
+    hold(world)
 
     def hub_works() -> None:
         cluster = world.management.live(CLUSTERS, "flux-system", "eu-1")
         if cluster is None or "deletionTimestamp" not in cluster["metadata"]:
             return
-        condition(cluster, "RemovedUnreachable")
+        world.management.put(CLUSTERS, condition(cluster, "RemovedUnreachable"))
         if cluster["metadata"]["annotations"]["fleet.cartwheel.dev/remove"] == "forget":
             world.management.remove("clusters", "flux-system", "eu-1")
 
@@ -486,10 +492,9 @@ def test_a_hub_that_is_not_reached_is_told_with_the_failing_step_and_the_pod_goe
     remote = world.add("kind-eu-1")
 
     def pod_ends() -> None:
-        pod = remote.live(PODS, "cartwheel-system", "cartwheel-reach")
-        if pod:
-            state = {"terminated": ended}
-            pod["status"] = {"containerStatuses": [{"ready": False, "state": state}]}
+        for pod in remote.all(PODS):
+            status = pod_status(ready=False, state={"terminated": ended})
+            remote.put(PODS, pod | {"status": status})
 
     world.clock.meanwhile.append(pod_ends)
     result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
@@ -503,7 +508,7 @@ def test_a_hub_that_is_not_reached_is_told_with_the_failing_step_and_the_pod_goe
 
 def test_a_pod_that_an_interrupted_command_left_is_replaced(world: World) -> None:
     metadata = {"name": "cartwheel-reach", "namespace": "cartwheel-system"}
-    world.clusters["kind-eu-1"].put(PODS, {"metadata": metadata, "spec": {"old": True}})
+    world.clusters["kind-eu-1"].put(PODS, {"metadata": metadata, "spec": template()["spec"]})
     result = world.run("cluster", "add", "eu-1", "--context", "kind-eu-1")
     assert result.exit_code == 0, result.output
 

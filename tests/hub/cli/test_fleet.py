@@ -9,7 +9,8 @@ from agent.kube.resources import CONFIG_MAPS, DEPLOYMENTS, EVENTS, LEASES
 from hub.cli.ages import short
 from hub.cli.views import CLUSTERS, KUSTOMIZATIONS
 from hub.model.annotations import APPROVE_PRUNE, FORGET_RELEASED, PRUNE_RELEASED
-from tests.hub.cli.support import World, available, condition, lease
+from hub.model.kinds import Kind
+from tests.hub.cli.support import SPECS, World, available, condition, lease, template
 
 ONE = "sha256:" + "1" * 64
 TWO = "sha256:" + "2" * 64
@@ -42,7 +43,12 @@ def row(message: str, reason: str = "PruneHeld", name: str = "web") -> dict[str,
 
 def delivery(name: str = "web") -> dict[str, Any]:
     metadata = {"name": name, "namespace": "flux-system", "labels": {"fleet.cartwheel.dev/fleet": "prod"}}
-    return {"kind": "Kustomization", "metadata": metadata, "spec": {}, "status": {}}
+    return {
+        "kind": "Kustomization",
+        "metadata": metadata,
+        "spec": SPECS[Kind.KUSTOMIZATION],
+        "status": {},
+    }
 
 
 @pytest.fixture
@@ -92,9 +98,11 @@ def test_the_fleet_fits_one_screen(world: World) -> None:
 
 
 def test_a_cluster_that_cannot_be_read_does_not_hide_the_others(world: World) -> None:
-    found = world.management.live(CLUSTERS.resource, "flux-system", "eu-2")
-    assert found is not None
-    found["spec"] = {"suspend": "perhaps"}
+    with (
+        world.management.older_schema(),
+        world.management.editing(CLUSTERS.resource, "flux-system", "eu-2") as found,
+    ):
+        found["spec"] = {"suspend": "perhaps"}
     text = world.run("status").stdout
     assert "Clusters: 1 of 2 connected" in text
     assert "cannot be read" in text
@@ -113,9 +121,8 @@ def test_where_no_hub_is_installed_the_answer_says_so(words: tuple[str, ...]) ->
 
 def test_watching_shows_the_fleet_as_it_becomes(world: World) -> None:
     def connect_then_leave() -> None:
-        found = world.management.live(CLUSTERS.resource, "flux-system", "eu-2")
-        assert found is not None
-        condition(found, "Connected", "True")
+        with world.management.editing(CLUSTERS.resource, "flux-system", "eu-2") as found:
+            condition(found, "Connected", "True")
         if world.clock.slept_s > 2:
             raise KeyboardInterrupt
 
@@ -138,7 +145,7 @@ def test_programs_read_the_same(world: World) -> None:
 @pytest.mark.parametrize(
     ("renewed", "warning"),
     [
-        pytest.param("2026-01-31T08:50:00Z", "last renewed its lease 10m ago", id="gone"),
+        pytest.param("2026-01-31T08:50:00.000000Z", "last renewed its lease 10m ago", id="gone"),
         pytest.param("", "no hub leads", id="never there"),
     ],
 )
@@ -183,10 +190,8 @@ def test_a_released_placement_is_settled_for_that_release_alone(
     world: World, verb: str, name: str, words: str
 ) -> None:
     def hub_settles() -> None:
-        found = world.management.live(CLUSTERS.resource, "flux-system", "eu-1")
-        assert found is not None
-        if found["metadata"].get("annotations", {}).get(name):
-            found["status"]["released"] = []
+        if annotation(world, name):
+            change_status(world, "eu-1", released=[])
 
     world.clock.meanwhile.append(hub_settles)
     result = world.run("placement", verb, words, "--cluster", "eu-1")
@@ -198,19 +203,17 @@ TOMBSTONE = OLD | {"uid": "u", "deletionPolicy": "Delete", "time": SINCE, "reaso
 del TOMBSTONE["since"]
 
 
-def status_of(world: World, name: str) -> dict[str, Any]:
-    found = world.management.live(CLUSTERS.resource, "flux-system", name)
-    assert found is not None
-    status: dict[str, Any] = found["status"]
-    return status
+def change_status(world: World, name: str, **status: Any) -> None:
+    with world.management.editing(CLUSTERS.resource, "flux-system", name) as found:
+        found["status"] |= status
 
 
 def test_a_placement_is_settled_when_the_agent_has_done_it(world: World) -> None:
-    status_of(world, "eu-1")["released"] = [OLD | {"uid": "u"}]
+    change_status(world, "eu-1", released=[OLD | {"uid": "u"}])
 
     def hub_and_agent_settle() -> None:
         tombstones = [TOMBSTONE] if world.clock.slept_s < 10 else []
-        status_of(world, "eu-1").update(released=[], tombstones=tombstones)
+        change_status(world, "eu-1", released=[], tombstones=tombstones)
 
     world.clock.meanwhile.append(hub_and_agent_settle)
     result = world.run("placement", "prune", "old", "--cluster", "eu-1")
@@ -220,8 +223,8 @@ def test_a_placement_is_settled_when_the_agent_has_done_it(world: World) -> None
 
 
 def test_a_cluster_that_is_away_settles_when_it_comes_back(world: World) -> None:
-    status_of(world, "eu-2")["released"] = [OLD | {"uid": "u"}]
-    world.clock.meanwhile.append(lambda: status_of(world, "eu-2").update(released=[], tombstones=[TOMBSTONE]))
+    change_status(world, "eu-2", released=[OLD | {"uid": "u"}])
+    world.clock.meanwhile.append(lambda: change_status(world, "eu-2", released=[], tombstones=[TOMBSTONE]))
     result = world.run("placement", "prune", "old", "--cluster", "eu-2")
     assert result.exit_code == 0, result.output
     assert "not connected; Kustomization/flux-system/old is pruned there when it comes back" in result.stderr
@@ -229,10 +232,9 @@ def test_a_cluster_that_is_away_settles_when_it_comes_back(world: World) -> None
 
 
 def test_requests_that_are_not_settled_yet_stay(world: World) -> None:
-    found = world.management.live(CLUSTERS.resource, "flux-system", "eu-1")
-    assert found is not None
-    found["status"]["released"].append(OLD | {"name": "older"})
-    found["metadata"]["annotations"] = {PRUNE_RELEASED: f"Kustomization/flux-system/older@{SINCE},gone@x"}
+    with world.management.editing(CLUSTERS.resource, "flux-system", "eu-1") as found:
+        found["status"]["released"].append(OLD | {"name": "older"})
+        found["metadata"]["annotations"] = {PRUNE_RELEASED: f"Kustomization/flux-system/older@{SINCE},gone@x"}
     world.run("placement", "prune", "old", "--cluster", "eu-1", "--no-wait")
     assert annotation(world, PRUNE_RELEASED) == (
         f"Kustomization/flux-system/old@{SINCE},Kustomization/flux-system/older@{SINCE}"
@@ -247,9 +249,8 @@ def test_what_is_not_released_is_not_settled(world: World) -> None:
 
 
 def test_a_name_that_means_several_is_asked_about(world: World) -> None:
-    found = world.management.live(CLUSTERS.resource, "flux-system", "eu-1")
-    assert found is not None
-    found["status"]["released"].append(OLD | {"namespace": "apps"})
+    with world.management.editing(CLUSTERS.resource, "flux-system", "eu-1") as found:
+        found["status"]["released"].append(OLD | {"namespace": "apps"})
     result = world.run("placement", "forget", "old", "--cluster", "eu-1")
     assert result.exit_code == 1
     assert "Kustomization/apps/old" in result.stderr
@@ -257,7 +258,7 @@ def test_a_name_that_means_several_is_asked_about(world: World) -> None:
 
 def event(name: str, kind: str, at: str, type_: str = "Normal", count: int = 1) -> dict[str, Any]:
     return {
-        "metadata": {"name": f"{name}-{at}", "namespace": "flux-system"},
+        "metadata": {"name": f"{name}-{at}".lower().replace(":", "-"), "namespace": "flux-system"},
         "involvedObject": {"kind": kind, "namespace": "flux-system", "name": name},
         "type": type_,
         "reason": "ReconciliationSucceeded",
@@ -351,8 +352,9 @@ def test_ages_are_short(seconds: int, text: str) -> None:
 
 
 def installed(world: World) -> None:
-    container = {"image": "cartwheel-hub:1", "env": []}
-    spec = {"replicas": 1, "template": {"spec": {"containers": [container]}}}
+    pods = template(app="hub")
+    pods["spec"]["containers"][0]["image"] = "cartwheel-hub:1"
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "hub"}}, "template": pods}
     deployment = {"metadata": {"name": "cartwheel-hub", "namespace": "cartwheel-system"}, "spec": spec}
     available(deployment)
     world.management.put(DEPLOYMENTS, deployment)

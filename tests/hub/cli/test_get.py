@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from hub.cli.views import GIT_REPOSITORIES, KUSTOMIZATIONS, View, shortened
-from tests.hub.cli.support import World, condition
+from tests.hub.cli.support import SPECS, World, artifact, condition
 
 COMMIT = "696f056df216eea4f9401adbee0ff744d4df390f"
 
@@ -13,12 +13,13 @@ COMMIT = "696f056df216eea4f9401adbee0ff744d4df390f"
 def resource(view: View, name: str, **given: Any) -> dict[str, Any]:
     namespace = given.pop("namespace", "flux-system")
     metadata = {"name": name, "namespace": namespace, "labels": given.pop("labels", {})}
-    return {"kind": view.kind.value, "metadata": metadata, "spec": given.pop("spec", {}), "status": given}
+    spec = SPECS[view.kind] | given.pop("spec", {})
+    return {"kind": view.kind.value, "metadata": metadata, "spec": spec, "status": given}
 
 
 def fetched(name: str = "podinfo", **given: Any) -> dict[str, Any]:
     revision = f"main@sha1:{COMMIT}"
-    one = resource(GIT_REPOSITORIES, name, artifact={"revision": revision}, **given)
+    one = resource(GIT_REPOSITORIES, name, artifact=artifact(revision), **given)
     return condition(one, "Ready", "True", f"Fetched revision: {revision}")
 
 
@@ -128,7 +129,11 @@ def test_json_and_yaml_are_for_programs(world: World) -> None:
 
 
 def test_watching_prints_what_changes_without_the_header_again(world: World) -> None:
-    world.management.while_watched(lambda: world.management.put(GIT_REPOSITORIES.resource, fetched(url="x")))
+    world.management.while_watched(
+        lambda: world.management.put(
+            GIT_REPOSITORIES.resource, fetched(spec={"url": "https://example.com/x"})
+        )
+    )
     result = world.run("get", "sources", "git", "--watch")
     lines = [line.split("\t")[0].strip() for line in result.stdout.splitlines() if line.strip()]
     assert lines == ["NAME", "podinfo", "podinfo"]

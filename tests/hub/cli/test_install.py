@@ -21,7 +21,7 @@ from hub.crds import packaged
 from hub.model import jointoken
 from hub.model.jointoken import JoinToken
 from hub.model.kinds import Kind
-from tests.hub.cli.support import START, World, lease, written
+from tests.hub.cli.support import SPECS, START, World, lease, pod_status, template, written
 
 ADDRESS = ("--address", "203.0.113.7:30743")
 
@@ -35,10 +35,13 @@ def world() -> World:
 
 def flux(name: str, replicas: int = 1) -> dict[str, Any]:
     labels = {"app.kubernetes.io/part-of": "flux"}
-    pod = {"spec": {"containers": [{"image": "x"}]}}
     return {
         "metadata": {"name": name, "namespace": "flux-system", "labels": labels},
-        "spec": {"replicas": replicas, "template": pod},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": template(app=name),
+        },
     }
 
 
@@ -161,9 +164,9 @@ def test_a_hub_that_does_not_start_is_explained_by_its_pods() -> None:
         state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
         labels = {"app.kubernetes.io/part-of": "cartwheel", "app.kubernetes.io/name": "cartwheel-hub"}
         metadata = {"name": "cartwheel-hub-1", "namespace": "cartwheel-system", "labels": labels}
-        world.management.put(
-            PODS, {"metadata": metadata, "status": {"containerStatuses": [{"state": state}]}}
-        )
+        spec, status = template()["spec"], pod_status(ready=False, state=state)
+        if not world.management.all(PODS):
+            world.management.put(PODS, {"metadata": metadata, "spec": spec, "status": status})
 
     world.clock.meanwhile.append(kubelet)
     result = world.run("install", *ADDRESS, "--timeout", "30s")
@@ -200,9 +203,9 @@ def test_without_an_address_agents_dial_a_node(world: World) -> None:
 
 def test_without_an_address_a_load_balancer_is_waited_for(world: World) -> None:
     def balance() -> None:
-        service = world.management.live(SERVICES, "cartwheel-system", "cartwheel-hub")
-        if service:
-            service["status"] = {"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}
+        if world.management.live(SERVICES, "cartwheel-system", "cartwheel-hub"):
+            with world.management.editing(SERVICES, "cartwheel-system", "cartwheel-hub") as service:
+                service["status"] = {"loadBalancer": {"ingress": [{"hostname": "lb.example"}]}}
 
     world.clock.meanwhile.append(balance)
     result = world.run("install", "--expose", "LoadBalancer")
@@ -253,7 +256,7 @@ def test_an_unknown_way_to_expose_is_refused_with_those_there_are(world: World) 
 
 def test_hub_and_agent_end_before_they_lose_their_rights_and_their_leases_go(world: World) -> None:
     world.run("install", *ADDRESS)
-    world.management.put(LEASES, lease("2026-01-31T08:59:55Z"))
+    world.management.put(LEASES, lease("2026-01-31T08:59:55.000000Z"))
     before = len(written(world.management))
     world.run("uninstall")
     deleted = written(world.management)[before:]
@@ -267,7 +270,7 @@ def test_uninstall_takes_away_what_runs_and_leaves_what_is_kept(world: World) ->
     kustomization = resource_of(Kind.KUSTOMIZATION)
     finalizers = ["finalizers.fluxcd.io", "example.com/other"]
     metadata = {"name": "web", "namespace": "flux-system", "finalizers": finalizers}
-    world.management.put(kustomization, {"metadata": metadata})
+    world.management.put(kustomization, {"metadata": metadata, "spec": SPECS[Kind.KUSTOMIZATION]})
     result = world.run("uninstall")
     assert result.exit_code == 0, result.output
     api = world.management

@@ -5,7 +5,7 @@ import pytest
 from agent.kit.tracing import Traceparent
 from hub.cli.views import GIT_REPOSITORIES, KUSTOMIZATIONS, View
 from hub.model.annotations import RECONCILE_REQUESTED_AT, TRACEPARENT
-from tests.hub.cli.support import World, condition, written
+from tests.hub.cli.support import SPECS, World, artifact, condition, written
 
 SOURCE = GIT_REPOSITORIES.resource
 DELIVERY = KUSTOMIZATIONS.resource
@@ -13,19 +13,14 @@ DELIVERY = KUSTOMIZATIONS.resource
 
 def resource(view: View, name: str = "web", **spec: Any) -> dict[str, Any]:
     metadata = {"name": name, "namespace": "flux-system", "generation": 1}
-    return {"kind": view.kind.value, "metadata": metadata, "spec": spec, "status": {}}
+    return {"kind": view.kind.value, "metadata": metadata, "spec": SPECS[view.kind] | spec, "status": {}}
 
 
 @pytest.fixture
 def world() -> World:
     world = World()
     world.management.put(SOURCE, resource(GIT_REPOSITORIES))
-    spec: dict[str, Any] = {
-        "interval": "1m",
-        "prune": True,
-        "sourceRef": {"kind": "GitRepository", "name": "web"},
-    }
-    world.management.put(DELIVERY, resource(KUSTOMIZATIONS, **spec))
+    world.management.put(DELIVERY, resource(KUSTOMIZATIONS))
     return world
 
 
@@ -33,16 +28,17 @@ def hub_answers(world: World, ready: str = "True", message: str = "fine", **stat
     """Let the hub handle every request to reconcile."""
 
     def act() -> None:
-        for (_, plural, _, _), one in world.management.objects.items():
-            asked = one["metadata"].get("annotations", {}).get(RECONCILE_REQUESTED_AT)
-            if asked is None or one["spec"].get("suspend"):
-                continue
-            one["status"] |= {"lastHandledReconcileAt": asked, "observedGeneration": 1} | status
-            if plural == SOURCE.plural:
-                one["status"]["artifact"] = {"revision": "main@sha1:abc"}
-            else:
-                one["status"]["lastAppliedRevision"] = "main@sha1:abc"
-            condition(one, "Ready", ready, message)
+        for kind, done in (
+            (SOURCE, {"artifact": artifact("main@sha1:abc")}),
+            (DELIVERY, {"lastAppliedRevision": "main@sha1:abc"}),
+        ):
+            for one in world.management.all(kind):
+                asked = one["metadata"].get("annotations", {}).get(RECONCILE_REQUESTED_AT)
+                if asked is None or one["spec"].get("suspend"):
+                    continue
+                handled = {"lastHandledReconcileAt": asked, "observedGeneration": 1}
+                one["status"] = one.get("status", {}) | handled | status | done
+                world.management.put(kind, condition(one, "Ready", ready, message))
 
     world.clock.meanwhile.append(act)
 
@@ -80,10 +76,9 @@ def test_with_source_comes_the_source_first(world: World) -> None:
 
 
 def test_an_old_success_is_no_answer(world: World) -> None:
-    one = world.management.live(SOURCE, "flux-system", "web")
-    assert one is not None
-    one["status"] = {"lastHandledReconcileAt": "before", "observedGeneration": 1}
-    condition(one, "Ready", "True")
+    with world.management.editing(SOURCE, "flux-system", "web") as one:
+        one["status"] = {"lastHandledReconcileAt": "before", "observedGeneration": 1}
+        condition(one, "Ready", "True")
     result = world.run("reconcile", "source", "git", "web", "--timeout", "20s")
     assert result.exit_code == 1
     assert "timeout waiting for GitRepository flux-system/web" in result.stderr
@@ -96,9 +91,8 @@ def test_an_old_success_is_no_answer(world: World) -> None:
 def test_a_failure_is_told_with_its_message(world: World, type_: str | None, reason: str) -> None:
     hub_answers(world, ready="False", message="no such branch")
     if type_:
-        one = world.management.live(SOURCE, "flux-system", "web")
-        assert one is not None
-        condition(one, type_, "True", "again", reason)
+        with world.management.editing(SOURCE, "flux-system", "web") as one:
+            condition(one, type_, "True", "again", reason)
     result = world.run("reconcile", "source", "git", "web")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == "✗ GitRepository reconciliation failed: 'no such branch'"
@@ -109,10 +103,9 @@ def test_work_in_progress_is_waited_for(world: World) -> None:
     hub_answers(world)
 
     def fetch_for_a_while() -> None:
-        one = world.management.live(SOURCE, "flux-system", "web")
-        assert one is not None
         status = "True" if world.clock.slept_s < 30 else "False"
-        condition(one, "Reconciling", status, "fetching", "Progressing")
+        with world.management.editing(SOURCE, "flux-system", "web") as one:
+            condition(one, "Reconciling", status, "fetching", "Progressing")
 
     world.clock.meanwhile.append(fetch_for_a_while)
     result = world.run("reconcile", "source", "git", "web")
@@ -143,10 +136,9 @@ def test_suspending_is_told_as_flux_does_and_a_missing_name_is_passed_over(world
 
 def test_resuming_takes_the_field_away_and_waits_for_the_one(world: World) -> None:
     world.run("suspend", "ks", "web")
-    found = world.management.live(DELIVERY, "flux-system", "web")
-    assert found is not None
-    found["status"] = {"observedGeneration": 9, "lastAppliedRevision": "main@sha1:abc"}
-    condition(found, "Ready", "True")
+    with world.management.editing(DELIVERY, "flux-system", "web") as found:
+        found["status"] = {"observedGeneration": 9, "lastAppliedRevision": "main@sha1:abc"}
+        condition(found, "Ready", "True")
     result = world.run("resume", "ks", "web")
     assert result.stderr.splitlines() == [
         "► resuming kustomization web in flux-system namespace",
@@ -189,9 +181,8 @@ def test_what_is_not_there_is_named(world: World, arguments: tuple[str, ...]) ->
 
 
 def test_a_source_of_a_kind_that_is_not_served_is_named(world: World) -> None:
-    found = world.management.live(DELIVERY, "flux-system", "web")
-    assert found is not None
-    found["spec"]["sourceRef"]["kind"] = "OCIRepository"
+    with world.management.editing(DELIVERY, "flux-system", "web") as found:
+        found["spec"]["sourceRef"]["kind"] = "OCIRepository"
     result = world.run("reconcile", "ks", "web", "--with-source")
     assert result.exit_code == 1
     assert "takes its objects from a OCIRepository" in result.stderr

@@ -121,7 +121,8 @@ async def test_what_cannot_be_read_any_more_keeps_its_name() -> None:
         rig.connect("management")
         await settle()
         rig.report("management", Stage.READY)
-        rig.deliver(spec={"interval": "no time"}, creationTimestamp=EARLY)
+        with rig.api.older_schema():
+            rig.deliver(spec={"interval": "no time"}, creationTimestamp=EARLY)
         await settle()
         rig.commit("main@sha1:2", a=config_map("a"))
         await settle()
@@ -273,7 +274,7 @@ async def test_a_renaming_is_one_though_the_hubs_clock_is_ahead() -> None:
         rig.report("management", Stage.READY)
         rig.deliver("renamed", creationTimestamp=timestamp(START))
         # The API server's clock stays behind.
-        rig.api.cluster.clock = Hand()
+        rig.api.dated.clock = Hand()
         rig.clock.at_s += 3600
         rig.delete()
         await settle()

@@ -765,7 +765,8 @@ async def test_a_delivery_that_cannot_be_read_keeps_what_runs_until_it_is_correc
     rig.deliver(labels=FLEET)
     async with running(rig):
         before = rig.assigned("eu-1")
-        rig.deliver(labels=FLEET, spec={"interval": "soon"})
+        with rig.api.older_schema():
+            rig.deliver(labels=FLEET, spec={"interval": "soon"})
         rig.commit("main@sha1:2", a=config_map("a", x="2"))
         await settle()
         assert rig.assigned("eu-1") == before
@@ -777,7 +778,8 @@ async def test_a_delivery_that_cannot_be_read_keeps_what_runs_until_it_is_correc
 
 async def test_a_delivery_that_cannot_be_read_after_a_restart_is_not_spoken_of() -> None:
     rig = prod_fleet()
-    rig.deliver(labels=FLEET, spec={"interval": "soon"})
+    with rig.api.older_schema():
+        rig.deliver(labels=FLEET, spec={"interval": "soon"})
     async with running(rig):
         rig.report("eu-1", Stage.READY)
         await settle()
@@ -790,7 +792,8 @@ async def test_a_source_that_cannot_be_read_keeps_what_runs_and_is_named() -> No
     async with running(rig):
         before = rig.assigned("management")
         good = rig.api.get_now("gitrepositories", "webapp")
-        rig.api.put("gitrepositories", {**good, "spec": {**good["spec"], "timeout": "soon"}})
+        with rig.api.older_schema():
+            rig.api.put("gitrepositories", {**good, "spec": {**good["spec"], "timeout": "soon"}})
         await settle()
         problem = rig.standing().problem
         assert problem is not None
@@ -807,7 +810,8 @@ async def test_a_fleet_that_cannot_be_read_takes_nothing_away() -> None:
     rig.deliver(labels=FLEET)
     async with running(rig):
         before = rig.assigned("eu-1")
-        rig.api.put_resource(Kind.FLEET, "prod", fleet(onLeave="Perhaps"))
+        with rig.api.older_schema():
+            rig.api.put_resource(Kind.FLEET, "prod", fleet(onLeave="Perhaps"))
         await settle()
         problem = rig.standing().problem
         assert problem is not None
@@ -826,7 +830,8 @@ async def test_a_deletion_waits_for_a_cluster_that_cannot_be_read() -> None:
     rig = prod_fleet()
     rig.deliver(labels=FLEET)
     async with running(rig):
-        rig.cluster("eu-1", spec={"suspend": "perhaps"}, **PROD)
+        with rig.api.older_schema():
+            rig.cluster("eu-1", spec={"suspend": "perhaps"}, **PROD)
         rig.delete()
         await settle()
         assert rig.is_there()
@@ -838,7 +843,8 @@ async def test_a_deletion_waits_for_a_cluster_that_cannot_be_read() -> None:
 
 async def test_a_dependency_that_cannot_be_read_is_waited_for() -> None:
     rig = one_cluster()
-    rig.deliver("infra", spec={"interval": "soon"})
+    with rig.api.older_schema():
+        rig.deliver("infra", spec={"interval": "soon"})
     rig.deliver(spec={"dependsOn": [{"name": "infra"}]})
     async with running(rig):
         (target,) = rig.standing().targets

@@ -198,7 +198,8 @@ async def test_what_an_agent_told_to_have_on_its_desk_is_not_left_there() -> Non
 
 async def test_a_delivery_whose_fleet_cannot_be_read_stays_until_it_can() -> None:
     rig = prod_fleet()
-    rig.api.put_resource(Kind.FLEET, "prod", fleet(clusterSelector="prod"))
+    with rig.api.older_schema():
+        rig.api.put_resource(Kind.FLEET, "prod", fleet(clusterSelector="prod"))
     deleted(rig, labels=FLEET)
     async with running(rig):
         await settle()

@@ -247,7 +247,8 @@ async def test_two_clusters_of_one_id_may_both_not_speak() -> None:
 
 async def test_a_cluster_that_cannot_be_read_is_not_taken_for_one_that_was_removed() -> None:
     async with registry() as rig:
-        rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": ID, "suspend": "perhaps"})
+        with rig.api.older_schema():
+            rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": ID, "suspend": "perhaps"})
         await settle()
         with pytest.raises(Refusal, match=r"spec\.suspend") as refusal:
             rig.registry.check(peer())
@@ -264,7 +265,7 @@ async def test_a_cluster_that_is_not_there_takes_no_key() -> None:
 async def test_a_token_of_an_earlier_cluster_of_that_name_opens_nothing() -> None:
     async with registry() as rig:
         rig.api.remove("clusters", "apps", "eu-1")
-        rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": "another"}, uid="another")
+        rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": "another-id"}, uid="another")
         await settle()
         with pytest.raises(Stalled, match="earlier Cluster apps/eu-1"):
             await rig.registry.register(token(), "SHA256:thief", "2026-01-02T00:00:00Z")

@@ -144,7 +144,8 @@ async def test_no_tree_is_swept_while_a_source_cannot_be_read(world: World) -> N
     (file,) = world.root.rglob(f"*{SUFFIX}")
     file = file.rename(file.with_name(f"{'0' * 64}{SUFFIX}"))
     os.utime(file, (0, 0))
-    world.api.put_resource(Kind.GIT_REPOSITORY, "app", SPEC | {"timeout": "soon"})
+    with world.api.older_schema():
+        world.api.put_resource(Kind.GIT_REPOSITORY, "app", SPEC | {"timeout": "soon"})
     await world.until_swept()
     assert file.exists()
     world.api.remove("gitrepositories", "apps", "app")

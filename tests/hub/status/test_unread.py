@@ -29,7 +29,8 @@ async def test_what_cannot_be_read_is_stalled_and_told_once(kind: Kind) -> None:
     spec, fault, field = SPECS[kind]
     async with running() as rig:
         rig.api.put_resource(kind, "odd", spec)
-        rig.api.put_resource(kind, "odd", spec | fault, **ASKED)
+        with rig.api.older_schema():
+            rig.api.put_resource(kind, "odd", spec | fault, **ASKED)
         await rig.clock.pass_(2)
         for type_, status in (("Stalled", "True"), ("Ready", "False")):
             found = conditions(rig, kind)[type_]
@@ -47,7 +48,8 @@ async def test_what_cannot_be_read_is_stalled_and_told_once(kind: Kind) -> None:
 async def test_what_is_corrected_is_stalled_no_more(kind: Kind) -> None:
     spec, fault, _ = SPECS[kind]
     async with running() as rig:
-        rig.api.put_resource(kind, "odd", spec | fault)
+        with rig.api.older_schema():
+            rig.api.put_resource(kind, "odd", spec | fault)
         await rig.clock.pass_(2)
         value = rig.api.get_now(TYPES[kind].plural, "odd")
         rig.api.put(TYPES[kind].plural, {**value, "spec": spec})
@@ -57,9 +59,11 @@ async def test_what_is_corrected_is_stalled_no_more(kind: Kind) -> None:
 
 async def test_other_conditions_and_fields_of_the_status_stay() -> None:
     healthy = {"type": "Healthy", "status": "True", "reason": "Succeeded", "message": "ok"}
+    healthy["lastTransitionTime"] = "2026-01-01T00:00:00Z"
     status = {"conditions": [healthy, {"type": "odd"}], "lastAppliedRevision": "main@sha1:1"}
     async with running() as rig:
-        rig.api.put_resource(Kind.KUSTOMIZATION, "odd", kustomization(interval="soon"), status=status)
+        with rig.api.older_schema():
+            rig.api.put_resource(Kind.KUSTOMIZATION, "odd", kustomization(interval="soon"), status=status)
         await rig.clock.pass_(2)
         assert set(conditions(rig, Kind.KUSTOMIZATION)) == {"Healthy", "Stalled", "Ready"}
         found = rig.api.status("kustomizations", "odd")

@@ -116,7 +116,7 @@ async def test_a_word_on_the_old_generation_is_not_written_over_a_new_one_that_c
         rig.api.interfere = [edit]
         rig.say(Stage.READY)
         await rig.clock.pass_(5)
-        assert rig.api.status("kustomizations", "webapp") == {}
+        assert rig.api.status("kustomizations", "webapp") == {"observedGeneration": -1}
 
 
 async def test_of_what_is_being_deleted_nothing_is_said_but_what_hinders_it() -> None:
@@ -501,12 +501,15 @@ async def test_a_delivery_that_is_in_progress_for_a_moment_costs_its_cluster_not
         assert rig.writes("clusters") == before
 
 
+SOURCE = {"kind": "GitRepository", "name": "x"}
+
+
 @pytest.mark.parametrize(
     ("kind", "spec", "field"),
     [
-        (Kind.CLUSTER, {"id": "id-of-us-1", "sync": {"path": "./"}}, "spec.sync"),
+        (Kind.CLUSTER, {"id": "id-of-us-1", "sync": {"path": "./", "sourceRef": SOURCE}}, "spec.sync"),
         (Kind.FLEET, fleet(rollout={"maxFailures": 1}), "spec.rollout"),
-        (Kind.ROLLOUT, {"fleet": "prod", "source": {"kind": "GitRepository", "name": "x"}}, "spec.fleet"),
+        (Kind.ROLLOUT, {"fleet": "prod", "source": SOURCE, "candidates": []}, "spec.fleet"),
     ],
 )
 async def test_a_refused_field_is_a_condition_and_one_event(
