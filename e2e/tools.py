@@ -75,6 +75,18 @@ TOOLS = {
             module=CHECKOUT / "deploy" / "tools" / "render",
             expected="about 2 minutes",
         ),
+        Tool(
+            name="sops",
+            module=CHECKOUT / "e2e" / "sops",
+            package="github.com/getsops/sops/v3/cmd/sops",
+            expected="about 2 minutes",
+        ),
+        Tool(
+            name="age-keygen",
+            module=CHECKOUT / "e2e" / "sops",
+            package="filippo.io/age/cmd/age-keygen",
+            expected="a few seconds",
+        ),
     )
 }
 

@@ -1,0 +1,1 @@
+"""The forms that documents have: each reads branches with the metadata beside them, and writes branches."""
