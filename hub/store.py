@@ -23,11 +23,12 @@ from hub.model.cluster import Cluster
 from hub.model.events import Event, event_object
 from hub.model.fleet import Fleet
 from hub.model.gitrepository import GitRepository
-from hub.model.kinds import TYPES, Kind
+from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization, VariablesKind
 from hub.model.namespace import Namespace
 from hub.model.rollout import Rollout
 from hub.model.value import Value, merge_patch, raw
+from hub.resources import resource_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,11 +44,11 @@ class Store:
         self._clock = clock
         self._randomness = randomness
         self._backoff = backoff
-        self.git_repositories = Collection(_resource(Kind.GIT_REPOSITORY), GitRepository.parse)
-        self.kustomizations = Collection(_resource(Kind.KUSTOMIZATION), Kustomization.parse)
-        self.clusters = Collection(_resource(Kind.CLUSTER), Cluster.parse)
-        self.fleets = Collection(_resource(Kind.FLEET), Fleet.parse)
-        self.rollouts = Collection(_resource(Kind.ROLLOUT), Rollout.parse)
+        self.git_repositories = Collection(resource_of(Kind.GIT_REPOSITORY), GitRepository.parse)
+        self.kustomizations = Collection(resource_of(Kind.KUSTOMIZATION), Kustomization.parse)
+        self.clusters = Collection(resource_of(Kind.CLUSTER), Cluster.parse)
+        self.fleets = Collection(resource_of(Kind.FLEET), Fleet.parse)
+        self.rollouts = Collection(resource_of(Kind.ROLLOUT), Rollout.parse)
         self.namespaces = Collection(NAMESPACES, Namespace.parse)
         self.clusters_by_id = Index(self.clusters, _id_of)
         self.kustomizations_by_uid = Index(self.kustomizations, _uid_of)
@@ -251,10 +252,3 @@ def _id_of(cluster: Cluster) -> tuple[ClusterId, ...]:
 
 def _uid_of(delivery: Kustomization) -> tuple[str, ...]:
     return (delivery.metadata.uid,)
-
-
-def _resource(kind: Kind) -> Resource:
-    type_ = TYPES[kind]
-    return Resource(
-        group=type_.group, version=type_.version, plural=type_.plural, kind=str(kind), namespaced=True
-    )

@@ -29,7 +29,8 @@ from e2e.planes.plane import AuditEntry, Plane
 from e2e.scenarios.fleet import Fleet
 from e2e.servers.git_http import GitHttp
 from hub.model import annotations
-from hub.model.kinds import TYPES, Kind
+from hub.model.kinds import Kind
+from hub.resources import resource_of
 
 PLACE = "bench"
 SYSTEM = "cartwheel-system"
@@ -93,7 +94,7 @@ class Ground:
 
     async def __aenter__(self) -> Self:
         await self.namespace(PLACE)
-        self._follow(_resource(Kind.KUSTOMIZATION), self.deliveries)
+        self._follow(resource_of(Kind.KUSTOMIZATION), self.deliveries)
         self._follow(CONFIG_MAPS, self.settings, PLACE)
         await self.until(lambda: self.deliveries.is_complete and self.settings.is_complete)
         return self
@@ -166,12 +167,12 @@ class Ground:
 
     async def create(self, kind: Kind, value: dict[str, Any]) -> None:
         """Create one resource in the hub's namespace."""
-        await self.client.create(_resource(kind), "flux-system", value, field_manager=FIELD_MANAGER)
+        await self.client.create(resource_of(kind), "flux-system", value, field_manager=FIELD_MANAGER)
 
     async def merge(self, kind: Kind, name: str, patch: dict[str, Any]) -> None:
         """Change one resource in the hub's namespace."""
         await self.client.patch(
-            _resource(kind), "flux-system", name, patch, kind=PatchType.MERGE, field_manager=FIELD_MANAGER
+            resource_of(kind), "flux-system", name, patch, kind=PatchType.MERGE, field_manager=FIELD_MANAGER
         )
 
     async def until(self, holds: Callable[[], bool]) -> None:
@@ -226,10 +227,3 @@ def install(plane: Plane) -> None:
 def _ready(value: dict[str, Any]) -> dict[str, Any]:
     conditions = (value.get("status") or {}).get("conditions") or ()
     return next((one for one in conditions if one["type"] == "Ready"), {})
-
-
-def _resource(kind: Kind) -> Resource:
-    type_ = TYPES[kind]
-    return Resource(
-        group=type_.group, version=type_.version, plural=type_.plural, kind=str(kind), namespaced=True
-    )

@@ -17,7 +17,6 @@ from agent.kube.resources import (
 from hub.cli import output
 from hub.cli.client import Failed
 from hub.model import installation
-from hub.model.kinds import TYPES, Kind
 
 _RBAC = "rbac.authorization.k8s.io"
 CLUSTER_ROLES = Resource(
@@ -51,17 +50,6 @@ _WRITTEN = {
         NETWORK_POLICIES,
     )
 }
-
-
-def resource_of(kind: Kind) -> Resource:
-    """Return where the API server has one of the hub's kinds."""
-    type_ = TYPES[kind]
-    return Resource(
-        group=type_.group, version=type_.version, plural=type_.plural, kind=type_.kind.value, namespaced=True
-    )
-
-
-CLUSTERS = resource_of(Kind.CLUSTER)
 
 
 def subject(one: Object) -> str:

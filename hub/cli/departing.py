@@ -6,13 +6,14 @@ from agent.kube.api import Api, PatchType
 from agent.kube.errors import NotFound
 from agent.kube.resources import LEASES, PODS, SECRETS
 from hub.cli import output
-from hub.cli.applying import CLUSTERS, find, remove
+from hub.cli.applying import find, remove
 from hub.cli.client import Caller
 from hub.cli.manifests import agent_frame
 from hub.cli.progress import Progress, wait
 from hub.model import annotations, installation
 from hub.model.cluster import REMOVED_UNREACHABLE, REMOVING, Cluster, Removal
 from hub.model.conditions import READY
+from hub.resources import CLUSTERS
 
 _ASKED = {
     Removal.KEEP: "; its workloads stay",

@@ -12,7 +12,7 @@ from agent.kube.api import Api, Object, PatchType
 from agent.kube.errors import NotFound
 from agent.kube.resources import CONFIG_MAPS, SECRETS
 from hub.cli import output
-from hub.cli.applying import CLUSTERS, apply, find
+from hub.cli.applying import apply, find
 from hub.cli.client import Caller, Failed
 from hub.cli.manifests import (
     CLUSTER_UID,
@@ -32,6 +32,7 @@ from hub.model import installation, jointoken
 from hub.model.cluster import CONNECTED, ENROLLED, Certificate, Cluster
 from hub.model.durations import Duration, instant
 from hub.model.jointoken import JoinToken
+from hub.resources import CLUSTERS
 
 _GROUND = ("Namespace", "ServiceAccount")
 """What a Pod of the agent's image needs before anything else."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.kube.api import Object, Resource
-from hub.cli.applying import resource_of
 from hub.model.conditions import READY
 from hub.model.kinds import Kind
+from hub.resources import resource_of
 
 _HEX = re.compile(r"\b[0-9a-f]{40,128}\b")
 _SHOWN_DIGITS = 8

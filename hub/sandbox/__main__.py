@@ -15,9 +15,9 @@ import msgspec
 
 from agent.kit.clock import SystemClock
 from hub.model.installation import CLUSTERS_NAMESPACE
+from hub.resources import CLUSTERS
 from hub.sandbox.box import Box, Plan, box
 from hub.sandbox.git import serving_git
-from hub.sandbox.installing import CLUSTERS
 
 _CONNECTED_S = 30.0
 _LOOK_S = 0.05

@@ -11,7 +11,7 @@ import msgspec
 from agent.kit.clock import Clock, SystemRandomness
 from agent.kit.settings import PREFIX, Environment
 from agent.kit.telemetry import Telemetry
-from agent.kube.api import Api, Object, Resource
+from agent.kube.api import Api, Object
 from agent.kube.client import Client
 from agent.kube.discovery import Discovery
 from agent.kube.resources import SECRETS
@@ -22,17 +22,10 @@ from hub.crds import packaged
 from hub.gateway.ca import make_authority
 from hub.model import installation, jointoken
 from hub.model.cluster import Cluster
-from hub.model.kinds import TYPES, Kind
+from hub.resources import CLUSTERS
 from hub.sandbox.wire import Caller
 
 _MANAGER = "cartwheel-sandbox"
-CLUSTERS = Resource(
-    group=TYPES[Kind.CLUSTER].group,
-    version=TYPES[Kind.CLUSTER].version,
-    plural=TYPES[Kind.CLUSTER].plural,
-    kind=str(Kind.CLUSTER),
-    namespaced=True,
-)
 
 
 def accounts() -> Mapping[str, Caller]:

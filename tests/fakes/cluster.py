@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from agent.kit.clock import Clock, SystemClock
-from agent.kube.api import Applied, Listing, Object, PatchType, Resource
+from agent.kube.api import Api, Applied, Listing, Object, PatchType, Resource
 from agent.kube.client import Client
 from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES
 from agent.kube.transport import Outgoing, Reply
@@ -50,7 +50,7 @@ class Undisturbed:
 
 
 class Cluster:
-    """One server. `network` is its interference to begin with."""
+    """One server. `network` is its interference to begin with; what is asked of `door` is answered at once."""
 
     def __init__(
         self, clock: Clock, *, with_kinds: bool = False, new_id: Callable[[], str] = random_id
@@ -63,7 +63,7 @@ class Cluster:
         self.server.traffic.listener = self.calls.append
         self.network = Faults(clock)
         self.interference = self.network
-        self._door = Client(_Direct(self.server), clock=clock)
+        self.door: Api = Client(_Direct(self.server), clock=clock)
 
     @property
     def interference(self) -> Interference | None:
@@ -140,15 +140,15 @@ class Cluster:
         self.create(NAMESPACES, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object:
-        return at_once(self._door.get(resource, namespace, name))
+        return at_once(self.door.get(resource, namespace, name))
 
     def list(self, resource: Resource, namespace: str = "", **selectors: str) -> Listing:
-        return at_once(self._door.list(resource, namespace, **selectors))
+        return at_once(self.door.list(resource, namespace, **selectors))
 
     def create(
         self, resource: Resource, namespace: str, value: Mapping[str, Any], *, manager: str = "somebody"
     ) -> Object:
-        return at_once(self._door.create(resource, namespace, value, field_manager=manager))
+        return at_once(self.door.create(resource, namespace, value, field_manager=manager))
 
     def replace(
         self,
@@ -159,7 +159,7 @@ class Cluster:
         manager: str = "somebody",
         subresource: str = "",
     ) -> Object:
-        doing = self._door.replace(resource, namespace, value, field_manager=manager, subresource=subresource)
+        doing = self.door.replace(resource, namespace, value, field_manager=manager, subresource=subresource)
         return at_once(doing)
 
     def patch(
@@ -173,7 +173,7 @@ class Cluster:
         manager: str = "somebody",
         subresource: str = "",
     ) -> Object:
-        doing = self._door.patch(
+        doing = self.door.patch(
             resource,
             namespace,
             name,
@@ -187,10 +187,10 @@ class Cluster:
     def apply(self, resource: Resource, namespace: str, value: Object, *, manager: str) -> Applied:
         body = msgspec.json.encode(value)
         name = value["metadata"]["name"]
-        return at_once(self._door.apply(resource, namespace, name, body, field_manager=manager))
+        return at_once(self.door.apply(resource, namespace, name, body, field_manager=manager))
 
     def delete(self, resource: Resource, namespace: str, name: str) -> None:
-        at_once(self._door.delete(resource, namespace, name))
+        at_once(self.door.delete(resource, namespace, name))
 
 
 class _Direct(LocalTransport):

@@ -17,21 +17,20 @@ from agent.kit.http import ProbeServer
 from agent.kit.settings import Environment
 from agent.kit.tasks import Tasks
 from agent.kit.telemetry import Telemetry
-from agent.kube.api import PatchType, Resource
+from agent.kube.api import Resource
 from agent.kube.lease import Leadership, LeaseSettings
 from agent.kube.resources import SECRETS
 from agent.main import Agent
 from agent.settings import read_settings
-from hub.crds import packaged
 from hub.gateway.ca import make_authority
 from hub.main import Hub
-from hub.model import jointoken
-from hub.model.cluster import Cluster
 from hub.model.installation import CA_SECRET, CLUSTERS_NAMESPACE, NAMESPACE
 from hub.model.kinds import TYPES, Kind
+from hub.resources import resource_of
+from hub.sandbox.installing import register
 from hub.sandbox.ports import free_port
 from hub.settings import Settings
-from tests.fakes.kube import FakeCluster
+from tests.fakes.cluster import Cluster, at_once
 from tests.fakes.spans import Spans
 from tests.hub.build.adapter import renderer
 from tests.hub.sources.git_server import GitServer, Repository
@@ -47,7 +46,7 @@ LEASE_S = 10.0
 class Program:
     """One hub or agent with its cluster and what it tells of itself."""
 
-    cluster: FakeCluster
+    cluster: Cluster
     telemetry: Telemetry
     running: asyncio.Task[Any] | None = None
     probes: ProbeServer | None = None
@@ -98,16 +97,14 @@ class Fleet:
         first = free_port(count=3)
         self.ports = {"SESSION": first, "ENROL": first + 1, "ARTIFACT": first + 2}
         self.certificate, key = make_authority(now=self.clock.now())
-        self.hub = self._program()
+        self.hub = self._program(with_kinds=True)
         self.management = self.hub.cluster
         self.management.add_namespace(CLUSTERS_NAMESPACE)
-        for definition in packaged():
-            self.put(DEFINITIONS, dict(definition), namespace="")
         secret = {"ca.crt": self.certificate.decode(), "ca.key": key.decode()}
         self.put(SECRETS, {**named(CA_SECRET, NAMESPACE), "stringData": secret}, namespace=NAMESPACE)
 
-    def _program(self) -> Program:
-        cluster = FakeCluster(self.clock)
+    def _program(self, *, with_kinds: bool = False) -> Program:
+        cluster = Cluster(self.clock, with_kinds=with_kinds)
         cluster.add_namespace(NAMESPACE)
         return Program(
             cluster=cluster, telemetry=Telemetry(self.spans.tracer(self.clock), stuck_after_s=STUCK_AFTER_S)
@@ -152,11 +149,10 @@ class Fleet:
 
     def add(self, name: str) -> Program:
         """Register a cluster, labelled `tier=prod`, and run its agent."""
-        metadata = {"name": name, "namespace": CLUSTERS_NAMESPACE, "labels": {"tier": "prod"}}
-        self.put(resource_of(Kind.CLUSTER), form(Kind.CLUSTER, metadata, {}))
+        token = at_once(register(self.management.door, name, {"tier": "prod"}, clock=self.clock))
         bootstrap = self.root / name
         bootstrap.mkdir()
-        (bootstrap / "token").write_text(self._token(name))
+        (bootstrap / "token").write_text(token)
         (bootstrap / "ca.crt").write_bytes(self.certificate)
         program = self.agents[name] = self._program()
         self._run_agent(program, name, f"agent-{name}-0")
@@ -201,23 +197,9 @@ class Fleet:
 
         program.running = self.tasks.start(run(), name=str(type(runs)))
 
-    def _leadership(self, cluster: FakeCluster, instance: str) -> Leadership:
+    def _leadership(self, cluster: Cluster, instance: str) -> Leadership:
         settings = LeaseSettings(duration_s=LEASE_S, deadline_s=LEASE_S * 2 / 3, retry_s=0.2, request_s=0.5)
         return Leadership(cluster.api(instance), NAMESPACE, "cartwheel", instance, settings, clock=self.clock)
-
-    def _token(self, name: str) -> str:
-        text, stored = jointoken.make(
-            id_=name,
-            secret="secret",
-            cluster=Cluster.parse(
-                self.management.get(resource_of(Kind.CLUSTER), CLUSTERS_NAMESPACE, name)
-            ).metadata,
-            now=self.clock.now(),
-            valid_for=jointoken.AGAIN,
-        )
-        value = {**named(stored.secret_name, NAMESPACE), "stringData": stored.data()}
-        self.put(SECRETS, value, namespace=NAMESPACE)
-        return text
 
     def _address(self, port: str) -> str:
         return f"127.0.0.1:{self.ports[port]}"
@@ -248,9 +230,7 @@ class Fleet:
             CLUSTERS_NAMESPACE,
             name,
             {"metadata": {"annotations": annotations}},
-            kind=PatchType.MERGE,
             manager="kubectl",
-            subresource="",
         )
 
     def status(self, kind: Kind, name: str = "app") -> dict[str, Any]:
@@ -278,15 +258,6 @@ class Fleet:
                 program.running.result()
 
 
-DEFINITIONS = Resource(
-    group="apiextensions.k8s.io",
-    version="v1",
-    plural="customresourcedefinitions",
-    kind="CustomResourceDefinition",
-    namespaced=False,
-)
-
-
 @asynccontextmanager
 async def fleet(root: Path) -> AsyncIterator[Fleet]:
     """Run a hub until the block ends."""
@@ -303,14 +274,6 @@ def environment(instance: str, variables: dict[str, str]) -> Environment:
     # What goes on may take its time although all waiting is short.
     common = {"POD_NAME": instance, "CARTWHEEL_TIME_SCALE": SCALE, "CARTWHEEL_STOP_GRACE_S": "80"}
     return Environment({**common, **given})
-
-
-def resource_of(kind: Kind) -> Resource:
-    """Return how the API server calls a kind."""
-    type_ = TYPES[kind]
-    return Resource(
-        group=type_.group, version=type_.version, plural=type_.plural, kind=str(kind), namespaced=True
-    )
 
 
 def form(kind: Kind, metadata: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:

@@ -9,25 +9,19 @@ from typing import Any
 import pytest
 
 from agent.kit.clock import SystemClock
-from agent.kube.api import Object, Resource
+from agent.kube.api import Object
 from agent.kube.errors import NotFound
 from agent.kube.resources import CONFIG_MAPS
 from hub.cli.manifests import running_rights
 from hub.model.installation import CLUSTERS_NAMESPACE
-from hub.model.kinds import TYPES, Kind
+from hub.model.kinds import Kind
+from hub.resources import resource_of
 from hub.sandbox.box import Box, Plan, box
 from hub.sandbox.git import serving_git
 from tests.hub.build.adapter import renderer
 
 PATIENCE_S = 30.0
 IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-
-
-def resource(kind: Kind) -> Resource:
-    type_ = TYPES[kind]
-    return Resource(
-        group=type_.group, version=type_.version, plural=type_.plural, kind=str(kind), namespaced=True
-    )
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -95,8 +89,13 @@ async def deliver(fleet: Box, url: str) -> None:
         (Kind.KUSTOMIZATION, head | label, wanted),
     ]
     for kind, metadata, spec in values:
-        value = {"apiVersion": TYPES[kind].api_version, "kind": str(kind), "metadata": metadata, "spec": spec}
-        await fleet.management.api.create(resource(kind), CLUSTERS_NAMESPACE, value, field_manager="test")
+        value = {
+            "apiVersion": resource_of(kind).api_version,
+            "kind": str(kind),
+            "metadata": metadata,
+            "spec": spec,
+        }
+        await fleet.management.api.create(resource_of(kind), CLUSTERS_NAMESPACE, value, field_manager="test")
 
 
 async def greeting(fleet: Box, cluster: str) -> str:
@@ -131,7 +130,7 @@ async def test_a_commit_comes_to_every_cluster_and_later_to_one_that_was_cut_off
 
 async def test_every_cluster_is_registered_under_the_rights_of_an_installation(fleet: Box) -> None:
     async def connected() -> list[str]:
-        found = (await fleet.management.api.list(resource(Kind.CLUSTER), CLUSTERS_NAMESPACE)).items
+        found = (await fleet.management.api.list(resource_of(Kind.CLUSTER), CLUSTERS_NAMESPACE)).items
         return [
             one["metadata"]["name"]
             for one in found

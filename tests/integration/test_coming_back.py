@@ -11,9 +11,8 @@ from agent.link.identity import SECRET, Credentials
 from hub.gateway.ca import Authority
 from hub.model.installation import CA_SECRET, CLUSTERS_NAMESPACE, NAMESPACE
 from hub.model.kinds import Kind
-from tests.integration.fleet import Fleet, Program, fleet, resource_of
-
-CLUSTERS = resource_of(Kind.CLUSTER)
+from hub.resources import CLUSTERS
+from tests.integration.fleet import Fleet, Program, fleet
 
 
 def let_end(found: Fleet, program: Program) -> None:
@@ -30,7 +29,7 @@ def let_end(found: Fleet, program: Program) -> None:
         lifetime=timedelta(hours=1),
     )
     identity["data"]["tls.crt"] = base64.b64encode(issued.certificate).decode()
-    program.cluster.replace(SECRETS, NAMESPACE, identity, manager="time", subresource="")
+    program.cluster.replace(SECRETS, NAMESPACE, identity, manager="time")
 
 
 def text(program: Program) -> str:
@@ -40,7 +39,7 @@ def text(program: Program) -> str:
 def drift(program: Program) -> None:
     live = program.cluster.get(CONFIG_MAPS, "default", "a")
     live["data"]["text"] = "by hand"
-    program.cluster.replace(CONFIG_MAPS, "default", live, manager="kubectl-edit", subresource="")
+    program.cluster.replace(CONFIG_MAPS, "default", live, manager="kubectl-edit")
 
 
 async def delivered(found: Fleet) -> Program:

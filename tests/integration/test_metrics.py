@@ -5,7 +5,8 @@ from pathlib import Path
 
 from agent.kube.resources import CONFIG_MAPS
 from hub.model.kinds import Kind
-from tests.integration.fleet import Fleet, fleet, resource_of
+from hub.resources import resource_of
+from tests.integration.fleet import Fleet, fleet
 
 DELIVERY = 'kind="Kustomization",name="app",namespace="flux-system"'
 SOURCE = 'kind="GitRepository",name="app",namespace="flux-system"'
@@ -30,7 +31,7 @@ async def test_what_hub_and_agent_count_is_what_happened(tmp_path: Path) -> None
         await commit(found, a="two", b="one")
         live = east.cluster.get(CONFIG_MAPS, "default", "a")
         live["data"]["text"] = "by hand"
-        east.cluster.replace(CONFIG_MAPS, "default", live, manager="kubectl-edit", subresource="")
+        east.cluster.replace(CONFIG_MAPS, "default", live, manager="kubectl-edit")
         await found.until(lambda: east.cluster.get(CONFIG_MAPS, "default", "a")["data"]["text"] == "two")
         await found.until(lambda: found.spans.of("report"))
 

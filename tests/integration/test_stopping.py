@@ -7,7 +7,7 @@ from pathlib import Path
 from agent.kube.resources import CONFIG_MAPS, LEASES
 from hub.model.installation import NAMESPACE
 from hub.model.kinds import Kind
-from tests.fakes.door import Call
+from hub.sandbox.calls import Call
 from tests.integration.fleet import LEASE_S, Fleet, Program, fleet
 
 
@@ -15,17 +15,8 @@ def config_map(name: str) -> bytes:
     return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n".encode()
 
 
-class Slow:
-    """An API server that takes its time for ConfigMaps."""
-
-    delay_s = 0.0
-
-    async def before(self, call: Call) -> None:
-        if call.resource == "configmaps" and call.verb == "apply":
-            await asyncio.sleep(self.delay_s)
-
-    async def after(self, call: Call) -> None:
-        """It is answered at once."""
+def applies_config_map(call: Call) -> bool:
+    return call.resource == "configmaps" and call.verb == "apply"
 
 
 async def is_ready(program: Program) -> bool:
@@ -77,13 +68,12 @@ async def test_of_two_agents_the_one_that_acts_is_ready_and_the_other_takes_over
 ) -> None:
     async with fleet(tmp_path) as found:
         first = found.add("east")
-        slow = first.cluster.interference = Slow()
         await until_ready(first, found)
         second = found.another_agent("east")
         await asyncio.sleep(0.5)
         assert await second.ask("/readyz") == (503, "agent-east-0 is the acting agent\n")
         found.deliver(path="./app", targetNamespace="default")
-        slow.delay_s = 0.1
+        first.cluster.network.latency_s = lambda call: 0.1 if applies_config_map(call) else 0.0
         made = found.repository.commit({f"app/{name}.yaml": config_map(name) for name in "abcdef"})
         await found.until(lambda: first.cluster.list(CONFIG_MAPS, "default").items)
         began_s = time.monotonic()
@@ -107,34 +97,18 @@ async def test_an_agent_that_the_hub_has_not_let_in_yet_is_not_ready_but_well(tm
 
 
 async def test_a_hub_whose_api_server_does_not_answer_is_not_ready(tmp_path: Path) -> None:
-    class Silent:
-        async def before(self, call: Call) -> None:
-            if call.verb == "list":
-                await asyncio.Event().wait()
-
-        async def after(self, call: Call) -> None:
-            """Nothing is answered."""
-
     async with fleet(tmp_path) as found:
         await found.hub.stop()
-        found.management.interference = Silent()
+        found.management.network.hangs = lambda call: call.verb == "list"
         second = found.another_hub()
         await asyncio.sleep(1)
         assert await second.ask("/readyz") == (503, "listing its resources\n")
 
 
 async def test_a_stuck_worker_makes_an_agent_unwell_and_the_hub_believes_it_no_more(tmp_path: Path) -> None:
-    class Hung:
-        async def before(self, call: Call) -> None:
-            if call.resource == "configmaps" and call.verb == "apply":
-                await asyncio.Event().wait()
-
-        async def after(self, call: Call) -> None:
-            """Nothing is answered."""
-
     async with fleet(tmp_path) as found:
         east = found.add("east")
-        east.cluster.interference = Hung()
+        east.cluster.network.hangs = applies_config_map
         found.deliver(path="./app", targetNamespace="default")
         found.repository.commit({"app/a.yaml": config_map("a")})
         await found.until(lambda: found.hub.count("cartwheel_agents_connected") == 1)

@@ -14,7 +14,7 @@ def texts(program: Program) -> dict[str, str]:
 def drift(program: Program) -> None:
     live = program.cluster.get(CONFIG_MAPS, "default", "a")
     live["data"]["text"] = "by hand"
-    program.cluster.replace(CONFIG_MAPS, "default", live, manager="kubectl-edit", subresource="")
+    program.cluster.replace(CONFIG_MAPS, "default", live, manager="kubectl-edit")
 
 
 def work(program: Program) -> list[str]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from agent.kit.clock import SystemClock
-from agent.kube.api import Api, Object, PatchType, Resource
+from agent.kube.api import Api, Object, PatchType
 from agent.kube.client import Client
 from e2e.bench.fleet.load import FLUX
 from e2e.bench.fleet.programs import Account
 from hub.cli.manifests import running_rights
 from hub.model import annotations, installation
 from hub.model.kinds import TYPES, Kind
+from hub.resources import resource_of
 from hub.sandbox.box import ADMIN_TOKEN
 from hub.sandbox.cluster import admin, new_cluster
 from hub.sandbox.http import served
@@ -87,12 +88,12 @@ class Management:
 
     async def create(self, value: Object) -> None:
         """Create a resource of the hub's."""
-        await self._api.create(_resource(Kind(value["kind"])), FLUX, value, field_manager=FIELD_MANAGER)
+        await self._api.create(resource_of(Kind(value["kind"])), FLUX, value, field_manager=FIELD_MANAGER)
 
     async def merge(self, kind: Kind, name: str, patch: Object) -> None:
         """Change a resource of the hub's."""
         await self._api.patch(
-            _resource(kind), FLUX, name, patch, kind=PatchType.MERGE, field_manager=FIELD_MANAGER
+            resource_of(kind), FLUX, name, patch, kind=PatchType.MERGE, field_manager=FIELD_MANAGER
         )
 
     async def fetch_now(self, source: str, token: str) -> None:
@@ -120,10 +121,3 @@ def condition(value: Object, type_: str) -> Mapping[str, Any]:
     """Return a condition of a resource, empty when it has none of the type."""
     found = (value.get("status") or {}).get("conditions") or ()
     return next((one for one in found if one["type"] == type_), {})
-
-
-def _resource(kind: Kind) -> Resource:
-    type_ = TYPES[kind]
-    return Resource(
-        group=type_.group, version=type_.version, plural=type_.plural, kind=str(kind), namespaced=True
-    )

@@ -10,7 +10,7 @@ from agent.kit.errors import CartwheelError
 from agent.kube.api import Api
 from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS
 from hub.cli import output
-from hub.cli.applying import CLUSTERS, find, listed
+from hub.cli.applying import find, listed
 from hub.cli.client import Caller, Failed, asynchronous, common_options
 from hub.cli.enrolment import hub_facts
 from hub.cli.liveness import leader
@@ -21,6 +21,7 @@ from hub.cli.views import condition
 from hub.crds import packaged
 from hub.model import installation
 from hub.model.cluster import CONNECTED
+from hub.resources import CLUSTERS
 
 OLDEST = (1, 33, 0)
 

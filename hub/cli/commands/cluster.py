@@ -9,7 +9,7 @@ import click
 from agent.kube.api import Api, PatchType
 from agent.kube.errors import NotFound
 from hub.cli import output, views
-from hub.cli.applying import CLUSTERS, find
+from hub.cli.applying import find
 from hub.cli.client import (
     Caller,
     Failed,
@@ -35,6 +35,7 @@ from hub.cli.running import Run, read_env
 from hub.model import installation
 from hub.model.cluster import Cluster, Removal
 from hub.model.durations import Duration
+from hub.resources import CLUSTERS
 
 
 @click.group("cluster")

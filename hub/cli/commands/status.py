@@ -8,13 +8,14 @@ import msgspec
 from agent.kube.api import Api
 from hub.cli import output
 from hub.cli.ages import age
-from hub.cli.applying import CLUSTERS, listed
+from hub.cli.applying import listed
 from hub.cli.client import Caller, asynchronous, common_options
 from hub.cli.listing import output_option
 from hub.cli.liveness import leader
 from hub.cli.output import Format
 from hub.cli.overview import BehindLine, ClusterLine, DeliveryLine, Report, report
 from hub.cli.views import KUSTOMIZATIONS
+from hub.resources import CLUSTERS
 
 
 @click.command("status")

@@ -8,7 +8,7 @@ from agent.kube.api import Api, Object, PatchType, Resource
 from agent.kube.errors import NotFound
 from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, LEASES, PODS
 from hub.cli import output
-from hub.cli.applying import find, remove, resource_of
+from hub.cli.applying import find, remove
 from hub.cli.client import Caller, asynchronous, common_options
 from hub.cli.manifests import running_objects
 from hub.cli.preconditions import refuse_beside_flux
@@ -17,6 +17,7 @@ from hub.crds import Keep, decide_removal, packaged
 from hub.model import installation
 from hub.model.annotations import FINALIZER
 from hub.model.kinds import TYPES
+from hub.resources import resource_of
 
 
 @click.command("uninstall")

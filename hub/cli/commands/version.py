@@ -5,13 +5,14 @@ import click
 from agent.kube.resources import DEPLOYMENTS
 from agent.version import VERSION
 from hub.cli import output
-from hub.cli.applying import CLUSTERS, find, listed
+from hub.cli.applying import find, listed
 from hub.cli.client import Caller, asynchronous, common_options
 from hub.cli.listing import output_option
 from hub.cli.manifests import container_of
 from hub.cli.output import Format
 from hub.cli.views import part
 from hub.model import installation
+from hub.resources import CLUSTERS
 
 
 @click.command("version")

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from agent.kit.tracing import NO_TRACE, Traceparent
 from agent.kube.api import Api
 from agent.kube.resources import DEPLOYMENTS, PODS
-from hub.cli.applying import CLUSTERS
 from hub.cli.client import Caller
 from hub.cli.main import hub
 from hub.model.kinds import Kind
+from hub.resources import CLUSTERS
 from tests.hub.management import Management
 
 START = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)

@@ -4,13 +4,13 @@ import pytest
 import yaml
 
 from agent.kube.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS, SECRETS
-from hub.cli.applying import CLUSTERS
 from hub.cli.enrolment import is_good
 from hub.cli.manifests import decoded, secret_object
 from hub.gateway.ca import key_fingerprint, make_authority
 from hub.model.cluster import Certificate
 from hub.model.jointoken import JoinToken
 from hub.model.metadata import Uid
+from hub.resources import CLUSTERS
 from tests.hub.cli.support import START, World, available, condition, pod_status, template, written
 
 BOOTSTRAP = ("", "secrets", "cartwheel-system", "cartwheel-agent-bootstrap")

@@ -15,12 +15,12 @@ from agent.kube.resources import (
 )
 from agent.version import VERSION
 from hub.cli.address import NODES
-from hub.cli.applying import CLUSTERS, resource_of
 from hub.cli.manifests import decoded
 from hub.crds import packaged
 from hub.model import jointoken
 from hub.model.jointoken import JoinToken
 from hub.model.kinds import Kind
+from hub.resources import CLUSTERS, resource_of
 from tests.hub.cli.support import SPECS, START, World, lease, pod_status, template, written
 
 ADDRESS = ("--address", "203.0.113.7:30743")
