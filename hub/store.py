@@ -144,7 +144,11 @@ class Store:
         """
 
         def patch(resource: S) -> Object | None:
-            difference = merge_patch(raw(resource.status), raw(change(resource)))
+            changed = change(resource)
+            if changed == resource.status:
+                # Most often; to write both out to find no difference is what costs.
+                return None
+            difference = merge_patch(raw(resource.status), raw(changed))
             return {"status": difference} if difference else None
 
         return await self.update(collection, key, patch, subresource="status")

@@ -1,17 +1,18 @@
 """The verdicts on placements, from what the boards say now, and of clusters that are away from what was written of them before.
 
-State: none of its own but since when this hub is there to be told.
+State: since when this hub is there to be told, and the targets of each delivery by their place.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from agent.kit.clock import Clock
+from agent.kube.watch import Key
 from agent.model.names import ClusterId, HomeName
 from hub.mirror import Collection
 from hub.model.cluster import Cluster
 from hub.model.standing import Standing, Target
-from hub.model.wish import Boards
+from hub.model.wish import Boards, PlacementKey
 from hub.status.cluster import written_state
 from hub.status.declined import problem_of
 from hub.status.placements import Placements
@@ -37,6 +38,7 @@ class Judging:
         self._clusters = clusters
         self._placements = placements
         self._clock = clock
+        self._targets: dict[Key, tuple[Standing, Mapping[PlacementKey, Target]]] = {}
         self.patience = patience
 
     def of(self, standing: Standing) -> tuple[Verdict, ...]:
@@ -48,9 +50,21 @@ class Judging:
         found: list[Verdict] = []
         for place, owner in self._placements.in_cluster(id_):
             standing = self._boards.standings.get((DELIVERY, *owner))
-            if standing is not None:
-                found += self._verdicts(standing, [one for one in standing.targets if one.key == place])
+            target = self._target(owner, standing, place) if standing is not None else None
+            if standing is not None and target is not None:
+                found += self._verdicts(standing, (target,))
         return tuple(found)
+
+    def _target(self, owner: Key, standing: Standing, place: PlacementKey) -> Target | None:
+        """Return a delivery's target of one cluster. All are sorted once for each standing: each of a thousand clusters looks for its own."""
+        known = self._targets.get(owner)
+        if known is None or known[0] is not standing:
+            known = self._targets[owner] = (standing, {one.key: one for one in standing.targets})
+        return known[1].get(place)
+
+    def forget(self, owner: Key) -> None:
+        """Drop what is kept of a delivery that is gone."""
+        self._targets.pop(owner, None)
 
     def resting_in(self, id_: ClusterId) -> frozenset[HomeName]:
         """Return the deliveries of a cluster to which nothing is said now."""

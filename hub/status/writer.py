@@ -5,7 +5,7 @@ what is written follows from the pure parts beside it.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from hub.model.fleet import Fleet, FleetStatus
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization, KustomizationStatus
 from hub.model.standing import DELETING, Standing
-from hub.model.wish import Boards, PlacementKey, present_in
+from hub.model.wish import Boards, PlacementKey, Presence, present_in
 from hub.status.cluster import ClusterOutlook, cluster_status_of
 from hub.status.delivery import Outlook, status_of
 from hub.status.exposition import Exposition
@@ -74,7 +74,7 @@ class StatusWriter:
         self._boards = boards
         self._clock = clock
         self._placements = Placements()
-        self._sessions: dict[ClusterId, tuple[bool, int]] = {}
+        self._presences: dict[ClusterId, Presence] = {}
         self._written_s: dict[tuple[str, Key], float] = {}
         self._progress = Progress(clock, interval_s=settings.interval_s)
         patience = Patience(began=clock.now(), unknown_after=timedelta(seconds=settings.unknown_after_s))
@@ -159,14 +159,24 @@ class StatusWriter:
         with self._boards.presence.reader() as reader:
             while True:
                 for id_, presence in (await reader.next()).items():
-                    self._mark_cluster_of(id_)
-                    session = (presence is not None and presence.connected, presence.term if presence else 0)
-                    if self._sessions.get(id_) == session:
-                        # A sign of life alone changes nothing for deliveries.
+                    if not self._is_news(id_, presence):
                         continue
-                    self._sessions[id_] = session
+                    self._mark_cluster_of(id_)
                     for _, owner in self._placements.in_cluster(id_):
                         self._mark_delivery(owner)
+
+    def _is_news(self, id_: ClusterId, presence: Presence | None) -> bool:
+        """Tell whether more is said than that an agent which was believed to be there is still there: that changes nothing.
+
+        A thousand agents say it a hundred times a second.
+        """
+        before = self._presences.pop(id_, None)
+        if presence is None:
+            return before is not None
+        self._presences[id_] = presence
+        if before is None or replace(before, last_seen=presence.last_seen) != presence:
+            return True
+        return presence.last_seen - before.last_seen > self._judging.patience.unknown_after
 
     def _mark_delivery(self, key: Key) -> None:
         self._delivery_loop.mark(key, after_s=self._due_in_s(DELIVERY, key))
@@ -199,6 +209,7 @@ class StatusWriter:
         if delivery is None:
             self._written_s.pop((DELIVERY, key), None)
             self._progress.forget(key)
+            self._judging.forget(key)
             self._traces.forget(key)
             return Done()
         if standing is None or not _is_about(standing, delivery) or _leaves_soon(delivery, standing):

@@ -9,11 +9,12 @@ import pytest
 
 from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
-from agent.model.names import ClusterId
+from agent.kit.telemetry import Telemetry
+from agent.model.names import ClusterId, HomeName
 from agent.model.report import Notice, NoticeKind, Report, Stage
 from hub.model.kinds import TYPES, Kind
 from hub.model.metadata import Uid
-from hub.model.standing import DELETING, Problem, Standing
+from hub.model.standing import DELETING, Problem, Standing, Target
 from hub.model.wish import Boards, Declined, Happening, Presence
 from hub.status.writer import StatusSettings, StatusWriter
 from hub.store import Store
@@ -32,6 +33,7 @@ class Rig:
     api: Management
     clock: Hand
     boards: Boards = field(default_factory=Boards)
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
     def stand(self, given: Standing | None = None, *, generation: int = 1) -> None:
         now = replace(given or standing(), uid=Uid("uid-webapp"), generation=generation)
@@ -59,6 +61,14 @@ class Rig:
         (found,) = [one for one in status["conditions"] if one["type"] == "Ready"]
         return found["status"], found["reason"]
 
+    def looks(self) -> float:
+        """Return how often a Cluster or a delivery was looked at."""
+        (results,) = [
+            one for one in self.telemetry.registry.collect() if one.name == "cartwheel_loop_results"
+        ]
+        loops = {"cluster-status", "delivery-status", "fleet-status"}
+        return sum(one.value for one in results.samples if one.labels["loop"] in loops)
+
     def writes(self, plural: str) -> int:
         return sum(f" {plural} " in one for one in self.api.writes)
 
@@ -81,6 +91,7 @@ async def running(api: Management | None = None, clock: Hand | None = None) -> A
         boards=rig.boards,
         clock=rig.clock,
         randomness=Middle(),
+        telemetry=rig.telemetry,
     )
     async with Tasks() as tasks:
         tasks.start(store.run(), name="store")
@@ -526,3 +537,46 @@ async def test_a_refused_field_is_a_condition_and_one_event(
         assert [one for one in rig.events() if one[1] == "UnsupportedField"] == [
             ("Warning", "UnsupportedField", stalled["message"])
         ]
+
+
+async def test_signs_of_life_cost_no_look_at_the_cluster_or_its_deliveries() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(5)
+        before = rig.looks()
+        await rig.stay_connected(50)
+        assert rig.looks() == before
+
+
+async def test_a_sign_of_life_after_a_silence_that_was_too_long_is_news() -> None:
+    async with running() as rig:
+        rig.connect()
+        rig.stand()
+        rig.say(Stage.READY)
+        await rig.clock.pass_(2)
+        await rig.clock.pass_(70)
+        assert rig.ready() == ("Unknown", "Disconnected")
+        await rig.stay_connected(10)
+        await rig.clock.pass_(2)
+        assert rig.ready() == ("True", "ReconciliationSucceeded")
+
+
+async def test_a_cluster_finds_its_own_among_many_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    def key(one: Target) -> tuple[ClusterId, HomeName]:
+        nonlocal asked
+        asked += 1
+        return one.id, one.home
+
+    others = tuple(replace(target(), id=ClusterId(f"other-{number}")) for number in range(100))
+    async with running() as rig:
+        rig.connect()
+        rig.stand(standing(target(), *others))
+        await rig.clock.pass_(2)
+        monkeypatch.setattr(Target, "key", property(key))
+        rig.api.put_resource(Kind.CLUSTER, "eu-1", {"id": str(ID)}, labels={"tier": "prod"})
+        await rig.clock.pass_(2)
+        assert 0 < asked < 10
