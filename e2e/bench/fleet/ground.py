@@ -28,7 +28,7 @@ from hub.sandbox.ports import free_port
 _LOOK_S = 0.05
 _BUSY = 0.25
 _SETTLE_S = 120.0
-_TIMEOUT_S = 900.0
+_TIMEOUT_S = 600.0
 _AT_ONCE = 8
 PER_FARM = 500
 LEASES = {

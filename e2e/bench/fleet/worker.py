@@ -37,6 +37,7 @@ from hub.sandbox.storage import Change, KindKey
 
 _AT_ONCE = 8
 _CONFIG_MAPS: KindKey = ("", "configmaps")
+_LEASES = "/leases/"
 _OWN = f"/namespaces/{installation.NAMESPACE}/"
 
 
@@ -62,6 +63,7 @@ class Farm:
         self._servers: dict[str, Server] = {}
         self._applied: dict[str, dict[str, float]] = {}
         self._requests: Counter[str] = Counter()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def answer(self, word: str, *given: str) -> Any:
         """Do what is asked, and return what there is to say."""
@@ -107,7 +109,9 @@ class Farm:
             "ENROL_ADDRESS": f"127.0.0.1:{self._plan.enrol_port}",
             **self._plan.settings,
         }
-        transport = _Counted(LocalTransport(self._servers[name], installation.AGENT), self._requests)
+        transport = _Counted(
+            LocalTransport(self._servers[name], installation.AGENT), self._requests, self._turns
+        )
         agent = make_agent(transport, f"agent-{name}", variables, clock=self._clock)
         self._tasks.start(agent.run(), name=f"agent {name}")
 
@@ -115,15 +119,19 @@ class Farm:
 class _Counted:
     """Counts what agents ask of their API servers, what they keep for themselves apart from what they deliver."""
 
-    def __init__(self, transport: LocalTransport, requests: Counter[str]) -> None:
+    def __init__(self, transport: LocalTransport, requests: Counter[str], turns: asyncio.Semaphore) -> None:
         self._transport = transport
         self._requests = requests
+        self._turns = turns
 
     async def send(self, request: Outgoing, *, timeout_s: float) -> Reply:
         self._requests[_purpose(request.method, request.path, request.query)] += 1
+        if _LEASES in request.path:
+            return await self._transport.send(request, timeout_s=timeout_s)
         # A server in memory answers without letting others run: agents would be silent while each of hundreds does all it has to.
-        await asyncio.sleep(0)
-        return await self._transport.send(request, timeout_s=timeout_s)
+        async with self._turns:
+            await asyncio.sleep(0)
+            return await self._transport.send(request, timeout_s=timeout_s)
 
     def stream(self, request: Outgoing, *, silence_s: float) -> AbstractAsyncContextManager[Lines]:
         self._requests["watch"] += 1
