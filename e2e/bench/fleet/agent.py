@@ -8,6 +8,7 @@ from pathlib import Path
 from agent.kit.clock import SystemClock
 from agent.kit.tasks import Tasks
 from agent.kube.client import Client
+from e2e.bench import load as names
 from e2e.bench.figure import Figure, say
 from e2e.bench.fleet import load
 from e2e.bench.fleet.ground import FleetGround
@@ -104,6 +105,8 @@ async def _deliver(ground: FleetGround, first: int, end: int) -> None:
     if first == 0:
         for value in load.resources(ground.url):
             await ground.management.create(value)
+        # It brings the namespace of the others.
+        await ground.until(lambda: ground.management.is_ready(names.name(0), commit), "the first delivery")
     for number in range(max(first, 1), end):
         await ground.management.create(load.delivery(number))
     await ground.management.fetch_now(load.SOURCE, commit)
