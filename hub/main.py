@@ -33,7 +33,7 @@ from hub.build.render import RenderLimits, RenderPool, find_render
 from hub.clusters.controller import ClusterController
 from hub.clusters.departure import ClusterSettings
 from hub.delivery.controller import Controller
-from hub.delivery.settings import DeliverySettings
+from hub.delivery.settings import DeliverySettings, SopsSettings
 from hub.gateway.ca import Authority
 from hub.gateway.enroll import Enrolment
 from hub.gateway.recover import Recovery
@@ -155,6 +155,11 @@ class Hub:
                 dependency_retry_s=settings.dependency_retry_s,
                 workers=settings.workers,
                 scale=settings.scale,
+                sops=SopsSettings(
+                    age_secret=settings.sops_age_secret
+                    and f"{settings.namespace}/{settings.sops_age_secret}",
+                    requires_mac=settings.sops_requires_mac,
+                ),
             ),
             store=self._store,
             boards=self._boards,

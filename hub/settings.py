@@ -49,6 +49,8 @@ class Settings:
     stuck_after_s: float
     scale: float
     traces: bool
+    sops_age_secret: str
+    sops_requires_mac: bool
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> "Settings":
@@ -96,4 +98,6 @@ class Settings:
             stuck_after_s=env.seconds("STUCK_AFTER", 600.0),
             scale=env.scale,
             traces=env.traces,
+            sops_age_secret=env.text("SOPS_AGE_SECRET", ""),
+            sops_requires_mac=env.flag("SOPS_REQUIRE_MAC"),
         )

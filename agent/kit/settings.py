@@ -76,6 +76,13 @@ class Environment:
             raise SettingInvalid(f"{PREFIX}{name} is {found}, which is not whole")
         return int(found)
 
+    def flag(self, name: str) -> bool:
+        """Tell whether something is turned on, which it is not unless it is set."""
+        text = self._variables.get(PREFIX + name, "").lower()
+        if text not in ("", "true", "false"):
+            raise SettingInvalid(f"{PREFIX}{name} is {text!r}; it is either true or false")
+        return text == "true"
+
     def seconds(self, name: str, default: float) -> float:
         """Return a length of time (variable `<name>_S`), scaled."""
         return self.number(f"{name}_S", default) * self._scale

@@ -9,7 +9,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from agent.kit.tasks import in_thread
@@ -73,6 +73,18 @@ class Selection:
     prepared: Prepared
     few: Mapping[str, bytes]
     paths: tuple[str, ...]
+
+    def used(self, outcome: "Outcome") -> Mapping[str, bytes]:
+        """Return the files that a build was made with."""
+        return self.few if outcome.of_few else self.prepared.files
+
+    def amended(self, contents: Mapping[str, bytes]) -> "Selection":
+        """Return it with other contents of some files."""
+        files = self.prepared.files
+        for name, content in contents.items():
+            files = files.amended(name, content)
+        few = {name: contents.get(name, content) for name, content in self.few.items()}
+        return replace(self, prepared=replace(self.prepared, files=files), few=few)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,10 +42,14 @@ class RenderLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """One resource as kustomize emits it: its YAML text and the object that the text says."""
+    """One resource as kustomize emits it: its YAML text and the object that the text says.
 
-    text: str
-    object: dict[str, Any]
+    `is_confidential`: it is made of what was encrypted, and nothing that is in it may be told.
+    """
+
+    text: str = field(repr=False)
+    object: dict[str, Any] = field(repr=False)
+    is_confidential: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,7 @@ def substitute(rendered: Rendered, substitution: Substitution) -> dict[str, Any]
             return rendered.object
         return _expand(rendered.text, substitution)
     except BuildFailed as e:
-        raise BuildFailed(f"post build failed for '{_subject(rendered.object)}': envsubst error: {e}") from e
+        raise _failed(rendered, str(e)) from e
 
 
 def referenced(rendered: Rendered) -> frozenset[str]:
@@ -74,9 +74,13 @@ def referenced(rendered: Rendered) -> frozenset[str]:
     try:
         return frozenset(envsubst.names(envsubst.parse(rendered.text)))
     except envsubst.ExpressionError as e:
-        raise BuildFailed(
-            f"post build failed for '{_subject(rendered.object)}': envsubst error: variable substitution failed: {e}"
-        ) from e
+        raise _failed(rendered, f"variable substitution failed: {e}") from e
+
+
+def _failed(rendered: Rendered, problem: str) -> BuildFailed:
+    """Say what is wrong with a resource, but nothing that stands in one that was encrypted."""
+    told = "it does not expand, and what is in it is confidential" if rendered.is_confidential else problem
+    return BuildFailed(f"post build failed for '{_subject(rendered.object)}': envsubst error: {told}")
 
 
 def check_names(variables: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 State: per delivery the last assembly, so that a changed variable costs no new run of kustomize; in memory only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from agent.kit.tasks import Offload
@@ -14,6 +14,7 @@ from agent.model.content import canonical, digest_of
 from agent.model.names import Digest, HomeName
 from hub.artifacts.contents import ContentLost, TreeDigest
 from hub.build import kustomize
+from hub.build.decrypt import Decryption, Opening, render_opened
 from hub.build.errors import BuildFailed
 from hub.build.files import Files
 from hub.build.objects import Marks
@@ -79,11 +80,17 @@ class Builds:
         """How often kustomize ran."""
 
     async def assembly(
-        self, delivery: Kustomization, candidate: Candidate, home: HomeName, cause: Traceparent
+        self,
+        delivery: Kustomization,
+        candidate: Candidate,
+        home: HomeName,
+        cause: Traceparent,
+        decryption: Decryption | None = None,
     ) -> Assembly:
         """Return the rendered resources of a Candidate. Raises BuildFailed, TreeMissing, RenderUnavailable."""
         key = (delivery.metadata.namespace, delivery.metadata.name)
-        spec = digest_of(canonical(candidate.spec))
+        # Other keys may decrypt what these do not, so they are an input like the spec.
+        spec = digest_of(canonical([candidate.spec, decryption.identity if decryption else ""]))
         identity = digest_of(canonical([candidate.tree, spec, candidate.tools, home.namespace, home.name]))
         before, kept = self._kept.get(key, (None, None))
         if kept is not None and before == identity:
@@ -94,8 +101,8 @@ class Builds:
             return kept.assembly
         span = self._tracer.span(Step.BUILD, cause, delivery=str(home), revision=candidate.revision)
         try:
-            selection, outcome = await self._render(files, delivery)
-            assembly = Assembly(outcome.rendered, marks, span.traceparent)
+            selection, outcome, changed = await self._render(files, delivery, decryption)
+            assembly = Assembly(outcome.rendered, marks, span.traceparent, changed)
         except BuildFailed as problem:
             if self._refused.get(key) != identity:
                 # What fails again and again is one step that failed.
@@ -119,12 +126,21 @@ class Builds:
         return files
 
     async def _render(
-        self, files: Files, delivery: Kustomization
-    ) -> tuple[kustomize.Selection, kustomize.Outcome]:
+        self, files: Files, delivery: Kustomization, decryption: Decryption | None
+    ) -> tuple[kustomize.Selection, kustomize.Outcome, tuple[str, ...]]:
+        """Return what was built of what, and the names of what was changed since it was encrypted."""
         try:
             selection = await self._offload(lambda: kustomize.select(files, delivery.raw_spec))
             self.runs += 1
-            return selection, await kustomize.render(self._renderer, selection)
+            if decryption is None:
+                return selection, await kustomize.render(self._renderer, selection), ()
+            opening = Opening(decryption)
+            opened = await self._offload(lambda: opening.sources(selection))
+            outcome = await render_opened(self._renderer, selection, opened)
+            rendered = await self._offload(
+                lambda: opening.resources(outcome.rendered, selection.used(outcome))
+            )
+            return selection, replace(outcome, rendered=rendered), tuple(opening.changed)
         except ContentLost as problem:
             raise TreeMissing(str(problem)) from problem
 

@@ -35,12 +35,18 @@ class Assembly:
     """The resources of one Candidate. Raises BuildFailed when one of them is no object of Kubernetes."""
 
     def __init__(
-        self, rendered: Sequence[Rendered], marks: Marks, traceparent: Traceparent = NO_TRACE
+        self,
+        rendered: Sequence[Rendered],
+        marks: Marks,
+        traceparent: Traceparent = NO_TRACE,
+        changed: tuple[str, ...] = (),
     ) -> None:
         for resource in rendered:
             check_identity(resource.object)
         self.traceparent = traceparent
         """Of the step that made it."""
+        self.changed = changed
+        """What was changed after it was encrypted, by name."""
         self._rendered = rendered
         self._marks = marks
         self._names: list[frozenset[str]] | None = None
@@ -86,7 +92,7 @@ class Assembly:
             place = overlay if names & variables.of_cluster else base
             made = self._made(number, variables.runs, used, budget)
             place.extend(made)
-            if names & variables.confidential:
+            if names & variables.confidential or self._rendered[number].is_confidential:
                 confidential.update(format_id(one.ref) for one in made)
         built = replace(self._bundle(base, overlay), confidential=tuple(sorted(confidential)))
         self._made_for[self._what_matters(variables)] = built

@@ -19,6 +19,7 @@ from hub.delivery.bundle import Assembly
 from hub.delivery.candidate import Candidate, candidate_of
 from hub.delivery.cause import cause_of_build
 from hub.delivery.collisions import Collisions
+from hub.delivery.decrypting import Changes, read_decryption
 from hub.delivery.dependencies import Judgement
 from hub.delivery.failures import ARTIFACT_FAILED, BUILD_FAILED, CLUSTER_SUSPENDED, Failed, Unbuilt
 from hub.delivery.inputs import read_cluster, read_delivery
@@ -66,6 +67,7 @@ class Planning:
         self._blobs = blobs
         self._builds = Builds(renderer, trees, telemetry, offload)
         self._collisions = Collisions(store)
+        self._changes = Changes(store)
 
     @property
     def renderings(self) -> int:
@@ -75,6 +77,7 @@ class Planning:
     def forget(self, key: Key) -> None:
         """Drop what is kept for a delivery that is gone."""
         self._builds.forget(key)
+        self._changes.forget(key)
 
     def artifact(self, delivery: Kustomization) -> Artifact:
         """Return what the delivery's source has. Raises Waiting."""
@@ -108,7 +111,11 @@ class Planning:
                 tools=self._settings.tools,
             )
             assembly = await self._builds.assembly(
-                delivery, candidate, placed.placements[0].home, cause_of_build(delivery, artifact)
+                delivery,
+                candidate,
+                placed.placements[0].home,
+                cause_of_build(delivery, artifact),
+                await read_decryption(self._store, delivery, self._settings.sops),
             )
         except PathNotFound as problem:
             raise self._failed(delivery, str(problem), ARTIFACT_FAILED) from problem
@@ -122,6 +129,7 @@ class Planning:
                 reason=ARTIFACT_FAILED,
                 after_s=self._settings.look_again_s,
             ) from problem
+        await self._changes.tell(delivery, artifact.revision, assembly.changed)
         return Plan(
             delivery=delivery,
             placed=placed,

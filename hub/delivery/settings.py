@@ -9,6 +9,14 @@ from hub.model.durations import Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SopsSettings:
+    """How all deliveries are decrypted. `age_secret`, as `namespace/name`, is for those that name no Secret of their own."""
+
+    age_secret: str = ""
+    requires_mac: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySettings:
     """Times in seconds; `scale` is for those that come with resources. `tools` are the versions that a build depends on."""
 
@@ -19,6 +27,7 @@ class DeliverySettings:
     rename_window_s: float = 300.0
     workers: int = 8
     scale: float = 1.0
+    sops: SopsSettings = SopsSettings()
 
     @property
     def look_again_s(self) -> float:

@@ -134,9 +134,7 @@ class Waking:
             and any((one.kind, one.name) == (kind, key[1]) for one in cluster.spec.variables_from)
         }
         for delivery in self._store.kustomizations:
-            named = any(
-                (one.kind, one.name) == (kind, key[1]) for one in delivery.spec.post_build.substitute_from
-            )
+            named = (kind, key[1]) in _read_by(delivery)
             if users or (named and delivery.metadata.namespace == key[0]):
                 self._mark_delivery((delivery.metadata.namespace, delivery.metadata.name))
 
@@ -169,6 +167,15 @@ class Waking:
                             self._mark_delivery(contested)
                         for key in self._store.clusters_by_id.of(id_):
                             self._mark_cluster(key)
+
+
+def _read_by(delivery: Kustomization) -> set[tuple[VariablesKind, str]]:
+    """Return the ConfigMaps and Secrets that are read for a delivery, by kind and name."""
+    found = {(one.kind, one.name) for one in delivery.spec.post_build.substitute_from}
+    decryption = delivery.spec.decryption
+    if decryption is not None and decryption.secret_ref is not None:
+        found.add((VariablesKind.SECRET, decryption.secret_ref.name))
+    return found
 
 
 def _source_of(delivery: Kustomization) -> tuple[Key, ...]:

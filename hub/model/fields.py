@@ -63,6 +63,7 @@ HONOURED: dict[Kind, frozenset[str]] = {
         spec.buildMetadata[]
         spec.commonMetadata.annotations{} spec.commonMetadata.labels{}
         spec.components[]
+        spec.decryption.provider spec.decryption.secretRef.name
         spec.dependsOn[].name spec.dependsOn[].namespace
         spec.force
         spec.healthChecks[].apiVersion spec.healthChecks[].kind spec.healthChecks[].name
@@ -152,7 +153,10 @@ REFUSED: dict[Kind, tuple[Refused, ...]] = {
         ),
     ),
     Kind.KUSTOMIZATION: (
-        Refused(path="spec.decryption", works="Leave it out and keep encrypted files out of spec.path."),
+        Refused(
+            path="spec.decryption.serviceAccountName",
+            works="Leave it out and put the keys into the Secret of spec.decryption.secretRef.",
+        ),
         Refused(
             path="spec.kubeConfig",
             works="Leave it out, register the cluster as a Cluster and place the Kustomization there.",

@@ -8,7 +8,7 @@ from agent.model.assignment import DeletionPolicy
 from hub.model import annotations as names
 from hub.model.conditions import Condition, Conditions
 from hub.model.durations import Duration
-from hub.model.metadata import Metadata
+from hub.model.metadata import LocalRef, Metadata
 from hub.model.value import Value, read
 
 DEPENDENCY_NOT_PLACED = "DependencyNotPlaced"
@@ -100,6 +100,19 @@ class PostBuild(Value, frozen=True, kw_only=True):
     substitute_strategy: SubstituteStrategy = SubstituteStrategy.WITH_VARIABLES
 
 
+class DecryptionProvider(StrEnum):
+    """Who encrypted what is in the source."""
+
+    SOPS = "sops"
+
+
+class Decryption(Value, frozen=True, kw_only=True):
+    """What is encrypted in the source is decrypted, with the keys in a Secret."""
+
+    provider: DecryptionProvider
+    secret_ref: LocalRef | None = None
+
+
 class Dependency(Value, frozen=True, kw_only=True):
     """A Kustomization that must be ready first; an empty namespace is the own one."""
 
@@ -141,6 +154,7 @@ class KustomizationSpec(Value, frozen=True, kw_only=True):
     ignore_missing_components: bool = False
     build_metadata: tuple[str, ...] = ()
     post_build: PostBuild = PostBuild()
+    decryption: Decryption | None = None
     depends_on: tuple[Dependency, ...] = ()
     health_checks: tuple[HealthCheck, ...] = ()
 

@@ -1,5 +1,6 @@
 """Opens encrypted documents: whole files of one form into another, and objects of Kubernetes. Pure."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from hub.build.sops.errors import SopsFailed
 from hub.build.sops.forms import dotenv, ini, json_form, yaml_form
 from hub.build.sops.keyring import Keyring
 from hub.build.sops.metadata import Metadata, read
-from hub.build.sops.tree import Branch, Comment, plain, tree_of
+from hub.build.sops.tree import Branch, Comment, tree_of
 
 Branches = tuple[Branch, ...]
 
@@ -103,7 +104,8 @@ def open_object(value: Mapping[str, Any], keys: Keyring) -> dict[str, Any]:
         metadata = read(raw)
     branch = tree_of({key: one for key, one in value.items() if key != json_form.METADATA})
     _, clear = _decrypted(metadata, (branch,), keys)
-    found: dict[str, Any] = plain(clear[0])
+    # Through JSON, as everything on the way to an API server goes.
+    found: dict[str, Any] = json.loads(json_form.write(clear))
     return found
 
 

@@ -41,8 +41,8 @@ class Keyring:
                     age.extend(_identities(content.decode()))
                 elif name.endswith(PGP):
                     pgp.extend(_pgp_keys(content))
-            except (pyrage.IdentityError, ValueError, RuntimeError) as problem:
-                raise SopsFailed(f"'{name}' holds no {_HOLDS[name.endswith(PGP)]}") from problem
+            except (pyrage.IdentityError, ValueError, RuntimeError):
+                raise SopsFailed(f"'{name}' holds no {_HOLDS[name.endswith(PGP)]}") from None
         return cls(age=tuple(age), pgp=tuple(pgp))
 
     def data_key(self, metadata: Metadata) -> bytes:

@@ -62,8 +62,9 @@ def _typed(type_: str, clear: bytes) -> Leaf | Comment:
                 return Comment(text)
             case _:
                 raise SopsFailed(f"unknown datatype: {type_}")
-    except (ValueError, KeyError) as problem:
-        raise SopsFailed(f"it is no {type_}, though it says so") from problem
+    except (ValueError, KeyError):
+        # What Python says quotes the value.
+        raise SopsFailed(f"it is no {type_}, though it says so") from None
 
 
 def to_bytes(value: Leaf | Comment) -> bytes:

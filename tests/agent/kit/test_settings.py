@@ -53,3 +53,13 @@ def test_a_protocol_that_is_not_spoken_is_named() -> None:
 def test_what_must_be_set_is_named() -> None:
     with pytest.raises(SettingInvalid, match="CARTWHEEL_NAMESPACE"):
         Environment({}).text("NAMESPACE")
+
+
+@pytest.mark.parametrize(("text", "on"), [("", False), ("false", False), ("true", True), ("True", True)])
+def test_a_flag_is_on_when_it_says_so(text: str, on: bool) -> None:
+    assert Environment({"CARTWHEEL_LOUD": text}).flag("LOUD") is on
+
+
+def test_a_flag_that_is_neither_is_named() -> None:
+    with pytest.raises(SettingInvalid, match="CARTWHEEL_LOUD is 'yes'; it is either true or false"):
+        Environment({"CARTWHEEL_LOUD": "yes"}).flag("LOUD")

@@ -10,9 +10,11 @@ from agent.kit.telemetry import Telemetry
 from agent.kit.tracing import NO_TRACE
 from agent.model.names import Digest, HomeName
 from hub.artifacts.contents import TreeDigest
+from hub.build.decrypt import Decryption
 from hub.build.errors import BuildFailed
 from hub.build.files import Files
 from hub.build.render import BuildRequest, Rendered
+from hub.build.sops.keyring import Keyring
 from hub.delivery.builds import Builds
 from hub.delivery.bundle import Assembly
 from hub.delivery.candidate import Candidate
@@ -28,6 +30,7 @@ class Bench:
     """Builds of one delivery from trees that are named by their number; a request without these files fails."""
 
     lacks: str = ""
+    keys: str = ""
     trees: list[Mapping[str, bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -49,7 +52,8 @@ class Bench:
         found = delivery(spec={"path": "./app"} | spec)
         number = str(len(self.trees) - 1)
         candidate = Candidate(source="s", revision=number, tree=Digest(number), spec=found.raw_spec)
-        return await self.builds.assembly(found, candidate, HOME, NO_TRACE)
+        decryption = Decryption(keys=Keyring(), identity=self.keys) if self.keys else None
+        return await self.builds.assembly(found, candidate, HOME, NO_TRACE, decryption)
 
 
 async def test_a_commit_elsewhere_is_no_build() -> None:
@@ -57,6 +61,19 @@ async def test_a_commit_elsewhere_is_no_build() -> None:
     first = await bench.of(tree(app__a_yaml="a: 1", other__b_yaml="b: 1"))
     assert await bench.of(tree(app__a_yaml="a: 1", other__b_yaml="b: 2")) is first
     assert bench.builds.runs == 1
+
+
+async def test_other_keys_are_another_build() -> None:
+    bench = Bench()
+    files = tree(app__a_yaml="a: 1")
+    clear = await bench.of(files)
+    bench.keys = "1"
+    first = await bench.of(files)
+    assert first is not clear
+    assert await bench.of(files) is first
+    bench.keys = "2"
+    assert await bench.of(files) is not first
+    assert bench.builds.runs == 3
 
 
 @pytest.mark.parametrize(

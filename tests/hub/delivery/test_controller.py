@@ -1,6 +1,8 @@
 """From Kustomizations to wishes: what is assigned, what is kept while something hinders, and what leaves."""
 
+import base64
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,13 +22,15 @@ from hub.artifacts.blobs import Blobs
 from hub.artifacts.contents import TreeDigest
 from hub.build.files import Files
 from hub.build.render import BuildRequest, Rendered
+from hub.build.sops.tree import plain
 from hub.delivery.controller import Controller
-from hub.delivery.settings import DeliverySettings
+from hub.delivery.settings import DeliverySettings, SopsSettings
 from hub.model.cluster import ClusterName
 from hub.model.kinds import Kind
 from hub.model.standing import Standing
 from hub.model.wish import Assigned, Boards, Presence, Wish
 from hub.store import Store
+from tests.hub.build.sops.sealing import Sealing, identity
 from tests.hub.hand import START, Hand, Middle, at_once, settle
 from tests.hub.management import Management
 from tests.hub.model.samples import fleet, kustomization
@@ -67,6 +71,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.api = Management(self.clock)
 
+    sops: SopsSettings = field(default_factory=SopsSettings)
     offloaded: int = 0
 
     async def offload(self, work: Callable[[], T], /) -> T:
@@ -159,6 +164,7 @@ async def running(rig: Rig) -> AsyncIterator[Rig]:
             management=ClusterName(namespace="apps", name="management"),
             backoff=Backoff(),
             tools={"kustomize": "5"},
+            sops=rig.sops,
         ),
         store=store,
         boards=rig.boards,
@@ -314,6 +320,105 @@ async def test_a_broken_commit_keeps_what_runs() -> None:
         rig.commit("main@sha1:3", a=config_map("a"))
         await settle()
         assert rig.standing().problem is None
+
+
+def encrypted_map(recipient: str, **data: str) -> str:
+    clear = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sealed", "namespace": "apps"}}
+    branch = Sealing([recipient]).branch(clear | {"data": data}, clear=tuple(clear))
+    return json.dumps(plain(branch))
+
+
+def key_secret(name: str, identity: str, **metadata: Any) -> dict[str, Any]:
+    data = {"a.agekey": base64.b64encode(identity.encode()).decode()}
+    return {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "apps", **metadata}, "data": data,
+    }  # fmt: skip
+
+
+WATCHED = {"reconcile.fluxcd.io/watch": "Enabled"}
+
+
+async def test_what_is_encrypted_is_delivered_in_the_clear_and_confidential() -> None:
+    key, recipient = identity()
+    rig = one_cluster()
+    rig.commit("main@sha1:1", a=config_map("a"), sealed=encrypted_map(recipient, password="canary-1"))
+    rig.api.put("secrets", key_secret("keys", key))
+    rig.deliver(spec={"decryption": {"provider": "sops", "secretRef": {"name": "keys"}}})
+    async with running(rig):
+        found = rig.assigned("management")
+        bodies = {one.ref.name: rig.blobs.get(one.digest) for one in found.bundle.entries}
+        assert b"canary-1" in (bodies["sealed"] or b"")
+        assert found.assignment.confidential == ("apps_sealed__ConfigMap",)
+        assert "canary-1" not in repr(found) + repr(rig.standing())
+
+
+async def test_a_changed_key_decrypts_anew_at_once() -> None:
+    key, recipient = identity()
+    rig = one_cluster()
+    rig.commit("main@sha1:1", a=config_map("a"))
+    rig.api.put("secrets", key_secret("keys", identity()[0], labels=WATCHED))
+    rig.deliver(spec={"decryption": {"provider": "sops", "secretRef": {"name": "keys"}}})
+    async with running(rig):
+        before = rig.assigned("management")
+        rig.commit("main@sha1:2", a=config_map("a"), sealed=encrypted_map(recipient, password="canary-1"))
+        await settle()
+        # What runs goes on.
+        hold = rig.wish("management")
+        assert isinstance(hold, Assigned)
+        assert hold.bundle == before.bundle
+        problem = rig.standing().problem
+        assert problem is not None
+        assert problem.reason == "BuildFailed"
+        assert "no identity matched any of the recipients" in problem.message
+        rig.api.put("secrets", key_secret("keys", key, labels=WATCHED))
+        await settle()
+        assert rig.standing().problem is None
+        assert {one.ref.name for one in rig.assigned("management").bundle.entries} == {"a", "sealed"}
+
+
+async def test_a_missing_key_secret_fails_the_build() -> None:
+    rig = one_cluster()
+    rig.deliver(spec={"decryption": {"provider": "sops", "secretRef": {"name": "keys"}}})
+    async with running(rig):
+        problem = rig.standing().problem
+        assert problem is not None
+        assert problem.reason == "BuildFailed"
+        assert problem.message == "cannot get sops decryption Secret 'apps/keys': secrets \"keys\" not found"
+
+
+async def test_who_names_no_keys_is_decrypted_with_those_of_all() -> None:
+    key, recipient = identity()
+    rig = one_cluster()
+    rig.sops = SopsSettings(age_secret="apps/of-all")
+    rig.commit("main@sha1:1", sealed=encrypted_map(recipient, password="canary-1"))
+    rig.api.put("secrets", key_secret("of-all", key))
+    rig.deliver(spec={"decryption": {"provider": "sops"}})
+    async with running(rig):
+        assert rig.assigned("management").assignment.confidential == ("apps_sealed__ConfigMap",)
+
+
+@pytest.mark.parametrize("requires", [False, True])
+async def test_what_was_changed_after_it_was_encrypted_is_an_event_or_refused(requires: bool) -> None:
+    key, recipient = identity()
+    rig = one_cluster()
+    rig.sops = SopsSettings(requires_mac=requires)
+    changed = encrypted_map(recipient, password="canary-1").replace('"name": "sealed"', '"name": "other"')
+    rig.commit("main@sha1:1", sealed=changed)
+    rig.api.put("secrets", key_secret("keys", key))
+    rig.deliver(spec={"decryption": {"provider": "sops", "secretRef": {"name": "keys"}}})
+    async with running(rig):
+        events = [one for one in rig.api.all("events") if one["reason"] == "MACMismatch"]
+        problem = rig.standing().problem
+        if requires:
+            assert problem is not None
+            assert "failed to verify sops data integrity: sealed.yaml was changed after it" in problem.message
+            assert rig.wish("management") is None or not isinstance(rig.wish("management"), Assigned)
+            assert events == []
+        else:
+            assert problem is None
+            (told,) = events
+            assert (told["type"], told["involvedObject"]["name"]) == ("Warning", "webapp")
+            assert told["message"].startswith("sealed.yaml: changed after being encrypted")
 
 
 async def test_a_missing_path_keeps_what_runs() -> None:

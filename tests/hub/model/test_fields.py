@@ -100,9 +100,9 @@ def test_both_columns_name_only_what_a_schema_has(kind: Kind, spec: dict[str, An
         ),
         (
             Kind.KUSTOMIZATION,
-            samples.kustomization(decryption={"provider": "sops"}),
-            "spec.decryption",
-            "sops",
+            samples.kustomization(decryption={"provider": "sops", "serviceAccountName": "kms"}),
+            "spec.decryption.serviceAccountName",
+            "kms",
         ),
         (
             Kind.KUSTOMIZATION,

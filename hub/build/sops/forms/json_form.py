@@ -1,5 +1,6 @@
 """JSON documents, and the binary ones that are one text in JSON. Pure."""
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any, Final
@@ -73,7 +74,7 @@ def _written(value: Any, line: str) -> Iterator[str]:
         case Timestamp() | str():
             yield quoted(value)
         case bytes():
-            raise SopsFailed("bytes cannot be written as JSON")
+            yield quoted(base64.b64encode(value).decode())
         case float():
             yield _number(value)
         case _:

@@ -1,6 +1,7 @@
 """Documents that tests encrypt themselves: whatever is in them comes back, and what was changed or is for others is refused."""
 
 import json
+import traceback
 from typing import Any
 
 import pytest
@@ -137,6 +138,16 @@ def test_a_key_that_is_none_is_refused_without_being_shown() -> None:
 def test_what_cannot_be_read_is_refused(content: bytes, form: Form, message: str) -> None:
     with pytest.raises(SopsFailed, match=message):
         open_document(content, form, form, KEYS)
+
+
+def test_a_value_that_is_not_what_it_says_is_not_shown() -> None:
+    sealed = Sealing([RECIPIENT])
+    value = sealed.object({"a": CANARY})
+    # The type is not part of what is authenticated.
+    value["a"] = value["a"].replace("type:str", "type:int")
+    with pytest.raises(SopsFailed, match="it is no int, though it says so") as refused:
+        open_object(value, KEYS)
+    assert CANARY not in "".join(traceback.format_exception(refused.value))
 
 
 def test_a_pattern_takes_no_longer_than_its_text() -> None:

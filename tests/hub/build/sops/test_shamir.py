@@ -6,13 +6,22 @@ from hub.build.sops.errors import SopsFailed
 from hub.build.sops.shamir import combine
 
 
+def powers() -> list[int]:
+    """Return the powers of 3, which are all numbers of the field of AES but 0."""
+    found = [1]
+    while len(found) < 255:
+        last = found[-1]
+        found.append((last ^ (last << 1)) ^ (0x11B if last & 0x80 else 0))
+    return found
+
+
+POWERS = powers()
+LOGARITHMS = {power: exponent for exponent, power in enumerate(POWERS)}
+
+
 def times(a: int, b: int) -> int:
-    """Multiply in the field of AES by its logarithms, which is another way than that of the code."""
-    powers = [1]
-    for _ in range(254):
-        last = powers[-1]
-        powers.append((last ^ (last << 1)) ^ (0x11B if last & 0x80 else 0))
-    return powers[(powers.index(a) + powers.index(b)) % 255] if a and b else 0
+    """Multiply by logarithms, which is another way than that of the code."""
+    return POWERS[(LOGARITHMS[a] + LOGARITHMS[b]) % 255] if a and b else 0
 
 
 def split(secret: bytes, coefficients: list[bytes], places: list[int]) -> list[bytes]:
