@@ -29,6 +29,12 @@ def rss_mb(pids: Iterable[int]) -> float:
     return sum(int(_stat(pid)[21]) for pid in pids) * _PAGE_BYTES / 1e6
 
 
+def private_mb(pid: int) -> float:
+    """Return the memory that is a process's alone: what it would give back by ending."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1000
+
+
 def connection_bytes(pid: int, port: int) -> dict[str, int]:
     """Return what went both ways over each of a process's open connections to a local port, TLS included."""
     command = ["ss", "--tcp", "--info", "--processes", "--numeric", "--no-header", f"dport = :{port}"]

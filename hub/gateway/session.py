@@ -235,9 +235,13 @@ class Session:
         """End the session when the agent falls silent, its certificate is refused, or a newer session began."""
         tick_s = min(self._alive_interval_s, self._greeting_timeout_s, 2.0)
         while True:
+            began_s = self._clock.monotonic_s()
             await self._clock.sleep(tick_s)
+            now_s = self._clock.monotonic_s()
             self._registry.check(self._peer)
-            silent_s = self._clock.monotonic_s() - self._heard_s
+            # What came while this hub was held up it has not heard yet: else it would cut off all at once, and be held up by their return.
+            self._heard_s = min(self._heard_s + max(now_s - began_s - tick_s, 0.0), now_s)
+            silent_s = now_s - self._heard_s
             if self._presence is None:
                 if silent_s > self._greeting_timeout_s:
                     raise Refusal("no Hello came in time", reason="Silent")

@@ -54,6 +54,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now_s
 
+    def hold_up(self, seconds: float) -> None:
+        """Let time pass in which nothing of this process runs, as on a machine that is short of it."""
+        self._jumping.now_s += seconds
+
 
 def in_virtual_time(test: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
     """Turn an async test into one that runs on a loop of its own, in virtual time."""

@@ -13,7 +13,7 @@ from e2e.bench.figure import Figure, say
 from e2e.bench.fleet import load
 from e2e.bench.fleet.ground import FleetGround
 from e2e.bench.fleet.programs import Account, Served
-from e2e.bench.processes import cpu_s, rss_mb
+from e2e.bench.processes import cpu_s, private_mb, rss_mb
 from e2e.planes.container import Mount
 from hub.cli.manifests import running_rights
 from hub.model import installation
@@ -54,6 +54,7 @@ async def measure(ground: FleetGround, folder: Path, sizes: Sequence[int]) -> li
                     unit="MB",
                     baseline=AIMS_MB[objects],
                 ),
+                Figure(name=f"agent-{objects}.private", value=private_mb(agent.pid), unit="MB"),
                 Figure(name=f"agent-{objects}.idle.cpu", value=percent, unit="% of a core"),
             ]
     return figures

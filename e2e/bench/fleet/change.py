@@ -9,6 +9,7 @@ from e2e.bench.fleet.ground import FleetGround, Mark
 from e2e.bench.processes import rss_mb
 
 BUILDS = 'cartwheel_builds_total{result="run"}'
+BEGUN = "cartwheel_sessions_begun_total"
 SAID = 'cartwheel_link_sent_bytes_total{call="session"}'
 LINK_BYTES = 4096.0
 """The most that a changed line may cost one cluster's link."""
@@ -32,7 +33,7 @@ async def measure(ground: FleetGround) -> list[Figure]:
     used = mark.used()
     link = (ground.link_bytes() - sent) / count / pushes
     after = await ground.hub.metrics()
-    builds, said = (after[name] - before.get(name, 0.0) for name in (BUILDS, SAID))
+    builds, said, begun = (after[name] - before.get(name, 0.0) for name in (BUILDS, SAID, BEGUN))
     return [
         Figure(name=f"{name}.change.applied_p50", value=percentile(applied, 0.5), unit="s"),
         Figure(name=f"{name}.change.applied_p99", value=percentile(applied, 0.99), unit="s"),
@@ -43,9 +44,20 @@ async def measure(ground: FleetGround) -> list[Figure]:
             unit="builds per push",
             baseline=1.0,
         ),
-        Figure(
-            name=f"{name}.change.link", value=link, unit="bytes per cluster and push", baseline=LINK_BYTES
+        # Connections take their counts along when they break: then nobody knows.
+        *(
+            [
+                Figure(
+                    name=f"{name}.change.link",
+                    value=link,
+                    unit="bytes per cluster and push",
+                    baseline=LINK_BYTES,
+                )
+            ]
+            if not begun
+            else []
         ),
+        Figure(name=f"{name}.change.sessions_broken", value=begun, unit="sessions", baseline=0.0),
         Figure(
             name=f"{name}.change.said", value=said / count / pushes, unit="bytes to a cluster, without TLS"
         ),

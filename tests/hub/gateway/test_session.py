@@ -16,7 +16,7 @@ from agent.model.report import Notice, NoticeKind, Report, Stage
 from hub.gateway import allowance
 from hub.gateway.session import MISSED_ALIVES, Refusal
 from tests.agent.wishes import CLUSTER, OTHER, WEB, bundle, config_map
-from tests.fakes.clock import START, in_virtual_time
+from tests.fakes.clock import START, VirtualLoop, in_virtual_time
 from tests.hub.gateway.link import ALIVE_S, NAMESPACE, Link, reported
 
 LONG_S = ALIVE_S * (MISSED_ALIVES + 3)
@@ -473,6 +473,21 @@ async def test_a_silent_agent_is_not_taken_for_connected() -> None:
         await link.settle(8.0)
         assert not link.is_connected()
         assert "nothing was heard" in link.presence.problem
+
+
+@in_virtual_time
+async def test_a_hub_that_was_held_up_itself_takes_no_agent_for_silent() -> None:
+    # All would be cut off in the same moment, by a hub that has too little time already, and come back at once.
+    async with Link() as link:
+        link.connect()
+        await link.settle()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        began = link.presence.term
+        loop.hold_up(ALIVE_S * MISSED_ALIVES * 2)
+        await link.settle(ALIVE_S * 2)
+        assert link.is_connected()
+        assert link.presence.term == began
 
 
 @in_virtual_time
