@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from e2e.servers.certificates import Authority
 from e2e.servers.repository import Repository
+from hub.sandbox.git import BackendRequest, backend_answer
 from hub.sandbox.ports import free_port
 
 _BLOCK = 65536
@@ -194,36 +195,16 @@ def _reply(
 def _bridge(root: Path, request: BaseHTTPRequestHandler, body: bytes) -> int:
     """Run git's http-backend for one request, as a CGI program; return the status."""
     address = urlsplit(request.path)
-    environment = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "GIT_PROJECT_ROOT": str(root),
-        "GIT_HTTP_EXPORT_ALL": "1",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        # The repositories may belong to another user than the one who serves them.
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": "*",
-        "REQUEST_METHOD": request.command,
-        "PATH_INFO": address.path,
-        "QUERY_STRING": address.query,
-        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-        "CONTENT_LENGTH": str(len(body)),
-        "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
-        "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
-        "REMOTE_USER": "harness",
-        "REMOTE_ADDR": "127.0.0.1",
-    }
-    done = subprocess.run(
-        ["git", "http-backend"], input=body, env=environment, capture_output=True, check=False
+    asked = BackendRequest(
+        root=root,
+        method=request.command,
+        path=address.path,
+        query=address.query,
+        length=len(body),
+        header=lambda name: request.headers.get(name, ""),
     )
-    head, _, content = done.stdout.partition(b"\r\n\r\n")
-    status, headers = 200, {}
-    for line in head.decode().splitlines():
-        name, _, value = line.partition(": ")
-        if name == "Status":
-            status = int(value.split()[0])
-        else:
-            headers[name] = value
-    if not head:
-        return _reply(request, 500, done.stderr)
-    return _reply(request, status, content, headers)
+    done = subprocess.run(
+        ["git", "http-backend"], input=body, env=asked.environment(), capture_output=True, check=False
+    )
+    status, headers, content = backend_answer(done.stdout)
+    return _reply(request, status, content or done.stderr, headers)

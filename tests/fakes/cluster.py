@@ -8,31 +8,27 @@
 State: the server's, and the requests of all users in `calls`.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from agent.kit.clock import Clock, SystemClock
-from agent.kube.api import Api, Applied, Listing, Object, PatchType, Resource
+from agent.kube.api import Resource
 from agent.kube.client import Client
 from agent.kube.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES
-from agent.kube.transport import Outgoing, Reply
 from hub.crds import packaged
 from hub.sandbox.calls import Call
 from hub.sandbox.cluster import admin, new_cluster
 from hub.sandbox.faults import Faults
-from hub.sandbox.local import LocalTransport, reply_of, request_of
+from hub.sandbox.local import LocalTransport
 from hub.sandbox.server import Server, random_id
 from hub.sandbox.storage import Storage
 from hub.sandbox.traffic import Interference
 from hub.sandbox.wire import Caller
 from tests.fakes.clock import START
+from tests.fakes.hands import TOKEN, Hands
 
-T = TypeVar("T")
-_NOBODY = "nobody"
 _RBAC = "rbac.authorization.k8s.io"
 _ROLES = Resource(group=_RBAC, version="v1", plural="roles", kind="Role", namespaced=True)
 _BINDINGS = Resource(group=_RBAC, version="v1", plural="rolebindings", kind="RoleBinding", namespaced=True)
@@ -49,21 +45,21 @@ class Undisturbed:
         return answer
 
 
-class Cluster:
-    """One server. `network` is its interference to begin with; what is asked of `door` is answered at once."""
+class Cluster(Hands):
+    """One server. `network` is its interference to begin with."""
 
     def __init__(
         self, clock: Clock, *, with_kinds: bool = False, new_id: Callable[[], str] = random_id
     ) -> None:
         self.clock = clock
-        self._tokens = {_NOBODY: admin()}
+        self._tokens = {TOKEN: admin()}
         storage = _beginning(with_kinds=with_kinds).copy()
         self.server = Server(clock, self._tokens, storage=storage, new_id=new_id)
         self.calls: list[Call] = []
         self.server.traffic.listener = self.calls.append
         self.network = Faults(clock)
         self.interference = self.network
-        self.door: Api = Client(_Direct(self.server), clock=clock)
+        super().__init__(self.server, clock)
 
     @property
     def interference(self) -> Interference | None:
@@ -139,90 +135,16 @@ class Cluster:
         """Have a namespace there."""
         self.create(NAMESPACES, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
-    def get(self, resource: Resource, namespace: str, name: str) -> Object:
-        return at_once(self.door.get(resource, namespace, name))
-
-    def list(self, resource: Resource, namespace: str = "", **selectors: str) -> Listing:
-        return at_once(self.door.list(resource, namespace, **selectors))
-
-    def create(
-        self, resource: Resource, namespace: str, value: Mapping[str, Any], *, manager: str = "somebody"
-    ) -> Object:
-        return at_once(self.door.create(resource, namespace, value, field_manager=manager))
-
-    def replace(
-        self,
-        resource: Resource,
-        namespace: str,
-        value: Mapping[str, Any],
-        *,
-        manager: str = "somebody",
-        subresource: str = "",
-    ) -> Object:
-        doing = self.door.replace(resource, namespace, value, field_manager=manager, subresource=subresource)
-        return at_once(doing)
-
-    def patch(
-        self,
-        resource: Resource,
-        namespace: str,
-        name: str,
-        patch: object,
-        *,
-        kind: PatchType = PatchType.MERGE,
-        manager: str = "somebody",
-        subresource: str = "",
-    ) -> Object:
-        doing = self.door.patch(
-            resource,
-            namespace,
-            name,
-            patch,
-            kind=kind,
-            field_manager=manager,
-            subresource=subresource,
-        )
-        return at_once(doing)
-
-    def apply(self, resource: Resource, namespace: str, value: Object, *, manager: str) -> Applied:
-        body = msgspec.json.encode(value)
-        name = value["metadata"]["name"]
-        return at_once(self.door.apply(resource, namespace, name, body, field_manager=manager))
-
-    def delete(self, resource: Resource, namespace: str, name: str) -> None:
-        at_once(self.door.delete(resource, namespace, name))
-
-
-class _Direct(LocalTransport):
-    """A way to a server that takes no time, and that nobody sees."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__(server, _NOBODY)
-        self._there = server
-
-    async def send(self, request: Outgoing, *, timeout_s: float) -> Reply:
-        return reply_of(self._there.answer(request_of(request, _NOBODY)))
-
-
-def at_once(doing: Coroutine[Any, Any, T]) -> T:
-    """Return what comes of something that never waits."""
-    try:
-        doing.send(None)
-    except StopIteration as done:
-        result: T = done.value
-        return result
-    raise AssertionError("what was to happen at once waits")
-
 
 @cache
 def _beginning(*, with_kinds: bool) -> Storage:
     """Return what every cluster of a test holds when it begins; made once."""
     clock = _FirstMoment()
-    server = new_cluster(clock, {_NOBODY: admin()})
+    server = new_cluster(clock, {TOKEN: admin()})
     if with_kinds:
-        door = Client(_Direct(server), clock=clock)
+        hands = Hands(server, clock)
         for one in packaged():
-            at_once(door.create(CUSTOM_RESOURCE_DEFINITIONS, "", one, field_manager="setup"))
+            hands.create(CUSTOM_RESOURCE_DEFINITIONS, "", one, manager="setup")
     return server.storage
 
 

@@ -30,7 +30,8 @@ from hub.resources import resource_of
 from hub.sandbox.installing import register
 from hub.sandbox.ports import free_port
 from hub.settings import Settings
-from tests.fakes.cluster import Cluster, at_once
+from tests.fakes.cluster import Cluster
+from tests.fakes.hands import at_once
 from tests.fakes.spans import Spans
 from tests.hub.build.adapter import renderer
 from tests.hub.sources.git_server import GitServer, Repository

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 
-BACKEND = Path(subprocess.check_output(["git", "--exec-path"], text=True).strip()) / "git-http-backend"
+from hub.sandbox.git import BackendRequest, backend_answer
+
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "HOME": "/nonexistent",
@@ -140,21 +141,18 @@ def run_backend(server: GitServer, request: BaseHTTPRequestHandler) -> None:
     path, _, query = request.path.partition("?")
     length = int(request.headers.get("Content-Length", 0))
     body = request.rfile.read(length) if length else read_chunks(request)
-    environment = ENVIRONMENT | {
-        "GIT_PROJECT_ROOT": str(server.root),
-        "GIT_HTTP_EXPORT_ALL": "1",
-        "PATH_INFO": path,
-        "QUERY_STRING": query,
-        "REQUEST_METHOD": request.command,
-        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-        "CONTENT_LENGTH": str(len(body)),
-        "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
-    }
-    out = subprocess.run([BACKEND], input=body, env=environment, capture_output=True, check=False).stdout
-    head, _, content = out.partition(b"\r\n\r\n")
-    headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
-    status = int(headers.pop("Status", "200").split()[0])
-    answer(request, status, headers, content)
+    asked = BackendRequest(
+        root=server.root,
+        method=request.command,
+        path=path,
+        query=query,
+        length=len(body),
+        header=lambda name: request.headers.get(name, ""),
+    )
+    done = subprocess.run(
+        ["git", "http-backend"], input=body, env=asked.environment(), capture_output=True, check=False
+    )
+    answer(request, *backend_answer(done.stdout))
 
 
 def read_chunks(request: BaseHTTPRequestHandler) -> bytes:
