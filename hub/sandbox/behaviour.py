@@ -13,7 +13,7 @@ from hub.sandbox.kinds.admission import admitted
 from hub.sandbox.kinds.rules import CUSTOM, Rules, rules_of
 from hub.sandbox.kinds.scales import CustomScalable, Scalable, scalable
 from hub.sandbox.kinds.values import mapping_at
-from hub.sandbox.refusals import Cause, Refused, bad_request, invalid
+from hub.sandbox.refusals import Cause, Refused, bad_request, invalid, no_such_kind
 from hub.sandbox.schema import Type, builtin, of_custom_resource, with_always
 from hub.sandbox.tables import Printer, custom_printer, printer_of
 
@@ -45,6 +45,9 @@ class Behaviour(Protocol):
 
     @property
     def is_custom(self) -> bool: ...
+
+    @property
+    def selectable(self) -> tuple[str, ...]: ...
 
     @property
     def creates_on_update(self) -> bool: ...
@@ -97,6 +100,7 @@ class BuiltIn:
     rules: Rules
     type: Type
     is_custom: bool = False
+    selectable: tuple[str, ...] = ()
 
     @property
     def printer(self) -> Printer:
@@ -170,6 +174,10 @@ class Custom:
     @property
     def resource(self) -> Resource:
         return self.kind.resource
+
+    @property
+    def selectable(self) -> tuple[str, ...]:
+        return self.kind.selectable
 
     @property
     def printer(self) -> Printer:
@@ -246,10 +254,18 @@ def _check_kind(raw: Any, resource: Resource) -> None:
         return
     if api_version == resource.api_version or "/" in str(api_version) or not resource.group:
         head = f'{kind} in version "{str(api_version).rpartition("/")[2]}" cannot be handled as a {resource.kind}'
-        raise bad_request(f"{head}: the kind in the data does not match the expected kind")
+        raise bad_request(f"{head}: {_why_unfit(kind, str(api_version), resource)}")
     raise bad_request(
         f"the API version in the data ({api_version}) does not match the expected API version ({resource.api_version})"
     )
+
+
+def _why_unfit(kind: str, api_version: str, resource: Resource) -> str:
+    group, _, version = api_version.rpartition("/")
+    if builtin().type_of(group, version, kind) is None:
+        return no_such_kind(kind, api_version)
+    inside = resource.group.partition(".")[0] or "core"
+    return f"converting ({version}.{kind}) to ({inside}.{resource.kind}): unknown conversion"
 
 
 def _reset(subresource: str, *, has_status: bool) -> Fields:

@@ -16,11 +16,18 @@ Where = tuple[KindKey, Place]
 
 
 class Collector:
-    """Follows the writes of one server. `delete` deletes an object as a client would, by background or foreground."""
+    """Follows the writes of one server. `delete` deletes an object as a client would, by background or foreground; `free` takes the owner
+    with a UID from an object."""
 
-    def __init__(self, storage: Storage, delete: Callable[[KindKey, Place, str], None]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        delete: Callable[[KindKey, Place, str], None],
+        free: Callable[[KindKey, Place, str], None],
+    ) -> None:
         self._storage = storage
         self._delete = delete
+        self._free = free
         self._dependents: dict[str, set[Where]] = {}
 
     def take_over(self) -> None:
@@ -51,9 +58,12 @@ class Collector:
         """Take in what is gone: what depended on it alone goes, too, and what waited for it goes on."""
         for uid in _owners(value):
             self._forget(uid, (kind, place))
-        for there, dependent in list(self.dependents_of(value["metadata"]["uid"])):
-            if not any(self._is_there(uid) for uid in _owners(dependent) - {value["metadata"]["uid"]}):
+        gone = value["metadata"]["uid"]
+        for there, dependent in list(self.dependents_of(gone)):
+            if not any(self._is_there(uid) for uid in _owners(dependent) - {gone}):
                 self._delete(*there, "Background")
+            else:
+                self._free(*there, gone)
         self._carry_on(kind, place, value)
 
     def _carry_on(self, kind: KindKey, place: Place, value: Object) -> None:
@@ -74,13 +84,8 @@ class Collector:
             self._finish(kind, place, FOREGROUND)
 
     def _orphan(self, uid: str) -> None:
-        for (kind, place), dependent in list(self.dependents_of(uid)):
-            kept = [one for one in dependent["metadata"]["ownerReferences"] if one.get("uid") != uid]
-            metadata = {
-                name: part for name, part in dependent["metadata"].items() if name != "ownerReferences"
-            }
-            freed = {**dependent, "metadata": metadata | ({"ownerReferences": kept} if kept else {})}
-            self.stored(kind, place, dependent, self._storage.put(kind, place, freed))
+        for (kind, place), _ in list(self.dependents_of(uid)):
+            self._free(kind, place, uid)
 
     def _finish(self, kind: KindKey, place: Place, finalizer: str) -> None:
         """Take a finalizer from an object that leaves, and the object when it was the last."""

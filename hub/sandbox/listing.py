@@ -34,18 +34,26 @@ class Page:
     remaining: int | None = None
 
 
-def selector_of(request: Request, resource: Resource) -> Selector:
-    """Return what a request selects. Raises Refused."""
+def selector_of(request: Request, resource: Resource, selectable: tuple[str, ...] = ()) -> Selector:
+    """Return what a request selects; `selectable` are fields of a custom kind. Raises Refused."""
     labels = by_labels(request.asked("labelSelector"))
-    fields = by_fields(request.asked("fieldSelector"), resource.group, resource.kind)
+    fields = by_fields(request.asked("fieldSelector"), resource.group, resource.kind, selectable)
     return lambda value: labels(value) and fields(value)
 
 
-def page_of(request: Request, resource: Resource, namespace: str, storage: Storage) -> Page:
+def page_of(
+    request: Request,
+    resource: Resource,
+    namespace: str,
+    storage: Storage,
+    selectable: tuple[str, ...] = (),
+) -> Page:
     """Return the page that a request asks for. Raises Refused."""
     _check(request)
-    selects = selector_of(request, resource)
+    selects = selector_of(request, resource, selectable)
     token = _read(request.asked("continue")) if request.asked("continue") else None
+    if token and request.asked("resourceVersion") not in ("", "0"):
+        raise bad_request("specifying resource version is not allowed when using continue")
     version = token.rv if token else _exact_version(request, storage)
     kind = (resource.group, resource.plural)
     try:
@@ -90,9 +98,9 @@ def _check(request: Request) -> None:
     elif request.asked("continue"):
         why = "resourceVersionMatch is forbidden when continue is provided"
     elif match == "Exact" and request.asked("resourceVersion") == "0":
-        why = 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
+        why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
     elif match not in ("Exact", "NotOlderThan"):
-        told = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
+        told = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
         raise refused_option(OPTIONS, "resourceVersionMatch", "FieldValueNotSupported", told)
     else:
         return

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hub.sandbox.decoding import body_of
 from hub.sandbox.drafts import Options
-from hub.sandbox.refusals import refused_option
+from hub.sandbox.refusals import bad_request, no_such_kind, refused_option
 from hub.sandbox.verbs import Deletion
 from hub.sandbox.wire import Request
 
 _KINDS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
 _STRICTNESS = ("", "Ignore", "Strict", "Warn")
 _MAX_MANAGER = 128
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 def options_of(request: Request, verb: str, *, is_apply: bool = False) -> Options:
@@ -49,8 +51,13 @@ def options_of(request: Request, verb: str, *, is_apply: bool = False) -> Option
 
 
 def deletion_of(request: Request) -> Deletion:
-    """Read the options of a deletion. Raises Refused."""
-    return deletion_as(body_of(request, "DeleteOptions") if request.body.strip() else {}, request)
+    """Read the options of a deletion: of the body when there is one, and then of it alone. Raises Refused."""
+    if not request.body.strip():
+        return deletion_as({}, request)
+    body = body_of(request, "DeleteOptions")
+    if isinstance(body, dict) and body.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise bad_request(no_such_kind(body["kind"], str(body.get("apiVersion", ""))))
+    return deletion_as(body, replace(request, query={}))
 
 
 def deletion_as(body: Any, request: Request) -> Deletion:
@@ -70,8 +77,17 @@ def deletion_as(body: Any, request: Request) -> Deletion:
 def _propagation(body: Any, request: Request) -> str:
     """Return what is to become of dependents; clients from before there was a choice of three tell it by a truth value."""
     orphans = body.get("orphanDependents", request.asked("orphanDependents") or None)
-    told = {True: "Orphan", "true": "Orphan", False: "Background", "false": "Background"}.get(orphans, "")
-    return body.get("propagationPolicy") or request.asked("propagationPolicy") or told
+    policy = body.get("propagationPolicy") or request.asked("propagationPolicy")
+    if policy and orphans is not None:
+        why = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
+        raise refused_option("DeleteOptions", "propagationPolicy", "FieldValueInvalid", why)
+    if policy and policy not in _POLICIES:
+        listed = ", ".join(f'"{one}"' for one in (*_POLICIES, "nil"))
+        told = f'Unsupported value: "{policy}": supported values: {listed}'
+        raise refused_option("DeleteOptions", "propagationPolicy", "FieldValueNotSupported", told)
+    return policy or {True: "Orphan", "true": "Orphan", False: "Background", "false": "Background"}.get(
+        orphans, ""
+    )
 
 
 def _is_dry(values: Sequence[str], kind: str) -> bool:

@@ -60,6 +60,11 @@ def qualified(resource: Resource) -> str:
     return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
 
 
+def no_such_kind(kind: str, version: str) -> str:
+    """Return what is said of a kind that no version of its group has."""
+    return f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+
+
 def bad_request(message: str) -> Refused:
     return Refused(400, "BadRequest", message)
 
@@ -73,8 +78,9 @@ def not_found(resource: Resource, name: str) -> Refused:
     return Refused(404, "NotFound", f'{qualified(resource)} "{name}" not found', _details(resource, name))
 
 
-def already_exists(resource: Resource, name: str) -> Refused:
+def already_exists(resource: Resource, name: str, *, is_leaving: bool = False) -> Refused:
     message = f'{qualified(resource)} "{name}" already exists'
+    message = f"object is being deleted: {message}" if is_leaving else message
     return Refused(409, "AlreadyExists", message, _details(resource, name))
 
 
@@ -131,9 +137,15 @@ def expired(message: str) -> Refused:
 
 def refused_option(kind: str, field: str, reason: str, message: str) -> Refused:
     """Return the refusal of an option of a request; `kind` is what the server reads the options as."""
-    causes = [{"reason": reason, "message": message, "field": field}]
-    details = {"group": "meta.k8s.io", "kind": kind, "causes": causes}
-    return Refused(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {field}: {message}', details)
+    return refused_options(kind, Cause(reason=reason, message=message, field=field))
+
+
+def refused_options(kind: str, *causes: Cause) -> Refused:
+    """Return the refusal of options for several reasons."""
+    texts = [f"{one.field}: {one.message}" for one in causes]
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    details = {"group": "meta.k8s.io", "kind": kind, "causes": [one.encode() for one in causes]}
+    return Refused(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {text}', details)
 
 
 def unavailable() -> Refused:

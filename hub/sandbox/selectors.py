@@ -65,11 +65,11 @@ def by_labels(text: str) -> Selector:
     return lambda value: all(one.holds((value["metadata"].get("labels")) or {}) for one in terms)
 
 
-def by_fields(text: str, group: str, kind: str) -> Selector:
-    """Read a field selector for a kind. Raises Refused."""
+def by_fields(text: str, group: str, kind: str, more: tuple[str, ...] = ()) -> Selector:
+    """Read a field selector for a kind; `more` are the fields that a definition lets be selected by. Raises Refused."""
     if not text.strip():
         return everything
-    known = (*_COMMON_FIELDS, *_FIELDS.get((group, kind), ()))
+    known = (*_COMMON_FIELDS, *_FIELDS.get((group, kind), ()), *more)
     terms = [_field_term(one, known) for one in text.split(",") if one]
     return lambda value: all(
         (_value_at(value, path) == wanted) is not negated for path, wanted, negated in terms

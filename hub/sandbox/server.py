@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from agent.kit.clock import Clock
-from agent.kube.api import Object
+from agent.kube.api import Object, Resource
 from agent.model.names import timestamp
 from hub.sandbox import pod_parts, scaling
 from hub.sandbox.access.aggregation import aggregated
@@ -31,6 +31,7 @@ from hub.sandbox.drafts import (
     JSON_PATCH,
     MERGE_PATCH,
     STRATEGIC_PATCH,
+    Draft,
     Options,
     Target,
 )
@@ -54,6 +55,7 @@ from hub.sandbox.refusals import (
     not_built,
     unsupported_media_type,
 )
+from hub.sandbox.schema import with_always
 from hub.sandbox.services import KIND as SERVICES
 from hub.sandbox.services import ServiceKind
 from hub.sandbox.shapes import Shape, shape_of
@@ -68,6 +70,14 @@ _PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY)
 CLUSTER_ROLES: KindKey = ("rbac.authorization.k8s.io", "clusterroles")
 _CERTIFICATE_REQUESTS: KindKey = ("certificates.k8s.io", "certificatesigningrequests")
 _HEALTH = ("/healthz", "/livez", "/readyz")
+_NOTHING_THERE = Answer(status=404, text="404 page not found\n", media_type="text/plain; charset=utf-8")
+_AGGREGATION = "clusterrole-aggregation-controller"
+_TOKEN_REQUESTS = Resource(
+    group="authentication.k8s.io", version="v1", plural="tokenrequests", kind="TokenRequest", namespaced=True
+)
+_TOKEN_S = 3600
+_UNBOOKED = frozenset({"selfsubjectrulesreviews", "selfsubjectreviews"})
+"""Reviews of which no books are kept."""
 _UNHEEDED_GROUPS = frozenset({"admissionregistration.k8s.io"})
 _UNHEEDED: frozenset[KindKey] = frozenset({("", "resourcequotas"), ("", "limitranges")})
 """Kinds that nobody here would act by: to store one would be to promise what is not done."""
@@ -196,7 +206,7 @@ class Server:
         is_aggregated = "apidiscovery.k8s.io" in request.headers.get("accept", "")
         found = discovery(self.kinds, path, is_aggregated=is_aggregated)
         if found is None:
-            return Answer(status=404, text="404 page not found\n", media_type="text/plain; charset=utf-8")
+            return _NOTHING_THERE
         return Answer(value=found, media_type=AGGREGATED if "items" in found else "application/json")
 
     def _elsewhere(self, request: Request, group: str, version: str, caller: Caller) -> Answer:
@@ -213,14 +223,16 @@ class Server:
         if self.kinds.remote(asked.group, asked.version):
             return self._elsewhere(request, asked.group, asked.version, caller)
         served = self.kinds.find(asked.group, asked.version, asked.resource)
+        if served is None and asked.group and asked.version not in self.kinds.versions(asked.group):
+            return _NOTHING_THERE
         if served is None:
             raise no_such_path()
         self._check_verb(served, asked)
         if served.resource.group in (AUTHORIZATION, AUTHENTICATION):
-            body = body_of(request, served.resource.kind)
+            body = self._booked(request, served.resource)
             return Answer(status=201, value=self._review(caller, asked, body))
         if (asked.resource, asked.subresource) == ("serviceaccounts", "token"):
-            body = body_of(request, "TokenRequest")
+            body = self._booked(request, _TOKEN_REQUESTS, asked.subresource)
             return Answer(status=201, value=self._gate.token_request(body, asked.namespace, asked.name))
         behaviour = self._behaviour(served)
         namespace = asked.namespace if served.resource.namespaced else ""
@@ -262,7 +274,7 @@ class Server:
             self._find_remote()
         elif kind == CLUSTER_ROLES:
             for role in list(aggregated(value for _, value in self.storage.all(kind))):
-                self.storage.put(kind, ("", role["metadata"]["name"]), role)
+                self._aggregate(role)
         elif gone is not None and (definition := self._definition_of(kind)):
             self._definitions.stored(definition)
 
@@ -272,12 +284,38 @@ class Server:
             {(one["group"], one["version"]): RemoteGroup.of(one) for one in specs if one.get("service")}
         )
 
+    def _aggregate(self, role: Object) -> None:
+        """Give a cluster role the rules that it gathers, as a real cluster's controller does."""
+        name = role["metadata"]["name"]
+        target = self.target(CLUSTER_ROLES, ("", name))
+        head = {"apiVersion": target.behaviour.resource.api_version, "kind": target.behaviour.resource.kind}
+        applied = {**head, "metadata": {"name": name}, "rules": role["rules"]}
+        self.verbs.apply(target, applied, Options(manager=_AGGREGATION, force=True))
+
     def _definition_of(self, kind: KindKey) -> Place | None:
         """Return where the definition of a custom kind is, when it waits for its objects to go."""
         place = ("", f"{kind[1]}.{kind[0]}")
         value = self.storage.get(DEFINITIONS, place)
         is_leaving = value is not None and value["metadata"].get("deletionTimestamp")
         return place if is_leaving else None
+
+    def _booked(self, request: Request, resource: Resource, subresource: str = "") -> Object:
+        """Return what is answered at once, with the books that a create keeps of it. Raises Refused."""
+        sent = body_of(request, resource.kind)
+        body: Object = sent
+        behaviour = built_in_behaviour(resource)
+        if behaviour is None or not isinstance(sent, dict) or resource.plural in _UNBOOKED:
+            return body
+        options = options_of(request, "create")
+        target = Target(behaviour=behaviour, namespace="", subresource=subresource)
+        whole = behaviour.rules.with_defaults(with_always(body, behaviour.type))
+        if resource is _TOKEN_REQUESTS and isinstance(whole.get("spec"), dict):
+            whole["spec"].setdefault("expirationSeconds", _TOKEN_S)
+        owned = self.verbs.drafts.owned(target, None, Draft(value=whole), options)
+        managed = owned["metadata"].get("managedFields")
+        if not managed:
+            return body
+        return {**body, "metadata": {**(body.get("metadata") or {}), "managedFields": managed}}
 
     def _review(self, caller: Caller, asked: Attributes, body: Object) -> Object:
         reviewer = self._gate.reviewer
@@ -324,8 +362,11 @@ class Server:
             verbs = sub.verbs
         else:
             verbs = served.verbs
-        if asked.verb not in verbs or (
-            asked.verb == "create" and bool(asked.name) != bool(asked.subresource)
+        is_nameless = asked.verb in ("update", "patch") and not asked.name
+        if (
+            is_nameless
+            or asked.verb not in verbs
+            or (asked.verb == "create" and bool(asked.name) != bool(asked.subresource))
         ):
             raise method_not_allowed()
         kind = (served.resource.group, served.resource.plural)
@@ -335,7 +376,7 @@ class Server:
 
     def _list(self, request: Request, target: Target, shape: Shape) -> Answer:
         resource = target.behaviour.resource
-        page = page_of(request, resource, target.namespace, self.storage)
+        page = page_of(request, resource, target.namespace, self.storage, target.behaviour.selectable)
         items = [value for (_, name), value in page.items if target.name in ("", name)]
         metadata: Object = {"resourceVersion": str(page.version)}
         if page.following:
@@ -352,6 +393,7 @@ class Server:
             storage=self.storage,
             shows=shape.in_turn(),
             name=target.name,
+            selectable=target.behaviour.selectable,
         )
         return Answer(stream=events(watch, self.storage, self._clock, self.traffic))
 
@@ -374,7 +416,8 @@ class Server:
     def _delete_all(self, request: Request, target: Target, shape: Shape) -> Answer:
         """Delete a selection; what is answered is what was there before."""
         deletion = deletion_of(request)
-        page = page_of(request, target.behaviour.resource, target.namespace, self.storage)
+        behaviour = target.behaviour
+        page = page_of(request, behaviour.resource, target.namespace, self.storage, behaviour.selectable)
         for (namespace, name), _ in page.items:
             one = Target(behaviour=target.behaviour, namespace=namespace, name=name)
             self.verbs.delete(one, deletion)

@@ -16,8 +16,8 @@ _KNOWN = (
     "application/json",
     "application/yaml",
     "application/vnd.kubernetes.protobuf",
-    "application/json;stream=watch",
 )
+_STREAMED = "application/json;stream=watch"
 
 
 class Form(StrEnum):
@@ -76,7 +76,7 @@ class Shape:
                 items = [_kindless(one) for one in values]
             return {**head, "metadata": metadata, "items": items}
         items = [self.one(one) for one in values]
-        return {**self._head(Form.PARTIAL_LIST.value), "metadata": metadata, "items": items}
+        return {**self._head(Form.PARTIAL_LIST.value), "metadata": metadata, "items": items or None}
 
     def in_turn(self) -> Callable[[Object], Object]:
         """Return what shows one object after the other: of tables only the first tells the columns."""
@@ -157,7 +157,8 @@ def shape_of(
                 included=included,
                 version=version,
             )
-    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(_KNOWN)}"
+    known = (*_KNOWN, _STREAMED) if request.is_asked("watch") else _KNOWN
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(known)}"
     raise Refused(406, "NotAcceptable", message, {})
 
 

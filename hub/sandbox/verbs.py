@@ -43,6 +43,7 @@ from hub.sandbox.storage import KindKey, Place, Storage
 
 _ORPHANING: frozenset[KindKey] = frozenset({("", "replicationcontrollers"), ("batch", "jobs")})
 """Kinds from before propagation could be asked for: whoever says nothing keeps what belongs to them."""
+_CONTROLLERS = "kube-controller-manager"
 _NO_VERSION = Cause(
     reason="FieldValueInvalid",
     message="Invalid value: 0: must be specified for an update",
@@ -87,7 +88,7 @@ class Verbs:
         self._storage = storage
         self._changed = changed
         self._find = find
-        self.collector = Collector(storage, self.take_along)
+        self.collector = Collector(storage, self.take_along, self.free)
         self._clock = clock
         self.drafts = Drafts(clock)
         self._new_id = new_id
@@ -182,7 +183,7 @@ class Verbs:
         metadata = {
             name: part
             for name, part in value["metadata"].items()
-            if name not in ("resourceVersion", "selfLink")
+            if name not in ("resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds")
         }
         metadata |= place_of(target)
         metadata |= {"uid": self._new_id(), "creationTimestamp": timestamp(self._clock.now())}
@@ -192,8 +193,9 @@ class Verbs:
         made = options.complete(behaviour.new(owned, _suffix(self._new_id())))
         behaviour.check_new(made)
         options.guard(made, None)
-        if self._storage.get(target.kind, target.place) is not None:
-            raise already_exists(behaviour.resource, target.name)
+        if (there := self._storage.get(target.kind, target.place)) is not None:
+            is_leaving = "deletionTimestamp" in there["metadata"]
+            raise already_exists(behaviour.resource, target.name, is_leaving=is_leaving)
         stored = made if options.dry_run else self._put(target, _stored(made))
         return Written(value=stored, created=True, warnings=draft.warnings)
 
@@ -244,6 +246,19 @@ class Verbs:
         if behaviour is not None and self._storage.get(kind, place) is not None:
             target = Target(behaviour=behaviour, namespace=place[0], name=place[1])
             self.delete(target, Deletion(propagation=propagation))
+
+    def free(self, kind: KindKey, place: Place, owner: str) -> None:
+        """Take an owner from an object, which stays."""
+        behaviour, before = self._find(kind), self._storage.get(kind, place)
+        if behaviour is None or before is None:
+            return
+        target = Target(behaviour=behaviour, namespace=place[0], name=place[1])
+        metadata = {name: part for name, part in before["metadata"].items() if name != "ownerReferences"}
+        kept = [one for one in before["metadata"]["ownerReferences"] if one.get("uid") != owner]
+        freed = {**before, "metadata": metadata | ({"ownerReferences": kept} if kept else {})}
+        draft = Draft(value=as_kind(freed, behaviour))
+        owned = self.drafts.owned(target, as_kind(before, behaviour), draft, Options(manager=_CONTROLLERS))
+        self._put(target, _stored(owned))
 
     def _with_name(self, target: Target, value: Object) -> Target:
         metadata = value["metadata"]

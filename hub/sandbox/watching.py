@@ -1,19 +1,22 @@
 """Watches: the changes of a collection as events, with initial events and bookmarks where they are asked for."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.kit.clock import Clock
 from agent.kube.api import Object, Resource
 from hub.sandbox.listing import OPTIONS, selector_of, too_new, version_asked
-from hub.sandbox.refusals import Refused, expired, refused_option
+from hub.sandbox.refusals import Cause, Refused, expired, refused_options
 from hub.sandbox.selectors import Selector
 from hub.sandbox.storage import Change, Storage, TooOld
 from hub.sandbox.traffic import Traffic
 from hub.sandbox.wire import Request
 
 BOOKMARK_S = 60.0
+LAST_BOOKMARK_S = 2.0
+"""How long before its end a watch has its last bookmark."""
 DEFAULT_TIMEOUT_S = 1800.0
 _INITIAL_END = "k8s.io/initial-events-end"
 
@@ -45,6 +48,7 @@ def watch_of(
     storage: Storage,
     shows: Callable[[Object], Object],
     name: str = "",
+    selectable: tuple[str, ...] = (),
 ) -> Watch:
     """Read what a request wants to watch. Raises Refused."""
     try:
@@ -55,20 +59,14 @@ def watch_of(
     if version > storage.version:
         raise too_new(version, storage.version)
     wanted = request.asked("sendInitialEvents")
-    if wanted and request.asked("resourceVersionMatch") != "NotOlderThan":
-        raise refused_option(
-            OPTIONS,
-            "resourceVersionMatch",
-            "FieldValueForbidden",
-            "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        )
+    _check_match(request.asked("resourceVersionMatch"), sends_initial=bool(wanted))
     has_bookmarks = request.is_asked("allowWatchBookmarks")
     sends = request.is_asked("sendInitialEvents")
     timeout = request.asked("timeoutSeconds")
     return Watch(
         resource=resource,
         namespace=namespace,
-        selects=selector_of(request, resource),
+        selects=selector_of(request, resource, selectable),
         name=name,
         version=version or storage.version,
         has_initial_events=sends if wanted else not version,
@@ -77,6 +75,26 @@ def watch_of(
         timeout_s=float(timeout) if timeout.isdecimal() and int(timeout) else DEFAULT_TIMEOUT_S,
         shows=shows,
     )
+
+
+def _check_match(match: str, *, sends_initial: bool) -> None:
+    """Refuse a match of versions that goes with nothing, or its absence. Raises Refused."""
+
+    def cause(reason: str, message: str) -> Cause:
+        return Cause(reason=reason, message=message, field="resourceVersionMatch")
+
+    found = []
+    if sends_initial and match != "NotOlderThan":
+        why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        found.append(cause("FieldValueForbidden", why))
+    if match and not sends_initial:
+        why = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        found.append(cause("FieldValueForbidden", why))
+    if match and match != "NotOlderThan":
+        why = f'Unsupported value: "{match}": supported values: "NotOlderThan"'
+        found.append(cause("FieldValueNotSupported", why))
+    if found:
+        raise refused_options(OPTIONS, *found)
 
 
 async def events(watch: Watch, storage: Storage, clock: Clock, traffic: Traffic) -> AsyncGenerator[Object]:
@@ -89,6 +107,7 @@ async def events(watch: Watch, storage: Storage, clock: Clock, traffic: Traffic)
             for known in _initial(watch, storage):
                 yield known
         end_s = clock.monotonic_s() + watch.timeout_s
+        bookmark_s = _next_bookmark_s(clock.monotonic_s(), end_s)
         while (left_s := end_s - clock.monotonic_s()) > 0 and not state.is_over:
             state.check()
             news = storage.news(kind)
@@ -108,11 +127,14 @@ async def events(watch: Watch, storage: Storage, clock: Clock, traffic: Traffic)
             version = storage.version
             if not state.bookmarks:
                 try:
-                    async with asyncio.timeout(min(left_s, BOOKMARK_S)):
+                    async with asyncio.timeout(min(left_s, max(bookmark_s - clock.monotonic_s(), 0))):
                         await news.wait()
                     continue
                 except TimeoutError:
                     version = storage.version
+                if clock.monotonic_s() < bookmark_s:
+                    continue
+                bookmark_s = _next_bookmark_s(clock.monotonic_s(), end_s)
             state.bookmarks = 0
             if watch.has_bookmarks:
                 yield _bookmark(watch, version)
@@ -126,6 +148,12 @@ def _initial(watch: Watch, storage: Storage) -> Iterator[Object]:
             yield {"type": "ADDED", "object": watch.shows(value)}
     if watch.tells_end_of_initial:
         yield _bookmark(watch, version, {_INITIAL_END: "true"})
+
+
+def _next_bookmark_s(now_s: float, end_s: float) -> float:
+    """Return when the next bookmark is due: every minute, and shortly before the end, after which there is none."""
+    last_s = end_s - LAST_BOOKMARK_S
+    return min(now_s + BOOKMARK_S, last_s) if last_s > now_s else math.inf
 
 
 def _event(watch: Watch, change: Change) -> Object | None:

@@ -16,7 +16,7 @@ _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _ADDRESS = re.compile(r"\b10\.0\.0\.\d+\b|\bfd00::[0-9a-f]+\b")
 _JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
 _VERSIONS_IN_TEXT = re.compile(
-    r"(resource version: |current: |precondition \(|record \(|ResourceVersion: |resourceVersion: |version: \d+ \()(\d+)"
+    r"(resource version: |current: |precondition \(|record \(|ResourceVersion: |resourceVersion: )(\d+)(?![\w-])"
 )
 _ENTRY = ("operation", "manager", "apiVersion", "subresource")
 
@@ -38,9 +38,14 @@ class Said:
 
     def parts(self) -> Mapping[str, Any]:
         """Return it as a JSON value."""
-        shown = {"events": list(self.events)} if self.events is not None else {"body": self.value}
+        shown = {"events": _told_events(self.events)} if self.events is not None else {"body": self.value}
         warned = {"warnings": list(self.warnings)} if self.warnings else {}
         return {"code": self.code, **shown, **warned}
+
+
+def _told_events(events: Sequence[Any]) -> list[Any]:
+    """Return events without the bookmarks that come when a server likes; the one that ends the initial events stays."""
+    return [one for one in events if one["type"] != "BOOKMARK" or "annotations" in one["object"]["metadata"]]
 
 
 def normalised(said: Sequence[Said], namespace: str) -> list[Any]:
@@ -67,6 +72,8 @@ class _Words:
                 return self._mapping(value)
             case list():
                 return self._list(value, key)
+            case str() if key == "continue" and value:
+                return "<more>"
             case str() if key == "resourceVersion":
                 return self._version(value)
             case str():
@@ -77,13 +84,21 @@ class _Words:
 
     def _mapping(self, value: dict[str, Any]) -> dict[str, Any]:
         # The order of names decides who is first among UIDs.
-        return {self._text(key): self.of(value[key], key) for key in sorted(value)}
+        named = {self._text(key): self.of(value[key], key) for key in sorted(value)}
+        if "columnDefinitions" in named:
+            columns = named["columnDefinitions"] or []
+            # Servers in memory have no prose.
+            named["columnDefinitions"] = [{**one, "description": "<prose>"} for one in columns]
+        return named
 
     def _list(self, value: list[Any], key: str) -> list[Any]:
         if key == "managedFields":
             value = sorted(value, key=lambda one: [str(one.get(name, "")) for name in _ENTRY])
         elif key == "causes":
             value = sorted(value, key=lambda one: [one.get("field", ""), one.get("message", "")])
+        elif key in ("resourceRules", "nonResourceRules"):
+            # Those of several bindings come in any order.
+            value = sorted(value, key=json.dumps)
         return [self.of(one) for one in value]
 
     def _version(self, text: str) -> str:

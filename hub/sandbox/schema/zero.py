@@ -7,6 +7,7 @@ from hub.sandbox.schema.model import Field, MapType, Scalar, Type
 
 # Members that are written even when nobody set them, of which OpenAPI does not say so.
 _WRITTEN: Mapping[str, Mapping[str, Any]] = {
+    "io.k8s.api.authentication.v1.TokenRequestSpec": {"boundObjectRef": None},
     "io.k8s.api.core.v1.Event": {
         "eventTime": None,
         "firstTimestamp": None,
