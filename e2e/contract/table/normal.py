@@ -14,6 +14,8 @@ from typing import Any, Protocol
 _UID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _ADDRESS = re.compile(r"\b10\.0\.0\.\d+\b|\bfd00::[0-9a-f]+\b")
+_MOUNTED = re.compile(r"\bkube-api-access-[a-z0-9]{5}\b")
+_AGE = re.compile(r"\d+[smhd]")
 _JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
 _VERSIONS_IN_TEXT = re.compile(
     r"(resource version: |current: |precondition \(|record \(|ResourceVersion: |resourceVersion: )(\d+)(?![\w-])"
@@ -92,6 +94,10 @@ class _Words:
         return named
 
     def _list(self, value: list[Any], key: str) -> list[Any]:
+        if key == "cells":
+            return [
+                "<age>" if isinstance(one, str) and _AGE.fullmatch(one) else self.of(one) for one in value
+            ]
         if key == "managedFields":
             value = sorted(value, key=lambda one: [str(one.get(name, "")) for name in _ENTRY])
         elif key == "causes":
@@ -111,6 +117,7 @@ class _Words:
         text = _VERSIONS_IN_TEXT.sub(lambda found: found[1] + self._version(found[2]), text)
         text = _UID.sub(lambda found: self.uids.setdefault(found[0], f"uid-{len(self.uids) + 1}"), text)
         text = _JWT.sub("<token>", _ADDRESS.sub("<address>", _TIME.sub("<time>", text)))
+        text = _MOUNTED.sub("kube-api-access-<random>", text)
         for name, word in self.names.items():
             text = text.replace(name, word)
         return text.replace(self.namespace, "NS") if self.namespace else text

@@ -101,6 +101,7 @@ _NULLABLE = frozenset(
         "lastTransitionTime",
         "lastUpdateTime",
         "sources",
+        "topologyKeys",
     )
 )
 

@@ -132,11 +132,12 @@ def _default_daemons(value: Object) -> None:
         fill(child(strategy, "rollingUpdate"), maxUnavailable=1, maxSurge=0)
     fill(spec, revisionHistoryLimit=10)
     default_template(spec)
+    # Whoever writes all of it writes this too, knowing it or not.
+    fill(child(child(value, "metadata"), "annotations"), **{_TEMPLATE_GENERATION: "0"})
 
 
 def _prepare_daemons(value: Object) -> None:
-    annotations = child(child(value, "metadata"), "annotations")
-    fill(annotations, **{_TEMPLATE_GENERATION: "1"})
+    put(child(child(value, "metadata"), "annotations"), _TEMPLATE_GENERATION, "1")
 
 
 def _keep_daemons(before: Object, made: Object) -> None:

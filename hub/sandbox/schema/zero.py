@@ -7,6 +7,9 @@ from hub.sandbox.schema.model import Field, MapType, Scalar, Type
 
 # Members that are written even when nobody set them, of which OpenAPI does not say so.
 _WRITTEN: Mapping[str, Mapping[str, Any]] = {
+    "io.k8s.api.storage.v1.CSINodeDriver": {"topologyKeys": None},
+    "io.k8s.api.apps.v1.DeploymentCondition": {"lastUpdateTime": None, "lastTransitionTime": None},
+    "io.k8s.api.core.v1.PersistentVolumeClaimCondition": {"lastProbeTime": None, "lastTransitionTime": None},
     "io.k8s.api.authentication.v1.TokenRequestSpec": {"boundObjectRef": None},
     "io.k8s.api.core.v1.Event": {
         "eventTime": None,

@@ -1,11 +1,12 @@
 """The cases, by area."""
 
 from e2e.contract.table.case import Case
-from e2e.contract.table.cases import access, directives, leaving, listing, ownership, watching
+from e2e.contract.table.cases import access, directives, keyed, leaving, listing, ownership, watching
 
 AREAS: dict[str, tuple[Case, ...]] = {
     "ownership": ownership.CASES,
     "directives": directives.CASES,
+    "keyed": keyed.CASES,
     "listing": listing.CASES,
     "watching": watching.CASES,
     "leaving": leaving.CASES,

@@ -10,6 +10,7 @@ from e2e.contract.table.case import (
     get,
     json_patch,
     patch,
+    strategic,
     update,
 )
 
@@ -198,6 +199,15 @@ _GENERATIONS = (
         delete("widgets/a"),
         create("deployments/a", {**_DEPLOYMENT, "metadata": {"finalizers": ["t.test/a"]}}),
         delete("deployments/a"),
+    ),
+    case(
+        "a daemon set counts its templates",
+        create("daemonsets/a", _DEPLOYMENT),
+        patch("daemonsets/a", {"spec": {"minReadySeconds": 1}}),
+        strategic("daemonsets/a", {"spec": {"template": {"metadata": {"labels": {"c": "d"}}}}}),
+        update("daemonsets/a", _DEPLOYMENT),
+        apply("daemonsets/b", _DEPLOYMENT),
+        apply("daemonsets/b", {"spec": {**_DEPLOYMENT["spec"], "minReadySeconds": 2}}),
     ),
     case(
         "kinds without a generation",
