@@ -68,7 +68,6 @@ _VERSIONS = (
         watch("configmaps", "<4.metadata.resourceVersion>"),
     ),
     case("a watch without a version begins with what is there", *_LIFE, watch("configmaps")),
-    case("a watch from version 0 begins with what is there", *_LIFE, watch("configmaps", "0")),
     case(
         "a watch from a version that is no number",
         create(_A),
