@@ -37,15 +37,15 @@ protos: setup ## Generate the protocol's code anew after a change of its sources
 renderer: setup ## Build the renderer alone (2 minutes once per machine)
 	@$(BIN)/python -m e2e.tools ensure render
 
-tools: setup ## Build the Go tools the tests run (11 minutes once per machine, kept in the user's cache folder)
-	@$(BIN)/python -m e2e.tools ensure render controlplane kwok sops age-keygen
+tools: setup ## Build the Go tools the tests run (13 minutes once per machine, kept in the user's cache folder)
+	@$(BIN)/python -m e2e.tools ensure render controlplane kwok registry sops age-keygen
 
 planes: tools ## Start three real control planes to try things on, until Ctrl-C
 	@$(BIN)/python -m e2e.planes
 
 ready: # What the tests of all layers need; says so before the long work begins
 	@$(PYTHON) .ci/preflight.py planes
-	@echo "==> everything is here; the first run on a machine builds the test clusters and the foreign commands (11 minutes), then the tests take about 17"
+	@echo "==> everything is here; the first run on a machine builds the test clusters and the foreign commands (13 minutes), then the tests take about 17"
 	@$(MAKE) --no-print-directory tools
 
 demo: renderer ## A tour of a fleet in memory: commits, drift, a bad commit, a cluster cut off (1 minute, the first time on a machine 4)

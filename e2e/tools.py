@@ -2,7 +2,7 @@
 
 Each tool is a Go module in this checkout. Its binary is kept in the user's cache folder under the hash of the
 module's own files, so clones share it and a changed module is built anew. Standard library only: this runs before
-any environment exists (`python -m e2e.tools ensure controlplane kwok render`).
+any environment exists (`python -m e2e.tools ensure controlplane kwok registry render`).
 """
 
 import argparse
@@ -68,6 +68,12 @@ TOOLS = {
             name="kwok",
             module=CHECKOUT / "e2e" / "kwok",
             package="sigs.k8s.io/kwok/cmd/kwok",
+            expected="about 90 seconds",
+        ),
+        Tool(
+            name="registry",
+            module=CHECKOUT / "e2e" / "registry",
+            package="github.com/distribution/distribution/v3/cmd/registry",
             expected="about 90 seconds",
         ),
         Tool(

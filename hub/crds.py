@@ -59,6 +59,9 @@ RELAXATIONS: tuple[Relaxation, ...] = (
         kind=Kind.GIT_REPOSITORY, path=".status.contentConfigChecksum", change=Change.ADDED, why=_LEGACY
     ),
     Relaxation(kind=Kind.GIT_REPOSITORY, path=".status.url", change=Change.ADDED, why=_LEGACY),
+    Relaxation(
+        kind=Kind.OCI_REPOSITORY, path=".status.contentConfigChecksum", change=Change.ADDED, why=_LEGACY
+    ),
     Relaxation(kind=Kind.KUSTOMIZATION, path=".spec.patchesJson6902", change=Change.ADDED, why=_LEGACY),
     Relaxation(kind=Kind.KUSTOMIZATION, path=".spec.patchesStrategicMerge", change=Change.ADDED, why=_LEGACY),
     Relaxation(kind=Kind.KUSTOMIZATION, path=".spec.validation", change=Change.ADDED, why=_LEGACY),

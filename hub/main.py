@@ -52,8 +52,9 @@ from hub.model.installation import (
 from hub.model.wish import Boards
 from hub.settings import Settings
 from hub.sources.controller import SourceSettings
-from hub.sources.kinds.git import GitFetcher
-from hub.sources.service import ServiceSettings, SourceService
+from hub.sources.kinds.git import GitFetcher, GitRepositories
+from hub.sources.kinds.oci import OciRepositories
+from hub.sources.service import ServiceSettings, SourceService, StoredSecrets
 from hub.sources.shelf import Shelf
 from hub.sources.workers import Workers
 from hub.status.writer import StatusSettings, StatusWriter
@@ -190,9 +191,10 @@ class Hub:
         settings = self._settings
         workers = Workers(parallel=settings.git_workers)
         stack.push_async_callback(workers.close)
+        secrets = StoredSecrets(self._store)
         return SourceService(
             self._store,
-            GitFetcher(workers),
+            (GitRepositories(GitFetcher(workers), secrets), OciRepositories(workers, secrets)),
             shelf,
             clock=self._clock,
             randomness=self._randomness,

@@ -14,7 +14,7 @@ from agent.kit.reconcile import Backoff
 from agent.kit.tasks import Tasks
 from agent.kube.api import Api, Object, PatchType, Resource
 from agent.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
-from agent.kube.resources import CONFIG_MAPS, EVENTS, NAMESPACES, SECRETS
+from agent.kube.resources import CONFIG_MAPS, EVENTS, NAMESPACES, SECRETS, SERVICE_ACCOUNTS
 from agent.kube.watch import Follower, Key
 from agent.model.names import ClusterId, timestamp
 from hub.mirror import Collection, Index, R, S, Watched
@@ -26,6 +26,7 @@ from hub.model.gitrepository import GitRepository
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization, VariablesKind
 from hub.model.namespace import Namespace
+from hub.model.ocirepository import OciRepository
 from hub.model.rollout import Rollout
 from hub.model.value import Value, merge_patch, raw
 from hub.resources import resource_of
@@ -45,6 +46,7 @@ class Store:
         self._randomness = randomness
         self._backoff = backoff
         self.git_repositories = Collection(resource_of(Kind.GIT_REPOSITORY), GitRepository.parse)
+        self.oci_repositories = Collection(resource_of(Kind.OCI_REPOSITORY), OciRepository.parse)
         self.kustomizations = Collection(resource_of(Kind.KUSTOMIZATION), Kustomization.parse)
         self.clusters = Collection(resource_of(Kind.CLUSTER), Cluster.parse)
         self.fleets = Collection(resource_of(Kind.FLEET), Fleet.parse)
@@ -63,12 +65,17 @@ class Store:
     def resources(self) -> Mapping[Kind, Collection[Any]]:
         """Return the mirrors of the hub's own kinds."""
         return {
-            Kind.GIT_REPOSITORY: self.git_repositories,
+            **self.sources,
             Kind.KUSTOMIZATION: self.kustomizations,
             Kind.CLUSTER: self.clusters,
             Kind.FLEET: self.fleets,
             Kind.ROLLOUT: self.rollouts,
         }
+
+    @property
+    def sources(self) -> Mapping[Kind, Collection[Any]]:
+        """Return the mirrors of the kinds of sources."""
+        return {Kind.GIT_REPOSITORY: self.git_repositories, Kind.OCI_REPOSITORY: self.oci_repositories}
 
     @property
     def is_complete(self) -> bool:
@@ -117,6 +124,13 @@ class Store:
         if value is None:
             return None
         return {key: base64.b64decode(text) for key, text in (value.get("data") or {}).items()}
+
+    async def pull_secrets(self, namespace: str, service_account: str) -> tuple[str, ...] | None:
+        """Return the names of a ServiceAccount's imagePullSecrets, None when it does not exist. Raises ApiError."""
+        value = await self._found(SERVICE_ACCOUNTS, namespace, service_account)
+        if value is None:
+            return None
+        return tuple(one["name"] for one in value.get("imagePullSecrets") or () if one.get("name"))
 
     async def variables(self, kind: VariablesKind, namespace: str, name: str) -> Mapping[str, str] | None:
         """Return the data of a ConfigMap or Secret as text, None when it does not exist. Raises ApiError.

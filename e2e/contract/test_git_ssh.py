@@ -13,8 +13,8 @@ import pytest
 
 from hub.model.gitrepository import GitRef
 from hub.sources.credentials import auth_options
+from hub.sources.failure import FailureKind, FetchFailure
 from hub.sources.fetch import Fetched, GitRequest, Unchanged
-from hub.sources.git_failure import FailureKind, GitFailure
 from hub.sources.kinds.git import GitFetcher
 from hub.sources.workers import Workers
 from tests.hub.sources.git_server import Repository
@@ -139,7 +139,7 @@ async def test_a_host_that_is_not_known_is_refused(
     }
     # A host that was believed before is not believed by the same process now.
     await fetch(workers, server, tmp_path / "before")
-    with pytest.raises(GitFailure, match="known_hosts") as caught:
+    with pytest.raises(FetchFailure, match="known_hosts") as caught:
         await fetch(workers, server, tmp_path / "after", known_hosts=known[wrong])
     assert caught.value.kind is FailureKind.HOST_KEY
 
@@ -168,7 +168,7 @@ async def test_keys_of_all_kinds_open_the_door(
 async def test_other_keys_do_not(
     workers: Workers, server: Server, tmp_path: Path, identity: str, password: bytes
 ) -> None:
-    with pytest.raises(GitFailure) as caught:
+    with pytest.raises(FetchFailure) as caught:
         await fetch(workers, server, tmp_path, identity=server.key(identity), password=password)
     assert caught.value.kind is FailureKind.AUTHENTICATION
     assert "canary" not in str(caught.value)

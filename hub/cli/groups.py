@@ -17,7 +17,12 @@ class AliasGroup(click.Group):
         return super().get_command(ctx, self._aliases.get(cmd_name, cmd_name))
 
 
-SOURCE_ALIASES = {"gitrepository": "git", "gitrepositories": "git"}
+SOURCE_ALIASES = {
+    "gitrepository": "git",
+    "gitrepositories": "git",
+    "ocirepository": "oci",
+    "ocirepositories": "oci",
+}
 KIND_ALIASES = {
     "source": "sources",
     "kustomization": "kustomizations",

@@ -7,7 +7,7 @@ from hub.cli import output
 from hub.cli.client import Caller, Failed, asynchronous, common_options
 from hub.cli.groups import SOURCE_ALIASES, AliasGroup
 from hub.cli.verbs import Target, change, wait_ready
-from hub.cli.views import GIT_REPOSITORIES, KUSTOMIZATIONS, View
+from hub.cli.views import GIT_REPOSITORIES, KUSTOMIZATIONS, OCI_REPOSITORIES, View
 
 
 def add_suspend(group: click.Group) -> None:
@@ -90,4 +90,8 @@ async def _existing(
 def _places(group: click.Group) -> list[tuple[click.Group, str, View]]:
     source = AliasGroup("source", aliases=SOURCE_ALIASES, help="Sources.")
     group.add_command(source)
-    return [(source, "git", GIT_REPOSITORIES), (group, "kustomization", KUSTOMIZATIONS)]
+    return [
+        (source, "git", GIT_REPOSITORIES),
+        (source, "oci", OCI_REPOSITORIES),
+        (group, "kustomization", KUSTOMIZATIONS),
+    ]

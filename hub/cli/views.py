@@ -91,6 +91,13 @@ GIT_REPOSITORIES = View(
     header=("revision", "suspended", "ready", "message"),
     cells=_source,
 )
+OCI_REPOSITORIES = View(
+    kind=Kind.OCI_REPOSITORY,
+    words="source oci",
+    header=("revision", "suspended", "ready", "message"),
+    cells=_source,
+)
+SOURCES = (GIT_REPOSITORIES, OCI_REPOSITORIES)
 KUSTOMIZATIONS = View(
     kind=Kind.KUSTOMIZATION,
     words="kustomization",
@@ -109,4 +116,4 @@ FLEETS = View(
     header=("clusters", "ready", "message"),
     cells=_fleet,
 )
-ALL = (GIT_REPOSITORIES, KUSTOMIZATIONS, FLEETS, CLUSTERS)
+ALL = (*SOURCES, KUSTOMIZATIONS, FLEETS, CLUSTERS)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from agent.model.content import canonical, digest_of
 from agent.model.names import Digest
 from hub.model.fleet import DeliveryRef, Fleet
-from hub.model.gitrepository import Artifact
 from hub.model.kustomization import Kustomization
+from hub.model.source import Artifact
 from hub.model.value import raw
 
 FORMAT = 1

@@ -5,8 +5,8 @@ start or another interval, is no step of a commit that arrived long ago.
 """
 
 from agent.kit.tracing import NO_TRACE, Traceparent
-from hub.model.gitrepository import Artifact
 from hub.model.kustomization import Kustomization
+from hub.model.source import Artifact
 
 
 def cause_of_build(delivery: Kustomization, artifact: Artifact) -> Traceparent:

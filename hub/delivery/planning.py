@@ -28,9 +28,9 @@ from hub.delivery.settings import DeliverySettings
 from hub.delivery.variables import Layers, Values, variables_of
 from hub.model.cluster import IDENTITY_CONFLICT
 from hub.model.fields import unsupported
-from hub.model.gitrepository import Artifact
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization
+from hub.model.source import Artifact, Source
 from hub.model.wish import Assigned
 from hub.store import Store
 
@@ -81,13 +81,16 @@ class Planning:
 
     def artifact(self, delivery: Kustomization) -> Artifact:
         """Return what the delivery's source has. Raises Waiting."""
-        key = (delivery.source_namespace, delivery.spec.source_ref.name)
-        source = self._store.git_repositories.readable(key)
-        if (unread := self._store.git_repositories.malformed.get(key)) is not None:
+        reference = delivery.spec.source_ref
+        key = (delivery.source_namespace, reference.name)
+        # Others are refused before.
+        sources = self._store.sources[Kind(reference.kind)]
+        source: Source | None = sources.readable(key)
+        if (unread := sources.malformed.get(key)) is not None:
             raise Waiting(str(unread), reason=ARTIFACT_FAILED, after_s=self._settings.look_again_s)
         if source is None:
             raise Waiting(
-                f"GitRepository {key[0]}/{key[1]} not found; create it, or correct spec.sourceRef",
+                f"{reference.kind} {key[0]}/{key[1]} not found; create it, or correct spec.sourceRef",
                 reason=ARTIFACT_FAILED,
                 after_s=self._settings.scaled_s(delivery.spec.retry_after),
             )
@@ -96,6 +99,12 @@ class Planning:
                 "Source artifact not found, retrying in 30s",
                 reason=ARTIFACT_FAILED,
                 after_s=self._settings.look_again_s,
+            )
+        if source.status.artifact.is_opaque:
+            raise Waiting(
+                f"{reference.kind} {key[0]}/{key[1]} holds no archive of files; correct its spec.layerSelector",
+                reason=ARTIFACT_FAILED,
+                after_s=self._settings.scaled_s(delivery.spec.retry_after),
             )
         return source.status.artifact
 

@@ -13,8 +13,8 @@ from hub.delivery.placement import KIND, Placed, Placement
 from hub.delivery.places import Places
 from hub.delivery.wishes import Wishes
 from hub.model.cluster import ClusterName
-from hub.model.gitrepository import Artifact
 from hub.model.kustomization import Kustomization
+from hub.model.source import Artifact
 from hub.model.standing import Problem, Standing, Target
 from hub.model.wish import Boards, DeliveryKey, PlacementKey
 

@@ -4,6 +4,7 @@ State: of every resource the part that matters as it was last, so that a status 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from agent.kube.watch import Key
 from agent.model.names import ClusterId, HomeName
@@ -13,8 +14,10 @@ from hub.mirror import Index
 from hub.model import annotations as names
 from hub.model.cluster import Cluster
 from hub.model.conditions import READY
+from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization, VariablesKind
 from hub.model.metadata import Metadata
+from hub.model.source import Source
 from hub.model.wish import Boards
 from hub.store import Store
 
@@ -43,7 +46,8 @@ class Waking:
         """Mark everything, and from now on what changes."""
         store = self._store
         store.kustomizations.listen(self._delivery_changed)
-        store.git_repositories.listen(self._source_changed)
+        for kind, sources in store.sources.items():
+            sources.listen(partial(self._source_changed, kind))
         store.clusters.listen(self._cluster_changed)
         store.fleets.listen(self._fleet_changed)
         store.namespaces.listen(self._namespace_changed)
@@ -85,13 +89,14 @@ class Waking:
             for other in self._dependents.of(key):
                 self._mark_delivery(other)
 
-    def _source_changed(self, key: Key) -> None:
-        source = self._store.git_repositories.readable(key)
+    def _source_changed(self, kind: Kind, key: Key) -> None:
+        sources = self._store.sources[kind]
+        source: Source | None = sources.readable(key)
         artifact = source.status.artifact if source is not None else None
         now = artifact and (artifact.revision, artifact.digest)
-        if not self._is_news("source", key, (now, str(self._store.git_repositories.malformed.get(key)))):
+        if not self._is_news(kind, key, (now, str(sources.malformed.get(key)))):
             return
-        for delivery in self._users.of(key):
+        for delivery in self._users.of((kind, key)):
             self._mark_delivery(delivery)
 
     def _cluster_changed(self, key: Key) -> None:
@@ -178,8 +183,9 @@ def _read_by(delivery: Kustomization) -> set[tuple[VariablesKind, str]]:
     return found
 
 
-def _source_of(delivery: Kustomization) -> tuple[Key, ...]:
-    return ((delivery.source_namespace, delivery.spec.source_ref.name),)
+def _source_of(delivery: Kustomization) -> tuple[tuple[str, Key], ...]:
+    reference = delivery.spec.source_ref
+    return ((reference.kind, (delivery.source_namespace, reference.name)),)
 
 
 def _what_matters(generation: int, metadata: Metadata) -> object:

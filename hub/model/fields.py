@@ -10,7 +10,7 @@ below it.
 import json
 from collections.abc import Iterator, Mapping
 
-from hub.model.kinds import Kind
+from hub.model.kinds import SOURCE_KINDS, Kind
 from hub.model.value import Value
 
 UNSUPPORTED_FIELD = "UnsupportedField"
@@ -55,6 +55,20 @@ HONOURED: dict[Kind, frozenset[str]] = {
         spec.interval
         spec.ref.branch spec.ref.commit spec.ref.name spec.ref.semver spec.ref.tag
         spec.secretRef.name
+        spec.suspend
+        spec.timeout
+        spec.url
+    """),
+    Kind.OCI_REPOSITORY: _paths("""
+        spec.certSecretRef.name
+        spec.ignore
+        spec.insecure
+        spec.interval
+        spec.layerSelector.mediaType spec.layerSelector.operation
+        spec.proxySecretRef.name
+        spec.ref.digest spec.ref.semver spec.ref.semverFilter spec.ref.tag
+        spec.secretRef.name
+        spec.serviceAccountName
         spec.suspend
         spec.timeout
         spec.url
@@ -152,6 +166,14 @@ REFUSED: dict[Kind, tuple[Refused, ...]] = {
             works="Leave it out: it was never in force in Flux; limit with RBAC who may create deliveries.",
         ),
     ),
+    Kind.OCI_REPOSITORY: (
+        Refused(path="spec.verify", works="Leave it out to pull without checking signatures."),
+        Refused(
+            path="spec.provider",
+            accepted=("generic",),
+            works="Use `generic` with the credentials in the Secret of spec.secretRef.",
+        ),
+    ),
     Kind.KUSTOMIZATION: (
         Refused(
             path="spec.decryption.serviceAccountName",
@@ -181,8 +203,8 @@ REFUSED: dict[Kind, tuple[Refused, ...]] = {
         ),
         Refused(
             path="spec.sourceRef.kind",
-            accepted=("GitRepository",),
-            works="Use a GitRepository.",
+            accepted=tuple(SOURCE_KINDS),
+            works="Use a GitRepository or an OCIRepository.",
         ),
     ),
     Kind.CLUSTER: (

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from hub.model.gitrepository import Artifact, GitRepositorySpec, GitRepositoryStatus
+from hub.model.gitrepository import GitRepositorySpec, GitRepositoryStatus
+from hub.model.source import Artifact
 from hub.sources.revision import same_revision
 
 

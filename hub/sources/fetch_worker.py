@@ -8,14 +8,15 @@ import resource
 import struct
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, assert_never
 
 import msgspec
 
-from hub.sources.fetch import Answer, Failed, Fetched, Order, Unchanged
-from hub.sources.git_failure import FailureKind, GitFailure
+from hub.sources.failure import FailureKind, FetchFailure
+from hub.sources.fetch import Answer, Failed, Fetched, GitRequest, LayerRequest, Order, Unchanged
 from hub.sources.git_remote import checkout
 from hub.sources.git_tree import write_files
+from hub.sources.layer import write_layer
 
 MAX_MESSAGE = 4096
 """So much of a commit's message is of use to anybody; a commit may hold any amount."""
@@ -34,36 +35,43 @@ def main() -> None:
 
 
 def serve(order: Order) -> Answer:
-    """Do one fetch."""
+    """Carry one order out."""
     request, folder = order.request, Path(order.folder)
     # Of memory that is the process's own: what it maps of the packs is the disk's.
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (request.limits.memory_bytes, most))
     try:
-        found = checkout(request, folder)
-        if found is None:
-            return Unchanged(revision=request.known)
-        written = write_files(
-            found.repository, found.commit, folder, ignored=request.ignore, limits=request.limits
-        )
-    except GitFailure as problem:
+        match request:
+            case GitRequest():
+                return _fetch_commit(request, folder)
+            case LayerRequest():
+                return write_layer(request, folder)
+            case _:
+                assert_never(request)
+    except FetchFailure as problem:
         return Failed(kind=problem.kind, message=str(problem))
     except MemoryError:
-        message = f"the repository takes more than {request.limits.memory_bytes} bytes of memory, which is the limit"
+        message = (
+            f"the source takes more than {request.limits.memory_bytes} bytes of memory, which is the limit"
+        )
         return Failed(kind=FailureKind.TOO_LARGE, message=message)
     except OSError as problem:
-        # Whatever the network does leaves as GitFailure; what remains is the folder.
+        # Whatever the network does leaves as FetchFailure; what remains is the folder.
         message = f"unable to write what was fetched: {problem.strerror or problem}"
         return Failed(kind=FailureKind.STORAGE, message=message)
+
+
+def _fetch_commit(request: GitRequest, folder: Path) -> Fetched | Unchanged:
+    found = checkout(request, folder)
+    if found is None:
+        return Unchanged(revision=request.known)
     return Fetched(
         revision=found.resolved.revision,
-        commit=found.resolved.commit,
+        name=found.resolved.commit,
         message=found.commit.message[:MAX_MESSAGE],
-        author=found.commit.author.name,
-        tree=written.tree,
-        archive_digest=written.archive_digest,
-        archive_size=written.archive_size,
-        files=written.files,
+        packed=write_files(
+            found.repository, found.commit, folder, ignored=request.ignore, limits=request.limits
+        ),
     )
 
 

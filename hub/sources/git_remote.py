@@ -1,7 +1,7 @@
 """Git through libgit2: what a remote advertises, and the commit that is wanted, in a bare repository.
 
 libgit2's trust (known hosts, authorities) and its time limits are settings of the whole process, so this runs only in a process that
-does one fetch at a time. Only this file and `git_tree.py` import pygit2; errors leave as GitFailure without credentials in them.
+does one fetch at a time. Only this file and `git_tree.py` import pygit2; errors leave as FetchFailure without credentials in them.
 """
 
 import contextlib
@@ -15,16 +15,16 @@ from pygit2.enums import ConfigLevel, CredentialType
 
 from hub.sources import references, revision
 from hub.sources.credentials import AuthOptions
+from hub.sources.failure import FailureKind, FetchFailure, without_secrets
 from hub.sources.fetch import GitRequest
-from hub.sources.git_failure import (
-    FailureKind,
-    GitFailure,
+from hub.sources.redirects import foreign_redirect, refuse_foreign_redirect
+from hub.sources.references import (
+    RemoteRefs,
+    Resolved,
+    Strategy,
     reference_not_found,
     repository_not_found_text,
-    without_secrets,
 )
-from hub.sources.redirects import foreign_redirect, refuse_foreign_redirect
-from hub.sources.references import RemoteRefs, Resolved, Strategy
 
 FETCHED = "refs/fetched/it"
 HISTORY = ("+refs/heads/*:refs/fetched/heads/*", "+refs/tags/*:refs/fetched/tags/*")
@@ -46,7 +46,7 @@ class Checkout:
 
 
 def checkout(request: GitRequest, folder: Path) -> Checkout | None:
-    """Fetch the commit that the reference stands for into `folder`; None when that is the known revision. Raises GitFailure."""
+    """Fetch the commit that the reference stands for into `folder`; None when that is the known revision. Raises FetchFailure."""
     connection = _Connection(request, folder)
     remote = connection.connect()
     candidates = references.resolve(request.ref, remote, connection.url)
@@ -75,13 +75,13 @@ class _Callbacks(pygit2.RemoteCallbacks):  # type: ignore[misc]
             return pygit2.Username(auth.username)
         # libgit2 asks again for as long as the server refuses.
         if self._offered:
-            raise GitFailure(
+            raise FetchFailure(
                 FailureKind.AUTHENTICATION, "authentication failed: the server refuses the credentials"
             )
         self._offered = True
         if auth.transport == "ssh":
             if not allowed_types & CredentialType.SSH_KEY:
-                raise GitFailure(FailureKind.AUTHENTICATION, "the server does not accept public keys")
+                raise FetchFailure(FailureKind.AUTHENTICATION, "the server does not accept public keys")
             identity = auth.identity.decode("utf-8", "replace")
             return pygit2.KeypairFromMemory(auth.username, None, identity, auth.password)
         if not auth.username:
@@ -90,7 +90,7 @@ class _Callbacks(pygit2.RemoteCallbacks):  # type: ignore[misc]
                 if auth.bearer_token
                 else "authentication required"
             )
-            raise GitFailure(FailureKind.AUTHENTICATION, message)
+            raise FetchFailure(FailureKind.AUTHENTICATION, message)
         return pygit2.UserPass(auth.username, auth.password)
 
     def certificate_check(self, certificate: None, valid: bool, host: bytes) -> bool:
@@ -108,7 +108,7 @@ class _Callbacks(pygit2.RemoteCallbacks):  # type: ignore[misc]
 
     def transfer_progress(self, stats: pygit2.remotes.TransferProgress) -> None:
         if stats.received_bytes > self._received_limit:
-            raise GitFailure(
+            raise FetchFailure(
                 FailureKind.TOO_LARGE,
                 f"the server sent more than {self._received_limit} bytes, which is the limit",
             )
@@ -155,12 +155,12 @@ class _Connection:
         commit = self._repository.get(found.commit)
         if not isinstance(commit, pygit2.Commit):
             message = f"unable to resolve commit object for '{found.commit}': object not found"
-            raise GitFailure(FailureKind.REFERENCE_NOT_FOUND, message)
+            raise FetchFailure(FailureKind.REFERENCE_NOT_FOUND, message)
         return Checkout(resolved=found, commit=commit, repository=self._repository)
 
     def _fetch_by_hash(self, commit: str) -> bool:
         """Tell whether the server gave a commit that no reference stands for; many servers do not."""
-        with contextlib.suppress(GitFailure):
+        with contextlib.suppress(FetchFailure):
             self._fetch(f"{commit}:{FETCHED}", depth=1)
             return True
         # A refusal ends the connection.
@@ -176,13 +176,13 @@ class _Connection:
         callbacks = _Callbacks(self._auth, self._request.limits.received_bytes)
         try:
             yield callbacks
-        except GitFailure as problem:
-            raise GitFailure(problem.kind, f"{what} '{self.url}': {problem}") from None
+        except FetchFailure as problem:
+            raise FetchFailure(problem.kind, f"{what} '{self.url}': {problem}") from None
         except _FOREIGN as problem:
             # The cause may quote what was sent.
             raise self._failure(what, str(problem), callbacks) from None
 
-    def _failure(self, what: str, text: str, callbacks: _Callbacks) -> GitFailure:
+    def _failure(self, what: str, text: str, callbacks: _Callbacks) -> FetchFailure:
         kind, detail = FailureKind.NETWORK, without_secrets(text, self._auth.secrets())
         if callbacks.is_distrusted:
             kind, detail = _distrust(self._auth)
@@ -198,7 +198,7 @@ class _Connection:
                 FailureKind.PROTOCOL,
                 f"{detail}; set spec.url to the address that the server redirects to",
             )
-        return GitFailure(kind, f"{what} '{self.url}': {detail}")
+        return FetchFailure(kind, f"{what} '{self.url}': {detail}")
 
 
 def _hostname(netloc: str) -> str:
@@ -219,10 +219,10 @@ def _distrust(auth: AuthOptions) -> tuple[FailureKind, str]:
 
 
 def _bare_url(request: GitRequest) -> str:
-    """Return the URL without user and password, which go through the callbacks. Raises GitFailure."""
+    """Return the URL without user and password, which go through the callbacks. Raises FetchFailure."""
     parts = urlsplit(request.url)
     if parts.scheme not in SCHEMES or not parts.hostname:
-        raise GitFailure(
+        raise FetchFailure(
             FailureKind.INVALID_URL, "the URL must begin with http://, https:// or ssh:// and name a host"
         )
     host = parts.netloc.rpartition("@")[2]
@@ -250,4 +250,4 @@ def _trust(request: GitRequest, folder: Path) -> None:
             settings.set_ssl_cert_locations(str(authority), None)
         except _FOREIGN as problem:
             message = "key 'ca.crt' holds no certificates in PEM form"
-            raise GitFailure(FailureKind.INVALID_CREDENTIALS, message) from problem
+            raise FetchFailure(FailureKind.INVALID_CREDENTIALS, message) from problem

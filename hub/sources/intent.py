@@ -1,8 +1,8 @@
-"""What people ask of a GitRepository, apart from what the hub writes into it. Pure."""
+"""What people ask of a source, apart from what the hub writes into it. Pure."""
 
 from dataclasses import dataclass
 
-from hub.model.gitrepository import GitRepository
+from hub.model.source import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,9 +15,9 @@ class Intent:
     requested_at: str | None
 
 
-def intent_of(repository: GitRepository) -> Intent:
+def intent_of(source: Source) -> Intent:
     """Return what a person asks of an object; when it is as before, a change was none to act on."""
-    metadata = repository.metadata
+    metadata = source.metadata
     return Intent(
         uid=metadata.uid,
         generation=metadata.generation,
@@ -26,7 +26,7 @@ def intent_of(repository: GitRepository) -> Intent:
     )
 
 
-def is_requested(repository: GitRepository) -> bool:
+def is_requested(source: Source) -> bool:
     """Tell whether a request to reconcile is not answered yet."""
-    token = repository.metadata.requested_at
-    return token is not None and token != repository.status.last_handled_reconcile_at
+    token = source.metadata.requested_at
+    return token is not None and token != source.status.last_handled_reconcile_at

@@ -6,14 +6,14 @@ Over HTTPS no such question is needed: there the certificate check sees every ho
 import http.client
 from urllib.parse import urljoin, urlsplit
 
-from hub.sources.git_failure import FailureKind, GitFailure
+from hub.sources.failure import FailureKind, FetchFailure
 
 ADVERTISEMENT = "/info/refs?service=git-upload-pack"
 MOST = 5
 
 
 def refuse_foreign_redirect(url: str, *, timeout_s: float) -> None:
-    """Follow the redirects that a client of `url` would meet; raise GitFailure when they lead to another host."""
+    """Follow the redirects that a client of `url` would meet; raise FetchFailure when they lead to another host."""
     host = _host(url)
     at = url.rstrip("/") + ADVERTISEMENT
     for _ in range(MOST):
@@ -27,7 +27,7 @@ def refuse_foreign_redirect(url: str, *, timeout_s: float) -> None:
         upgraded = urlsplit(at).scheme == "https" and urlsplit(at).hostname == urlsplit(url).hostname
         if _host(at) != host and not upgraded:
             raise foreign_redirect(urlsplit(at).netloc)
-    raise GitFailure(FailureKind.PROTOCOL, "the server redirects too often")
+    raise FetchFailure(FailureKind.PROTOCOL, "the server redirects too often")
 
 
 def _host(url: str) -> tuple[str | None, int | None]:
@@ -35,13 +35,13 @@ def _host(url: str) -> tuple[str | None, int | None]:
     return parts.hostname, parts.port
 
 
-def foreign_redirect(host: str) -> GitFailure:
+def foreign_redirect(host: str) -> FetchFailure:
     """Return the failure for a server that sends us elsewhere although we carry credentials."""
     message = (
         f"the server redirects to another host ({host}), which is not followed with credentials; "
         "set spec.url to the address that it redirects to"
     )
-    return GitFailure(FailureKind.PROTOCOL, message)
+    return FetchFailure(FailureKind.PROTOCOL, message)
 
 
 def _location(url: str, timeout_s: float) -> str | None:
@@ -52,6 +52,6 @@ def _location(url: str, timeout_s: float) -> str | None:
         answer = connection.getresponse()
         return answer.getheader("Location") if 300 <= answer.status < 400 else None
     except (OSError, http.client.HTTPException) as problem:
-        raise GitFailure(FailureKind.NETWORK, str(problem) or type(problem).__name__) from problem
+        raise FetchFailure(FailureKind.NETWORK, str(problem) or type(problem).__name__) from problem
     finally:
         connection.close()

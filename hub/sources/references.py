@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import assert_never
 
 from hub.model.gitrepository import GitRef
+from hub.model.urls import without_userinfo
 from hub.sources import revision, semver
-from hub.sources.git_failure import FailureKind, GitFailure, reference_not_found
+from hub.sources.failure import FailureKind, FetchFailure
 
 DEFAULT_BRANCH = "master"
 PEELED = "^{}"
@@ -91,11 +92,11 @@ def strategy(ref: GitRef) -> Strategy:
 
 
 def pinned(ref: GitRef) -> Resolved | None:
-    """Return what a reference names without asking the remote: a commit. Raises GitFailure for a malformed hash."""
+    """Return what a reference names without asking the remote: a commit. Raises FetchFailure for a malformed hash."""
     if not ref.commit:
         return None
     if not _COMMIT.fullmatch(ref.commit):
-        raise GitFailure(
+        raise FetchFailure(
             FailureKind.UNSUPPORTED,
             f"unable to resolve commit object for '{ref.commit}': spec.ref.commit must be a whole SHA-1 hash "
             "of 40 lower-case hexadecimal digits",
@@ -111,11 +112,11 @@ def pinned(ref: GitRef) -> Resolved | None:
 def resolve(ref: GitRef, remote: RemoteRefs, url: str) -> tuple[Resolved, ...]:
     """Return the commit that a reference stands for; for semver, all tags of the highest precedence.
 
-    Raises GitFailure when the remote is empty or does not have it.
+    Raises FetchFailure when the remote is empty or does not have it.
     """
     chosen = strategy(ref)
     if remote.is_empty and chosen is Strategy.BRANCH:
-        raise GitFailure(FailureKind.EMPTY_REPOSITORY, "git repository is empty")
+        raise FetchFailure(FailureKind.EMPTY_REPOSITORY, "git repository is empty")
     match chosen:
         case Strategy.COMMIT:
             found = pinned(ref)
@@ -138,17 +139,17 @@ def resolve(ref: GitRef, remote: RemoteRefs, url: str) -> tuple[Resolved, ...]:
 def best_tags(constraint: str, tags: Iterable[str]) -> list[str]:
     """Return the tags of the highest version that satisfies the constraint: several when they differ in build metadata only.
 
-    Raises GitFailure when the constraint is malformed or nothing satisfies it.
+    Raises FetchFailure when the constraint is malformed or nothing satisfies it.
     """
     try:
         wanted = semver.parse_constraint(constraint)
     except semver.InvalidConstraint as problem:
         message = f"semver parse error: {problem}"
-        raise GitFailure(FailureKind.REFERENCE_NOT_FOUND, message) from problem
+        raise FetchFailure(FailureKind.REFERENCE_NOT_FOUND, message) from problem
     matching = [version for version in semver.full_versions(tags) if wanted.accepts(version)]
     if not matching:
         message = f"no match found for semver: {constraint}"
-        raise GitFailure(FailureKind.REFERENCE_NOT_FOUND, message)
+        raise FetchFailure(FailureKind.REFERENCE_NOT_FOUND, message)
     best = max(matching)
     return [version.original for version in matching if version == best]
 
@@ -158,11 +159,22 @@ def newest(candidates: Mapping[str, float]) -> str:
     return max(candidates, key=lambda name: (candidates[name], name))
 
 
+def repository_not_found_text(message: str, url: str) -> str:
+    """Return Flux's text for a repository, or a reference of it, that is not there."""
+    return f"{message}: git repository: '{without_userinfo(url)}'"
+
+
+def reference_not_found(reference: str, url: str) -> FetchFailure:
+    """Return the failure for a branch or tag that the remote does not have."""
+    message = f'unable to clone: couldn\'t find remote ref "{reference}"'
+    return FetchFailure(FailureKind.REFERENCE_NOT_FOUND, repository_not_found_text(message, url))
+
+
 def _resolve_name(name: str, remote: RemoteRefs) -> Resolved:
     commit = remote.commit_of(name)
     if commit is None:
         message = f"unable to resolve ref '{name}' to a specific commit"
-        raise GitFailure(FailureKind.REFERENCE_NOT_FOUND, message)
+        raise FetchFailure(FailureKind.REFERENCE_NOT_FOUND, message)
     return Resolved(
         strategy=Strategy.NAME,
         reference=name,

@@ -16,7 +16,7 @@ from hub.artifacts.contents import Contents, TreeDigest
 from hub.artifacts.staging import staging_folder
 from hub.artifacts.storage import ArtifactStorage, Presence, artifact_directory
 from hub.build.files import Files
-from hub.model.gitrepository import TREE_DIGEST, Artifact
+from hub.model.source import NO_TREE, TREE_DIGEST, Artifact
 from hub.sources.fetch import ARCHIVE_FILE, TREE_FILE, Fetched
 
 KEPT_TREES = 2
@@ -51,20 +51,21 @@ class Shelf:
         """Store what was fetched into the folder. Raises OSError."""
         stored = await asyncio.to_thread(self._put, directory, fetched, folder)
         trees = self._trees.setdefault(directory, [])
-        if trees[-1:] != [fetched.tree]:
+        tree = fetched.packed.tree
+        if tree and trees[-1:] != [tree]:
             for older in trees:
                 # Nobody builds from it any more; who does still has it.
                 self._opened.pop(older, None)
-            trees.append(fetched.tree)
+            trees.append(tree)
             del trees[:-KEPT_TREES]
         return Artifact(
             path=stored,
             url=self.url(stored),
             revision=fetched.revision,
-            digest=fetched.archive_digest,
+            digest=fetched.packed.archive_digest,
             last_update_time=timestamp(now),
-            size=fetched.archive_size,
-            metadata={TREE_DIGEST: fetched.tree},
+            size=fetched.packed.archive_size,
+            metadata={**fetched.metadata, TREE_DIGEST: tree or NO_TREE},
         )
 
     async def collect(self, artifact: Artifact, *, now: datetime) -> int:
@@ -106,22 +107,24 @@ class Shelf:
     def _presence(self, artifact: Artifact) -> Presence:
         try:
             found = self._storage.check(artifact.path, artifact.digest)
-            tree = self._contents.tree(TreeDigest(artifact.tree_digest))
+            is_whole = artifact.is_opaque or self._contents.tree(TreeDigest(artifact.tree_digest))
         except ValueError:
             # Another program wrote this status.
             return Presence.MISSING
         if found is Presence.CORRUPT:
             self._storage.remove(artifact.path)
-        return Presence.MISSING if found is Presence.PRESENT and tree is None else found
+        return Presence.MISSING if found is Presence.PRESENT and not is_whole else found
 
     def _put(self, directory: str, fetched: Fetched, folder: Path) -> str:
-        # The tree first: whoever sees the artifact finds what it is made of.
-        self._contents.adopt(folder / TREE_FILE, fetched.tree)
-        # Opened here and now: builds ask for it on the loop.
-        self._opened.pop(fetched.tree, None)
-        self.tree(fetched.tree)
-        path = f"{directory}/{fetched.commit}.tar.gz"
-        return self._storage.store(folder / ARCHIVE_FILE, path=path, digest=fetched.archive_digest).path
+        packed = fetched.packed
+        if packed.tree:
+            # The tree first: whoever sees the artifact finds what it is made of.
+            self._contents.adopt(folder / TREE_FILE, packed.tree)
+            # Opened here and now: builds ask for it on the loop.
+            self._opened.pop(packed.tree, None)
+            self.tree(packed.tree)
+        path = f"{directory}/{fetched.name}.tar.gz"
+        return self._storage.store(folder / ARCHIVE_FILE, path=path, digest=packed.archive_digest).path
 
 
 def directory_of(kind: str, namespace: str, name: str) -> str:

@@ -1,6 +1,5 @@
-"""What a source's status says after a reconcile: failures as a closed set, and the one place that turns an end into a status. Pure."""
+"""What a source's status says after a reconcile: the one place that turns an end into a status. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -12,7 +11,8 @@ from hub.model.conditions import (
     SUCCEEDED,
     Conditions,
 )
-from hub.model.gitrepository import (
+from hub.model.outcome import NEVER, Requeue, mark_progress, settle
+from hub.model.source import (
     ARTIFACT_IN_STORAGE,
     ARTIFACT_OUTDATED,
     FETCH_FAILED,
@@ -21,66 +21,19 @@ from hub.model.gitrepository import (
     SOURCE_VERIFIED,
     STORAGE_OPERATION_FAILED,
     Artifact,
-    GitRepository,
-    GitRepositoryStatus,
+    Source,
+    SourceStatus,
 )
-from hub.model.outcome import NEVER, Requeue, mark_progress, settle
-from hub.sources.git_failure import FailureKind, GitFailure
+from hub.sources.kind import Failure
 
-AUTHENTICATION_FAILED = "AuthenticationFailed"
-GIT_OPERATION_FAILED = "GitOperationFailed"
-EMPTY_GIT_REPOSITORY = "EmptyGitRepository"
-URL_INVALID = "URLInvalid"
-ARCHIVE_OPERATION_FAILED = "ArchiveOperationFailed"
 IN_PROGRESS = "reconciliation in progress"
 _BAD = (FETCH_FAILED, STORAGE_OPERATION_FAILED, INCLUDE_UNAVAILABLE, ARTIFACT_OUTDATED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why there is no new artifact. `condition` is the type that becomes True, empty when Stalled says it all."""
-
-    reason: str
-    message: str
-    condition: str = FETCH_FAILED
-    is_final: bool = False
-
-
-class SourceFailed(Exception):
-    """A step of the reconcile did not succeed; the status is to say so."""
-
-    def __init__(self, failure: Failure) -> None:
-        self.failure = failure
-        super().__init__(failure.message)
-
-
-def failure_of(problem: GitFailure) -> Failure:
-    """Return how a failed Git operation is told."""
-    match problem.kind:
-        case FailureKind.EMPTY_REPOSITORY:
-            return Failure(reason=EMPTY_GIT_REPOSITORY, message=str(problem))
-        case FailureKind.INVALID_CREDENTIALS:
-            return Failure(reason=AUTHENTICATION_FAILED, message=str(problem))
-        case FailureKind.INVALID_URL:
-            return Failure(reason=URL_INVALID, message=str(problem), is_final=True)
-        case FailureKind.STORAGE:
-            return Failure(
-                reason=ARCHIVE_OPERATION_FAILED, message=str(problem), condition=STORAGE_OPERATION_FAILED
-            )
-        case _:
-            message = f"failed to checkout and determine revision: {problem}"
-            return Failure(reason=GIT_OPERATION_FAILED, message=message)
-
-
-def stored_message(artifact: Artifact) -> str:
-    """Return what ArtifactInStorage and Ready say of an artifact."""
-    return f"stored artifact for revision '{artifact.revision}'"
-
-
-def begun(repository: GitRepository, *, now: datetime) -> GitRepositoryStatus | None:
+def begun(source: Source, *, now: datetime) -> SourceStatus | None:
     """Return the status that says that work on a new generation or a request goes on, None when there is neither."""
-    metadata, status = repository.metadata, repository.status
-    working = repository.conditions.get(RECONCILING)
+    metadata, status = source.metadata, source.status
+    working = source.conditions.get(RECONCILING)
     # Once is enough: a generation that fails and fails again costs no writes.
     is_told = working is not None and working.observed_generation == metadata.generation
     is_new = metadata.generation != status.observed_generation and not is_told
@@ -89,43 +42,37 @@ def begun(repository: GitRepository, *, now: datetime) -> GitRepositoryStatus | 
     message = IN_PROGRESS
     if metadata.generation != status.observed_generation:
         message = f"processing object: new generation {status.observed_generation} -> {metadata.generation}"
-    conditions = mark_progress(repository.conditions, PROGRESSING, message, drift=False, now=now)
+    conditions = mark_progress(source.conditions, PROGRESSING, message, drift=False, now=now)
     return msgspec.structs.replace(status, conditions=conditions.items)
 
 
-def succeeded(repository: GitRepository, artifact: Artifact, *, now: datetime) -> GitRepositoryStatus:
-    """Return the status of a source whose artifact is what the remote has."""
-    spec = repository.spec
-    conditions = repository.conditions.delete(*_BAD, SOURCE_VERIFIED)
-    conditions = conditions.mark_true(ARTIFACT_IN_STORAGE, SUCCEEDED, stored_message(artifact), now=now)
-    success = Requeue(after=spec.interval)
+def succeeded(
+    source: Source, observed: SourceStatus, artifact: Artifact, message: str, *, now: datetime
+) -> SourceStatus:
+    """Return the status of a source whose artifact is what the remote has; `observed` says what it was made by."""
+    conditions = source.conditions.delete(*_BAD, SOURCE_VERIFIED)
+    conditions = conditions.mark_true(ARTIFACT_IN_STORAGE, SUCCEEDED, message, now=now)
+    success = Requeue(after=source.spec.interval)
     settled = settle(
         conditions,
         success,
         None,
         success=success,
-        success_message=stored_message(artifact),
+        success_message=message,
         summaries=(READY_RULE,),
         now=now,
     )
     return msgspec.structs.replace(
-        _handled(repository),
+        _handled(source, observed),
         conditions=settled.conditions.items,
         artifact=artifact,
-        observed_generation=repository.metadata.generation,
-        observed_ignore=spec.ignore,
-        observed_include=spec.include,
-        observed_recurse_submodules=spec.recurse_submodules,
-        observed_sparse_checkout=spec.sparse_checkout,
-        included_artifacts=(),
+        observed_generation=source.metadata.generation,
     )
 
 
-def failed(
-    repository: GitRepository, failure: Failure, *, is_stored: bool, now: datetime
-) -> GitRepositoryStatus:
+def failed(source: Source, failure: Failure, *, is_stored: bool, now: datetime) -> SourceStatus:
     """Return the status of a source that could not be brought up to date; what it has stays."""
-    conditions = repository.conditions
+    conditions = source.conditions
     if not is_stored:
         conditions = conditions.delete(ARTIFACT_IN_STORAGE)
     conditions = conditions.delete(*(bad for bad in _BAD if bad != failure.condition))
@@ -134,18 +81,18 @@ def failed(
     conditions = (
         _stalled(conditions, failure, now) if failure.is_final else _retried(conditions, failure, now)
     )
-    status = msgspec.structs.replace(_handled(repository), conditions=conditions.items)
+    status = msgspec.structs.replace(_handled(source, source.status), conditions=conditions.items)
     if not failure.is_final:
         return status
-    return msgspec.structs.replace(status, observed_generation=repository.metadata.generation)
+    return msgspec.structs.replace(status, observed_generation=source.metadata.generation)
 
 
-def suspended(repository: GitRepository) -> GitRepositoryStatus:
+def suspended(source: Source) -> SourceStatus:
     """Return the status of a source that rests: seen, handled, otherwise as it was."""
-    status = _handled(repository)
+    status = _handled(source, source.status)
     if not status.conditions:
         return status
-    return msgspec.structs.replace(status, observed_generation=repository.metadata.generation)
+    return msgspec.structs.replace(status, observed_generation=source.metadata.generation)
 
 
 def _retried(conditions: Conditions, failure: Failure, now: datetime) -> Conditions:
@@ -175,8 +122,6 @@ def _stalled(conditions: Conditions, failure: Failure, now: datetime) -> Conditi
     ).conditions
 
 
-def _handled(repository: GitRepository) -> GitRepositoryStatus:
-    token = repository.metadata.requested_at
-    if token is None:
-        return repository.status
-    return msgspec.structs.replace(repository.status, last_handled_reconcile_at=token)
+def _handled(source: Source, status: SourceStatus) -> SourceStatus:
+    token = source.metadata.requested_at
+    return status if token is None else msgspec.structs.replace(status, last_handled_reconcile_at=token)

@@ -1,7 +1,6 @@
 """The fetching processes: started when needed, used again, killed when an order takes too long.
 
-State: idle processes. Credentials of an order go through the pipe to the one process that serves it. A process that was told to
-trust an authority is never used again: libgit2 cannot unlearn one.
+State: idle processes. Credentials of an order go through the pipe to the one process that serves it.
 """
 
 import asyncio
@@ -14,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 import hub
+from hub.sources.failure import FailureKind
 from hub.sources.fetch import Answer, Failed, Order
 from hub.sources.fetch_worker import LENGTH, framed
-from hub.sources.git_failure import FailureKind
 
 MODULE = "hub.sources.fetch_worker"
 INHERITED = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "LANG", "TMPDIR")
@@ -57,7 +56,7 @@ class Workers:
                 return Failed(kind=FailureKind.CRASHED, message=message)
             else:
                 worker.served += 1
-                if worker.served < self._orders_each and not order.request.auth.ca:
+                if worker.served < self._orders_each and not order.request.spoils_process:
                     self._idle.append(worker)
                     worker = None
                 return answer

@@ -9,9 +9,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from hub.model.conditions import READY, Conditions
-from hub.model.gitrepository import GitRepository
 from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import Kustomization
+from hub.model.source import Source
 from hub.model.urls import without_userinfo
 from hub.model.wish import Boards
 from hub.store import Store
@@ -78,12 +78,13 @@ class Exposition(Collector):
             "cartwheel_agents_connected", "Clusters whose agent has a session.", connected
         )
 
-    def _resources(self) -> Iterator[tuple[Kind, GitRepository | Kustomization, tuple[str, str, str]]]:
+    def _resources(self) -> Iterator[tuple[Kind, Source | Kustomization, tuple[str, str, str]]]:
         """Yield every resource with revision, source name and URL."""
-        for source in self._store.git_repositories:
-            artifact = source.status.artifact
-            revision = artifact.revision if artifact is not None else ""
-            yield Kind.GIT_REPOSITORY, source, (revision, "", without_userinfo(source.spec.url))
+        for kind, sources in self._store.sources.items():
+            for source in sources:
+                artifact = source.status.artifact
+                revision = artifact.revision if artifact is not None else ""
+                yield kind, source, (revision, "", without_userinfo(source.spec.url))
         for delivery in self._store.kustomizations:
             facts = (delivery.status.last_applied_revision, delivery.spec.source_ref.name, "")
             yield Kind.KUSTOMIZATION, delivery, facts

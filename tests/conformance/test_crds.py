@@ -9,7 +9,7 @@ from hub import crds
 from hub.crds import Change, Relaxation
 from tests.conformance import support
 
-FILES = ["crds/gitrepository.json", "crds/kustomization.json"]
+FILES = ["crds/gitrepository.json", "crds/kustomization.json", "crds/ocirepository.json"]
 FACTS = ["type", "format", "enum", "pattern", "default", "minLength", "maxLength", "minimum", "maximum"]
 FACTS += ["minItems", "maxItems", "minProperties", "maxProperties", "uniqueItems", "nullable"]
 

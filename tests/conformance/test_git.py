@@ -1,19 +1,23 @@
 """Git: which commit a reference stands for, how revisions are written, when content is made anew, what a Secret gives."""
 
+import ssl
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from hub.model.gitrepository import Artifact, GitRef, GitRepository
-from hub.sources import credentials, references, revision
+from hub.model.gitrepository import GitRef, GitRepository
+from hub.model.source import Artifact
+from hub.sources import credentials, references, revision, transport
 from hub.sources.content_config import ContentNeed, content_config_changed, content_need
-from hub.sources.git_failure import GitFailure, repository_not_found_text
+from hub.sources.failure import FetchFailure
+from hub.sources.references import repository_not_found_text
 from hub.sources.signature import SignatureType, signature_type
 from tests.conformance import support
 
@@ -49,7 +53,7 @@ def advertised(repository: dict[str, Any]) -> references.RemoteRefs:
 def test_a_reference_stands_for_a_commit(row: dict[str, Any]) -> None:
     if row["source"] == "git-tags":
         if row.get("error"):
-            with pytest.raises(GitFailure, match=row["message_contains"]):
+            with pytest.raises(FetchFailure, match=row["message_contains"]):
                 select_tag(row["tags"], row["reference"]["semver"])
         else:
             assert select_tag(row["tags"], row["reference"]["semver"]) == row["expected"]["tag"]
@@ -171,8 +175,26 @@ def material() -> dict[str, str]:
         "{{ssh-private-key-with-passphrase-foobar}}": locked,
         "{{known-hosts}}": f"example.com {public}",
         "{{ssh-public-key}}": public,
-        "{{ca-cert}}": "-----BEGIN CERTIFICATE-----",
+        "{{ca-cert}}": certificate(key),
+        "{{tls-cert}}": certificate(key),
+        "{{tls-key}}": key.private_bytes(pem, form.PKCS8, serialization.NoEncryption()).decode(),
     }
+
+
+def certificate(key: ed25519.Ed25519PrivateKey) -> str:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "example.com")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, None)
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def filled(text: str) -> str:
@@ -228,11 +250,34 @@ METHODS: dict[str, Callable[[credentials.AuthOptions], bool]] = {
     "ssh": lambda found: bool(found.identity),
     "tls": lambda found: bool(found.ca),
 }
+LEGACY = {"caFile": "ca.crt", "certFile": "tls.crt", "keyFile": "tls.key"}
+
+
+def way(row: dict[str, Any], data: dict[str, bytes]) -> object:
+    """What a Secret says of the way to a server, in the words of the rows."""
+    if row["op"] == "proxy":
+        return transport.proxy(data, "default/secret").address
+    found = transport.certificates(data, "default/secret")
+    assert transport.tls(found).verify_mode is ssl.CERT_REQUIRED
+    used = {old: new for old, new in LEGACY.items() if old in data and new not in data}
+    return {
+        "client_certificate": bool(found.certificate),
+        "custom_ca": bool(found.authorities),
+        "legacy_keys_used": used,
+    }
 
 
 @pytest.mark.parametrize("row", support.cases("git/secret_auth.json"))
 def test_a_secret_gives_what_it_holds(row: dict[str, Any]) -> None:
     data = {key: filled(text).encode() for key, text in row["data"].items()}
+    if row["op"] in ("tls", "proxy"):
+        if row.get("error"):
+            with pytest.raises(transport.InvalidTransport) as caught:
+                way(row, data)
+            assert row.get("message_contains", "") in str(caught.value)
+        else:
+            assert way(row, data) == row["expected"]
+        return
     scheme = "ssh" if "identity" in data else "https"
     options = credentials.auth_options(f"{scheme}://example.com/repository.git", data)
     expected = row["expected"]
@@ -243,9 +288,6 @@ def test_a_secret_gives_what_it_holds(row: dict[str, Any]) -> None:
             assert {"username": options.username, "password": options.password} == expected
         case "bearer":
             assert options.bearer_token == expected
-        case "tls":
-            found = {"client_certificate": bool(options.client_certificate), "custom_ca": bool(options.ca)}
-            assert found | {"legacy_keys_used": {}} == expected
         case "ssh":
             # The public key is not needed: it follows from the private one.
             found_keys = {"identity": options.identity.decode(), "known_hosts": options.known_hosts.decode()}

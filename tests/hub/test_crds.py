@@ -12,6 +12,7 @@ NAMES = [
     "fleets.fleet.cartwheel.dev",
     "gitrepositories.source.toolkit.fluxcd.io",
     "kustomizations.kustomize.toolkit.fluxcd.io",
+    "ocirepositories.source.toolkit.fluxcd.io",
     "rollouts.fleet.cartwheel.dev",
 ]
 
@@ -57,7 +58,7 @@ def test_all_versions_of_a_kind_share_one_schema_and_the_newest_is_stored(name: 
     assert [one["storage"] for one in spec["versions"]] == [True] + [False] * (len(spec["versions"]) - 1)
 
 
-@pytest.mark.parametrize("name", NAMES[2:4])
+@pytest.mark.parametrize("name", NAMES[2:5])
 def test_fluxs_kinds_are_served_in_both_versions_and_labelled_for_its_commands(name: str) -> None:
     found = crd(name)
     assert [one["name"] for one in found["spec"]["versions"]] == ["v1", "v1beta2"]

@@ -45,7 +45,8 @@ def _several(group: click.Group, name: str, which: tuple[View, ...], text: str) 
 
 
 _listing(sources, "git", views.GIT_REPOSITORIES, "List GitRepositories, or the one of that NAME.")
-_several(sources, "all", (views.GIT_REPOSITORIES,), "List sources of every kind.")
+_listing(sources, "oci", views.OCI_REPOSITORIES, "List OCIRepositories, or the one of that NAME.")
+_several(sources, "all", views.SOURCES, "List sources of every kind.")
 _listing(get, "kustomizations", views.KUSTOMIZATIONS, "List Kustomizations, or the one of that NAME.")
 _listing(get, "clusters", views.CLUSTERS, "List the clusters of the fleet, or the one of that NAME.")
 _listing(get, "fleets", views.FLEETS, "List Fleets, or the one of that NAME.")

@@ -8,7 +8,6 @@ from hub.cli.client import Caller, Failed, asynchronous, common_options
 from hub.cli.groups import SOURCE_ALIASES, VERB_ALIASES, AliasGroup
 from hub.cli.verbs import Target, fetch
 from hub.cli.verbs import reconcile as reconcile_now
-from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization
 
 
@@ -25,14 +24,19 @@ def source() -> None:
     """Fetch a source now."""
 
 
-@source.command("git")
-@click.argument("name")
-@common_options
-@asynchronous
-async def git(caller: Caller, *, name: str) -> None:
-    """Fetch a GitRepository now."""
-    async with caller.management() as api:
-        await reconcile_now(caller, api, _target(caller, views.GIT_REPOSITORIES, name))
+def _fetching(name: str, view: views.View, text: str) -> None:
+    @click.argument("name")
+    @common_options
+    @asynchronous
+    async def run(caller: Caller, *, name: str) -> None:
+        async with caller.management() as api:
+            await reconcile_now(caller, api, _target(caller, view, name))
+
+    source.command(name, help=text)(run)
+
+
+_fetching("git", views.GIT_REPOSITORIES, "Fetch a GitRepository now.")
+_fetching("oci", views.OCI_REPOSITORIES, "Pull an OCIRepository now.")
 
 
 @reconcile.command("kustomization")
@@ -50,15 +54,14 @@ async def kustomization(caller: Caller, *, name: str, with_source: bool) -> None
 
 async def _source_of(caller: Caller, api: Api, name: str) -> None:
     found = Kustomization.parse(await fetch(api, _target(caller, views.KUSTOMIZATIONS, name)))
-    kind = found.spec.source_ref.kind
-    if kind != Kind.GIT_REPOSITORY:
+    reference = found.spec.source_ref
+    view = next((one for one in views.SOURCES if one.kind == reference.kind), None)
+    if view is None:
         raise Failed(
-            f"Kustomization {caller.namespace}/{name} takes its objects from a {kind}, which this version does not serve;"
-            " use a GitRepository"
+            f"Kustomization {caller.namespace}/{name} takes its objects from a {reference.kind}, which this version does not serve;"
+            f" use {' or '.join(f'a {one.kind}' for one in views.SOURCES)}"
         )
-    target = Target(
-        view=views.GIT_REPOSITORIES, namespace=found.source_namespace, name=found.spec.source_ref.name
-    )
+    target = Target(view=view, namespace=found.source_namespace, name=reference.name)
     await reconcile_now(caller, api, target)
 
 

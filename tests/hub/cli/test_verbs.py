@@ -182,7 +182,7 @@ def test_what_is_not_there_is_named(world: World, arguments: tuple[str, ...]) ->
 
 def test_a_source_of_a_kind_that_is_not_served_is_named(world: World) -> None:
     with world.management.editing(DELIVERY, "flux-system", "web") as found:
-        found["spec"]["sourceRef"]["kind"] = "OCIRepository"
+        found["spec"]["sourceRef"]["kind"] = "Bucket"
     result = world.run("reconcile", "ks", "web", "--with-source")
     assert result.exit_code == 1
-    assert "takes its objects from a OCIRepository" in result.stderr
+    assert "takes its objects from a Bucket" in result.stderr

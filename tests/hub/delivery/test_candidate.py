@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hub.delivery.candidate import candidate_of
-from hub.model.gitrepository import Artifact
+from hub.model.source import Artifact
 from tests.hub.delivery.samples import delivery, in_fleet, prod
 
 ARTIFACT = {

@@ -6,6 +6,7 @@ from hub.model.kinds import FLEET_GROUP, KUSTOMIZE_GROUP, SOURCE_GROUP, Kind
 
 VERSIONS = {
     Kind.GIT_REPOSITORY: f"{SOURCE_GROUP}/v1",
+    Kind.OCI_REPOSITORY: f"{SOURCE_GROUP}/v1",
     Kind.KUSTOMIZATION: f"{KUSTOMIZE_GROUP}/v1",
     Kind.CLUSTER: f"{FLEET_GROUP}/v1alpha1",
     Kind.FLEET: f"{FLEET_GROUP}/v1alpha1",
@@ -23,6 +24,10 @@ def resource(kind: Kind, spec: dict[str, Any], **metadata: Any) -> dict[str, Any
 
 def git(**spec: Any) -> dict[str, Any]:
     return {"url": "https://example.com/webapp", "interval": "1m"} | spec
+
+
+def oci(**spec: Any) -> dict[str, Any]:
+    return {"url": "oci://example.com/webapp", "interval": "1m"} | spec
 
 
 def kustomization(**spec: Any) -> dict[str, Any]:

@@ -131,9 +131,9 @@ def test_both_columns_name_only_what_a_schema_has(kind: Kind, spec: dict[str, An
         ),
         (
             Kind.KUSTOMIZATION,
-            samples.kustomization(sourceRef={"kind": "OCIRepository", "name": "x"}),
+            samples.kustomization(sourceRef={"kind": "Bucket", "name": "x"}),
             "spec.sourceRef.kind",
-            "OCIRepository",
+            "Bucket",
         ),
         (
             Kind.KUSTOMIZATION,
@@ -141,6 +141,13 @@ def test_both_columns_name_only_what_a_schema_has(kind: Kind, spec: dict[str, An
             "spec.deletionPolicy",
             "WaitForTermination",
         ),
+        (
+            Kind.OCI_REPOSITORY,
+            samples.oci(verify={"provider": "cosign", "secretRef": {"name": "keys"}}),
+            "spec.verify",
+            "keys",
+        ),
+        (Kind.OCI_REPOSITORY, samples.oci(provider="aws"), "spec.provider", "aws"),
         (Kind.CLUSTER, {"kubeConfig": {"secretRef": {"name": "kc"}}}, "spec.kubeConfig", "kc"),
         (Kind.CLUSTER, {"sync": {"sourceRef": {"kind": "GitRepository", "name": "x"}}}, "spec.sync", "x"),
         (Kind.FLEET, samples.fleet(rollout={"maxFailures": 0}), "spec.rollout", "maxFailures"),
@@ -183,6 +190,12 @@ def test_what_may_hold_a_secret_is_named_without_its_value(field: dict[str, Any]
         (Kind.GIT_REPOSITORY, samples.git(recurseSubmodules=False, include=[], provider="generic")),
         (Kind.GIT_REPOSITORY, samples.git(provider="", serviceAccountName="", verify=None)),
         (Kind.GIT_REPOSITORY, samples.git(gitImplementation="libgit2", ref={"branch": "main"})),
+        (Kind.OCI_REPOSITORY, samples.oci(provider="generic", insecure=True, ref={"semver": "1.x"})),
+        (Kind.OCI_REPOSITORY, samples.oci(layerSelector={"operation": "copy"}, serviceAccountName="a")),
+        (
+            Kind.KUSTOMIZATION,
+            samples.kustomization(sourceRef={"kind": "OCIRepository", "name": "webapp"}),
+        ),
         (
             Kind.KUSTOMIZATION,
             samples.kustomization(healthCheckExprs=[], serviceAccountName="", validation="client"),

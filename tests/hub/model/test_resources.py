@@ -6,10 +6,11 @@ from agent.model.assignment import DeletionPolicy
 from hub.model import annotations as names
 from hub.model.cluster import Cluster, ClusterName, Tombstone, cluster_of_namespace
 from hub.model.fleet import DeliveryRef, Fleet, OnLeave, PruneLimit
-from hub.model.gitrepository import READY_RULE, GitRepository
+from hub.model.gitrepository import GitRepository
 from hub.model.kinds import Kind
 from hub.model.kustomization import Kustomization
 from hub.model.metadata import Uid
+from hub.model.source import READY_RULE
 from hub.model.value import MalformedResource, raw
 from tests.hub.model import samples
 
@@ -27,7 +28,7 @@ def fleet(**spec: Any) -> Fleet:
 @pytest.mark.parametrize(
     ("spec", "detail"),
     [
-        pytest.param({}, "missing required field `url`", id="nothing"),
+        pytest.param({}, "missing required field `interval`", id="nothing"),
         pytest.param(samples.git(interval="10"), "'10' is not a duration", id="a number without a unit"),
         pytest.param(samples.git(interval=5), "at `spec.interval`", id="a number for a text"),
         pytest.param(samples.git(url=["a"]), "at `spec.url`", id="a list for a text"),

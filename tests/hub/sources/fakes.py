@@ -1,19 +1,20 @@
 """What the reconciler of sources works with, in memory: an API server, a remote and a clock that stands still."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
-from hub.artifacts.archive import ArchiveMember, DigestingWriter, write_archive
-from hub.artifacts.contents import TreeWriter
 from hub.model.annotations import FINALIZER
 from hub.model.events import Event
-from hub.model.gitrepository import GitRepository, GitRepositoryStatus
+from hub.model.source import SourceStatus
 from hub.model.value import raw
-from hub.sources.fetch import ARCHIVE_FILE, TREE_FILE, Fetched, GitRequest, Unchanged
-from hub.sources.git_failure import GitFailure
+from hub.sources.failure import FetchFailure
+from hub.sources.fetch import Fetched, GitRequest, Limits, Unchanged
+from hub.sources.kind import S
+from hub.sources.pack import SourceFile, pack
 
 START = datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC)
 
@@ -42,30 +43,35 @@ class Middle:
 
 
 @dataclass
-class MemoryStore:
-    """One GitRepository as an API server holds it, and what was written."""
+class MemoryStore(Generic[S]):
+    """One source as an API server holds it, and what was written."""
 
+    parse: Callable[[Mapping[str, object]], S]
     held: dict[str, Any] | None
     secrets: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    accounts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     writes: int = 0
 
-    async def git_repository(self, namespace: str, name: str) -> GitRepository | None:
-        return None if self.held is None else GitRepository.parse(self.held)
+    async def source(self, namespace: str, name: str) -> S | None:
+        return None if self.held is None else self.parse(self.held)
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         return self.secrets.get(f"{namespace}/{name}")
 
-    async def put_status(self, repository: GitRepository, status: GitRepositoryStatus) -> GitRepository:
+    async def pull_secrets(self, namespace: str, service_account: str) -> tuple[str, ...] | None:
+        return self.accounts.get(f"{namespace}/{service_account}")
+
+    async def put_status(self, source: S, status: SourceStatus) -> S:
         assert self.held is not None
-        assert GitRepository.parse(self.held).status == repository.status, "a conflict"
+        assert self.parse(self.held).status == source.status, "a conflict"
         self.held["status"] = raw(status)
         self.writes += 1
-        return GitRepository.parse(self.held)
+        return self.parse(self.held)
 
-    async def put_finalizer(self, repository: GitRepository, *, present: bool) -> None:
+    async def put_finalizer(self, source: S, *, present: bool) -> None:
         assert self.held is not None
-        others = [name for name in repository.metadata.finalizers if name != FINALIZER]
+        others = [name for name in source.metadata.finalizers if name != FINALIZER]
         self.held["metadata"]["finalizers"] = [*others, FINALIZER] if present else others
         self.writes += 1
 
@@ -102,7 +108,7 @@ class ScriptedRemote:
     commit: str = "1" * 40
     files: dict[str, bytes] = field(default_factory=lambda: {"a.yaml": b"a: 1\n"})
     message: str = "Say hello\n"
-    failure: GitFailure | Exception | None = None
+    failure: FetchFailure | Exception | None = None
     requests: list[GitRequest] = field(default_factory=list)
 
     async def fetch(self, request: GitRequest, folder: Path) -> Fetched | Unchanged:
@@ -112,25 +118,9 @@ class ScriptedRemote:
         revision = f"main@sha1:{self.commit}"
         if request.known == revision:
             return Unchanged(revision=revision)
-        with (folder / TREE_FILE).open("wb") as out:
-            tree = TreeWriter(out)
-            for path, data in self.files.items():
-                tree.add(path, data, is_executable=False)
-            digest = tree.close()
-        with (folder / ARCHIVE_FILE).open("wb") as out:
-            writer = DigestingWriter(out)
-            members = [
-                ArchiveMember(path=path, is_executable=False, read=lambda data=data: data)  # type: ignore[misc]
-                for path, data in self.files.items()
-            ]
-            write_archive(members, writer.as_binary())
-        return Fetched(
-            revision=revision,
-            commit=self.commit,
-            message=self.message,
-            author="Ada",
-            tree=digest,
-            archive_digest=writer.digest,
-            archive_size=writer.size,
-            files=len(self.files),
-        )
+        files = [
+            SourceFile(path=path, is_executable=False, size=partial(len, data), read=partial(bytes, data))
+            for path, data in self.files.items()
+        ]
+        packed = pack(files, folder, ignored=None, limits=Limits())
+        return Fetched(revision=revision, name=self.commit, message=self.message, packed=packed)

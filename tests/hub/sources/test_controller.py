@@ -13,18 +13,19 @@ from hub.artifacts.storage import ArtifactStorage
 from hub.model.annotations import RECONCILE_REQUESTED_AT as REQUESTED_AT
 from hub.model.annotations import TRACEPARENT
 from hub.model.events import Severity
-from hub.model.gitrepository import TREE_DIGEST, GitRepository
-from hub.sources.controller import GitRepositoryReconciler, SourceSettings
-from hub.sources.git_failure import FailureKind, GitFailure
+from hub.model.gitrepository import GitRepository
+from hub.model.source import TREE_DIGEST
+from hub.sources.controller import SourceReconciler, SourceSettings
+from hub.sources.failure import FailureKind, FetchFailure
 from hub.sources.intent import intent_of
-from hub.sources.kinds.git import GitFetcher
+from hub.sources.kinds.git import GitFetcher, GitRepositories
 from hub.sources.shelf import Shelf
 from hub.sources.workers import Workers
 from tests.fakes.spans import Spans
 from tests.hub.sources.fakes import START, MemoryStore, Middle, ScriptedRemote, StillClock
 from tests.hub.sources.git_server import GitServer, Repository
 
-NETWORK = GitFailure(
+NETWORK = FetchFailure(
     FailureKind.NETWORK, "unable to list remote for 'https://example.com/app.git': no route to host"
 )
 ASKED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -51,7 +52,7 @@ class World:
     """A reconciler with everything around it."""
 
     def __init__(self, root: Path, given: dict[str, Any]) -> None:
-        self.store = MemoryStore(given)
+        self.store = MemoryStore(GitRepository.parse, given)
         self.remote = ScriptedRemote()
         self.clock = StillClock()
         self.spans = Spans()
@@ -61,10 +62,10 @@ class World:
         self.shelf = Shelf(ArtifactStorage(root), self.contents, address="hub.cartwheel:8080")
         self.reconciler = self.with_fetcher(self.remote)
 
-    def with_fetcher(self, fetcher: Any) -> GitRepositoryReconciler:
-        return GitRepositoryReconciler(
+    def with_fetcher(self, fetcher: Any) -> SourceReconciler[GitRepository]:
+        return SourceReconciler(
+            GitRepositories(fetcher, self.store),
             store=self.store,
-            fetcher=fetcher,
             shelf=self.shelf,
             clock=self.clock,
             randomness=Middle(),
@@ -246,7 +247,7 @@ async def test_recovery_is_told(world: World) -> None:
 async def test_failures_have_the_reasons_that_people_know(
     world: World, kind: FailureKind, reason: str, error: type[Exception]
 ) -> None:
-    world.remote.failure = GitFailure(kind, "no")
+    world.remote.failure = FetchFailure(kind, "no")
     await world.fails(error)
     ready = world.store.condition("Ready")
     assert ready is not None

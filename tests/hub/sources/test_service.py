@@ -15,8 +15,9 @@ from hub.artifacts.contents import SUFFIX, Contents
 from hub.artifacts.storage import ArtifactStorage
 from hub.model.kinds import Kind
 from hub.sources.controller import SourceSettings
-from hub.sources.git_failure import FailureKind, GitFailure
-from hub.sources.service import ServiceSettings, SourceService
+from hub.sources.failure import FailureKind, FetchFailure
+from hub.sources.kinds.git import GitRepositories
+from hub.sources.service import ServiceSettings, SourceService, StoredSecrets
 from hub.sources.shelf import Shelf
 from hub.store import Store
 from tests.hub.hand import Hand, Middle, settle
@@ -34,7 +35,7 @@ class World:
         self.store = Store(self.api, clock=self.clock, randomness=Middle(), backoff=Backoff())
         self.service = SourceService(
             self.store,
-            self.remote,
+            [GitRepositories(self.remote, StoredSecrets(self.store))],
             Shelf(ArtifactStorage(root), Contents(root), address="hub:9090"),
             clock=self.clock,
             randomness=Middle(),
@@ -100,7 +101,7 @@ async def test_a_change_of_spec_is_acted_on_at_once(world: World) -> None:
 
 
 async def test_a_failure_is_tried_again_after_a_while(world: World) -> None:
-    world.remote.failure = GitFailure(FailureKind.NETWORK, "no route to host")
+    world.remote.failure = FetchFailure(FailureKind.NETWORK, "no route to host")
     world.put()
     await world.until_fetched(1)
     world.remote.failure = None

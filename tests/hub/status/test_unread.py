@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from hub.model.kinds import TYPES, Kind
-from tests.hub.model.samples import fleet, git, kustomization
+from tests.hub.model.samples import fleet, git, kustomization, oci
 from tests.hub.status.test_writer import Rig, running
 
 SPECS: dict[Kind, tuple[dict[str, Any], dict[str, Any], str]] = {
     Kind.GIT_REPOSITORY: (git(), {"timeout": "soon"}, "spec.timeout"),
+    Kind.OCI_REPOSITORY: (oci(), {"layerSelector": {"operation": "fold"}}, "spec.layerSelector.operation"),
     Kind.KUSTOMIZATION: (kustomization(), {"interval": "soon"}, "spec.interval"),
     Kind.CLUSTER: ({"id": "id-of-us-1"}, {"suspend": "perhaps"}, "spec.suspend"),
     Kind.FLEET: (fleet(), {"onLeave": "Perhaps"}, "spec.onLeave"),

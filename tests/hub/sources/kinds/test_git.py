@@ -22,8 +22,8 @@ from hub.artifacts.contents import Contents, Tree
 from hub.artifacts.staging import move_into_place
 from hub.model.gitrepository import GitRef
 from hub.sources.credentials import auth_options
+from hub.sources.failure import FailureKind, FetchFailure
 from hub.sources.fetch import ARCHIVE_FILE, TREE_FILE, Fetched, GitRequest, Limits, Unchanged
-from hub.sources.git_failure import FailureKind, GitFailure
 from hub.sources.kinds.git import GitFetcher
 from hub.sources.workers import Workers
 from tests.hub.sources.git_server import GitServer, Repository
@@ -85,16 +85,16 @@ class Client:
         assert isinstance(found, Fetched)
         return found
 
-    async def failure(self, ref: GitRef, **more: object) -> GitFailure:
-        with pytest.raises(GitFailure) as caught:
+    async def failure(self, ref: GitRef, **more: object) -> FetchFailure:
+        with pytest.raises(FetchFailure) as caught:
             await self.fetch(ref, **more)  # type: ignore[arg-type]
         return caught.value
 
     def tree(self, found: Fetched) -> Tree:
         contents = Contents(self.folder)
-        target = self.folder / "trees" / f"{found.tree.removeprefix('sha256:')}.tree"
+        target = self.folder / "trees" / f"{found.packed.tree.removeprefix('sha256:')}.tree"
         move_into_place(self.folder / f"fetch-{self.fetches}" / TREE_FILE, target)
-        tree = contents.tree(found.tree)
+        tree = contents.tree(found.packed.tree)
         assert tree is not None
         return tree
 
@@ -113,12 +113,12 @@ async def test_a_branch_is_fetched_without_what_is_ignored(client: Client, repos
     commit = repository.commit(FILES, message="Say hello\n\nAt length.", modes={"run.sh": "100755"})
     found = await client.fetched(MAIN)
     assert found.revision == f"main@sha1:{commit}"
-    assert (found.commit, found.message, found.author) == (commit, "Say hello\n\nAt length.\n", "Ada")
+    assert (found.name, found.message) == (commit, "Say hello\n\nAt length.\n")
     tree = client.tree(found)
     assert dict(tree) == {path: data for path, data in FILES.items() if path != ".github/ci.yml"}
     assert [path for path, entry in tree.entries.items() if entry.is_executable] == ["run.sh"]
     archive = client.folder / "fetch-1" / ARCHIVE_FILE
-    assert archive.stat().st_size == found.archive_size
+    assert archive.stat().st_size == found.packed.archive_size
     with tarfile.open(archive) as opened:
         assert opened.getmember("run.sh").mode == EXECUTABLE_MODE
 
@@ -138,8 +138,8 @@ async def test_equal_files_give_equal_digests(client: Client, repository: Reposi
     one = await client.fetched(MAIN)
     repository.commit(FILES, message="Nothing new")
     other = await client.fetched(MAIN)
-    assert one.commit != other.commit
-    assert (one.tree, one.archive_digest) == (other.tree, other.archive_digest)
+    assert one.name != other.name
+    assert one.packed == other.packed
 
 
 async def test_what_is_known_costs_one_request(client: Client, repository: Repository) -> None:
@@ -338,7 +338,7 @@ async def test_a_repository_that_unpacks_to_more_memory_than_allowed_is_refused(
 async def test_other_transports_are_refused(client: Client, repository: Repository, url: str) -> None:
     auth = auth_options(client.url, {})
     request = GitRequest(url=url, ref=MAIN, auth=auth, timeout_s=5)
-    with pytest.raises(GitFailure) as caught:
+    with pytest.raises(FetchFailure) as caught:
         await GitFetcher(client.workers).fetch(request, client.folder)
     assert caught.value.kind is FailureKind.INVALID_URL
 

@@ -1,4 +1,4 @@
-"""Why a Git operation failed, as a closed set, with texts that never hold a credential. Pure.
+"""Why a fetch failed, as a closed set, with texts that never hold a credential. Pure.
 
 Texts follow Flux's where people know them; the prefix of the condition (`failed to checkout and determine revision: `) is the
 kind's.
@@ -32,8 +32,8 @@ class FailureKind(StrEnum):
     CRASHED = "crashed"
 
 
-class GitFailure(Exception):
-    """A Git operation did not succeed. `str()` is the text for people."""
+class FetchFailure(Exception):
+    """A fetch did not succeed. `str()` is the text for people."""
 
     def __init__(self, kind: FailureKind, message: str) -> None:
         self.kind = kind
@@ -46,14 +46,3 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
         if secret:
             text = text.replace(secret, REDACTED)
     return without_userinfo(text)
-
-
-def repository_not_found_text(message: str, url: str) -> str:
-    """Return Flux's text for a repository, or a reference of it, that is not there."""
-    return f"{message}: git repository: '{without_userinfo(url)}'"
-
-
-def reference_not_found(reference: str, url: str) -> GitFailure:
-    """Return the failure for a branch or tag that the remote does not have."""
-    message = f'unable to clone: couldn\'t find remote ref "{reference}"'
-    return GitFailure(FailureKind.REFERENCE_NOT_FOUND, repository_not_found_text(message, url))
