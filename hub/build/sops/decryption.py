@@ -1,13 +1,14 @@
 """Decrypts the values of a tree, and computes its MAC on the way. Pure."""
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any, Final
 
 from hub.build.sops.errors import SopsFailed
 from hub.build.sops.metadata import Metadata
 from hub.build.sops.tree import Branch, Comment
 from hub.build.sops.values import decrypt, is_encrypted, to_bytes
+
+Path = tuple[str, ...]
 
 # What begins a MAC of encrypted values alone, so that it differs from one of all values: the SHA-256 of `sops`.
 _OF_ENCRYPTED: Final = hashlib.sha256(b"sops").digest()
@@ -30,33 +31,35 @@ class Decryption:
             return False
         return stated == self._mac.hexdigest().upper()
 
-    def branch(self, branch: Branch, path: Sequence[str] = ()) -> Branch:
-        """Decrypt what is below some keys. Raises SopsFailed, naming the place of the first value that does not decrypt."""
-        return Branch(tuple(self._item(key, value, path) for key, value in branch.items))
+    def branch(self, branch: Branch, path: Path = (), *, is_named: bool = False) -> Branch:
+        """Decrypt what is below some keys. Raises SopsFailed, naming the place of the first value that does not decrypt.
 
-    def _item(self, key: str | Comment, value: Any, path: Sequence[str]) -> tuple[str | Comment, Any]:
+        `is_named`: the document's rule names one of the keys.
+        """
+        return Branch(tuple(self._item(key, value, path, is_named) for key, value in branch.items))
+
+    def _item(self, key: str | Comment, value: Any, path: Path, is_named: bool) -> tuple[str | Comment, Any]:
         if isinstance(key, Comment):
             return self.comment(key, path), value
-        return key, self.value(value, (*path, key))
+        return key, self._value(value, (*path, key), is_named or self._metadata.rule.names(key))
 
-    def value(self, value: Any, path: Sequence[str]) -> Any:
-        """Decrypt one value, and what is in it. Raises SopsFailed."""
+    def _value(self, value: Any, path: Path, is_named: bool) -> Any:
         match value:
             case None:
                 return None
             case Branch():
-                return self.branch(value, path)
+                return self.branch(value, path, is_named=is_named)
             case tuple():
                 # A list adds nothing to the path.
-                return tuple(self.value(one, path) for one in value)
+                return tuple(self._value(one, path, is_named) for one in value)
             case Comment():
                 return self.comment(value, path)
             case _:
-                return self._leaf(value, path)
+                return self._leaf(value, path, is_named)
 
-    def comment(self, comment: Comment, path: Sequence[str]) -> Comment:
-        """Decrypt a comment if it is encrypted; it does not count for the MAC."""
-        if self._metadata.rule.encrypts(path) is False or not is_encrypted(comment.text):
+    def comment(self, comment: Comment, path: Path) -> Comment:
+        """Decrypt a comment if it is encrypted for this place; it does not count for the MAC."""
+        if not is_encrypted(comment.text):
             return comment
         try:
             clear = decrypt(comment.text, self._key, _joined(path))
@@ -65,8 +68,8 @@ class Decryption:
             return comment
         return clear if isinstance(clear, Comment) else Comment(str(clear))
 
-    def _leaf(self, value: Any, path: Sequence[str]) -> Any:
-        encrypts = self._metadata.rule.encrypts(path)
+    def _leaf(self, value: Any, path: Path, is_named: bool) -> Any:
+        encrypts = self._metadata.rule.encrypts(is_named=is_named)
         if encrypts is None:
             encrypts = isinstance(value, str) and is_encrypted(value)
         clear = value
@@ -84,5 +87,5 @@ def _refuse(value: Any) -> Any:
     raise SopsFailed(f"an encrypted value must be text, and it is {type(value).__name__}")
 
 
-def _joined(path: Sequence[str]) -> str:
+def _joined(path: Path) -> str:
     return ":".join(path) + ":"

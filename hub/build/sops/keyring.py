@@ -14,6 +14,8 @@ from hub.build.sops.metadata import KeyKind, Metadata, SealedKey
 
 AGE: Final = ".agekey"
 PGP: Final = ".asc"
+MAX_SEALED: Final = 4096
+"""So long is what holds a data key at most: a message of OpenPGP may be compressed, and be large when it is opened."""
 _HOLDS: Final = ("age identities, one a line", "OpenPGP private key that decrypts and has no passphrase")
 _PEM: Final = "-----BEGIN"
 
@@ -71,6 +73,8 @@ class Keyring:
         return None
 
     def _open(self, sealed: SealedKey) -> bytes:
+        if len(sealed.sealed) > MAX_SEALED:
+            raise KeyRefused("it is too long to hold a key")
         match sealed.kind:
             case KeyKind.AGE:
                 return self._open_with_age(sealed.sealed.encode())

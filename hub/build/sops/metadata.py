@@ -1,7 +1,7 @@
 """What a document says of its own encryption: for whom, which values, and its MAC. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -50,27 +50,32 @@ class Rule:
     kind: RuleKind = RuleKind.UNENCRYPTED_SUFFIX
     text: str = _UNENCRYPTED_SUFFIX
 
-    def encrypts(self, path: Sequence[str]) -> bool | None:
-        """Tell whether the value at a path is encrypted; None where comments tell it, which not every form keeps."""
+    def names(self, key: str) -> bool:
+        """Tell whether a key is one that the rule names; what is below it is then named, too."""
         match self.kind:
-            case RuleKind.UNENCRYPTED_SUFFIX:
-                return not any(name.endswith(self.text) for name in path)
-            case RuleKind.ENCRYPTED_SUFFIX:
-                return any(name.endswith(self.text) for name in path)
-            case RuleKind.UNENCRYPTED_REGEX:
-                return not self._matches(path)
-            case RuleKind.ENCRYPTED_REGEX:
-                return self._matches(path)
+            case RuleKind.UNENCRYPTED_SUFFIX | RuleKind.ENCRYPTED_SUFFIX:
+                return key.endswith(self.text)
+            case RuleKind.UNENCRYPTED_REGEX | RuleKind.ENCRYPTED_REGEX:
+                return self._matches(key)
+            case RuleKind.UNENCRYPTED_COMMENT_REGEX | RuleKind.ENCRYPTED_COMMENT_REGEX:
+                return False
+
+    def encrypts(self, *, is_named: bool) -> bool | None:
+        """Tell whether a value is encrypted; None where comments tell it, which not every form keeps."""
+        match self.kind:
+            case RuleKind.UNENCRYPTED_SUFFIX | RuleKind.UNENCRYPTED_REGEX:
+                return not is_named
+            case RuleKind.ENCRYPTED_SUFFIX | RuleKind.ENCRYPTED_REGEX:
+                return is_named
             case RuleKind.UNENCRYPTED_COMMENT_REGEX | RuleKind.ENCRYPTED_COMMENT_REGEX:
                 return None
 
-    def _matches(self, path: Sequence[str]) -> bool:
+    def _matches(self, key: str) -> bool:
         # Patterns come with documents: this library's time is bounded whatever they are. SOPS takes one that is none for no match.
         try:
-            pattern = re2.compile(self.text, options=_OPTIONS)
+            return re2.compile(self.text, options=_OPTIONS).search(key) is not None
         except re2.error:
             return False
-        return any(pattern.search(name) is not None for name in path)
 
 
 _OPTIONS = re2.Options()

@@ -4,6 +4,7 @@ Written anew is only what comes from a document of another form.
 """
 
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,6 +19,7 @@ from hub.build.sops.values import is_encrypted
 
 METADATA: Final = "sops"
 MAX_DEPTH: Final = 200
+MAX_TRIES: Final = 50_000
 INDENT: Final = 4
 _IN_LIST: Final = 2
 """So much deeper than its dash is what is in a list."""
@@ -28,7 +30,7 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a scalar is in the text, what is above it, and by how much the lines of a block would be indented there."""
+    """Where a scalar is in the text, the keys of the mapping that it is in, and by how much the lines of a block would be indented there."""
 
     start: int
     end: int
@@ -86,9 +88,7 @@ def replaced(text: Text, values: Iterator[Any], comment: Callable[[Comment, Path
         if place.is_encrypted
     ]
     pieces += [(start, end, "") for start, end in text.removed]
-    for found in _COMMENT.finditer(text.text):
-        clear = _decrypted_comment(text, found, comment)
-        pieces.append((found.start(1), found.end(1), clear.replace("\n", "\n#")))
+    pieces += _comments(text, comment)
     result: list[str] = []
     done = 0
     for start, end, piece in sorted(pieces):
@@ -98,16 +98,22 @@ def replaced(text: Text, values: Iterator[Any], comment: Callable[[Comment, Path
     return "".join((*result, text.text[done:])).encode()
 
 
-def _decrypted_comment(text: Text, found: re.Match[str], comment: Callable[[Comment, Path], Comment]) -> str:
-    """Try the places that a comment can belong to: what is above its neighbours. Only one of them decrypts it."""
-    after = next((one.path for one in text.scalars if one.start > found.start()), ())
-    before = next((one.path for one in reversed(text.scalars) if one.start < found.start()), ())
-    paths = {path[:depth]: None for path in (after, before) for depth in range(len(path), -1, -1)}
-    for path in paths:
-        clear = comment(Comment(found[1]), path)
-        if clear.text != found[1]:
-            return clear.text
-    return found[1]
+def _comments(text: Text, comment: Callable[[Comment, Path], Comment]) -> Iterator[tuple[int, int, str]]:
+    """Yield the encrypted comments decrypted. One can belong to all that is above its neighbours; only one place decrypts it."""
+    starts = [one.start for one in text.scalars]
+    tries = 0
+    for found in _COMMENT.finditer(text.text):
+        at = bisect(starts, found.start())
+        above = [one.path for one in text.scalars[max(0, at - 1) : at + 1]]
+        for path in {keys[:depth]: None for keys in above for depth in range(len(keys), -1, -1)}:
+            tries += 1
+            clear = comment(Comment(found[1]), path)
+            if clear.text != found[1]:
+                yield found.start(1), found.end(1), clear.text.replace("\n", "\n#")
+                break
+            if tries > MAX_TRIES:
+                # Nobody misses a comment, and looking for its place must not take for ever.
+                return
 
 
 def write(branches: tuple[Branch, ...]) -> bytes:
@@ -236,9 +242,9 @@ class _Reader:
                 self._metadata = (key.start_mark.index, None)
                 is_metadata = True
             value = self._next()
-            items.append(
-                (key.value, self._value(value, (*path, key.value), key.start_mark.column + INDENT, INDENT))
-            )
+            # Scalars share the path of their mapping: one of their own each would take far more memory than the text.
+            below = path if isinstance(value, yaml.ScalarEvent) else (*path, key.value)
+            items.append((key.value, self._value(value, below, key.start_mark.column + INDENT, INDENT)))
         return Branch(tuple(items))
 
     def _sequence(self, path: Path) -> tuple[Any, ...]:

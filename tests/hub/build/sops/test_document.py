@@ -1,7 +1,9 @@
 """Documents that tests encrypt themselves: whatever is in them comes back, and what was changed or is for others is refused."""
 
 import json
+import time
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hub.build.sops.errors import SopsFailed
 from hub.build.sops.forms.yaml_form import read_text, write
 from hub.build.sops.keyring import Keyring
 from hub.build.sops.tree import plain, tree_of
-from tests.hub.build.sops.sealing import Sealing, as_yaml, identity
+from tests.hub.build.sops.sealing import Sealing, as_yaml, encrypt, identity
 
 KEY, RECIPIENT = identity()
 OTHER, ANOTHER = identity()
@@ -176,3 +178,34 @@ def test_one_text_is_written_into_another_form() -> None:
 )  # fmt: skip
 def test_the_name_tells_the_form(name: str, form: Form) -> None:
     assert form_of_name(name) is form
+
+
+def timed(content: bytes) -> None:
+    """Have a document opened, or refused, in a time that its size explains."""
+    began = time.process_time()
+    with suppress(SopsFailed):
+        open_document(content, Form.YAML, Form.YAML, KEYS)
+    assert time.process_time() - began < 20
+
+
+def test_a_deep_and_wide_document_takes_time_by_its_size() -> None:
+    sealing = Sealing([RECIPIENT])
+    deep = "{a: " * 90 + "{" + ", ".join(f"k{number}: 1" for number in range(50_000)) + "}" + "}" * 90
+    metadata = json.dumps(plain(sealing.branch({"x": 1}, clear=("x",)).get("sops")))
+    timed(f"a: {deep}\nsops: {metadata}\n".encode())
+
+
+def test_many_comments_take_time_by_their_number() -> None:
+    sealing = Sealing([RECIPIENT])
+    lines = "".join(f"{'  ' * depth}a:\n" for depth in range(90))
+    comment = encrypt("x", sealing.key, "nowhere:").replace("type:str", "type:comment")
+    comments = "".join(f"{'  ' * 90}#{comment}\n{'  ' * 90}k{number}: 1\n" for number in range(3000))
+    metadata = json.dumps(plain(sealing.branch({"a": 1}, clear=("a",)).get("sops")))
+    timed(f"{lines}{comments}sops: {metadata}\n".encode())
+
+
+def test_what_is_too_long_for_a_key_is_not_opened() -> None:
+    sealed = Sealing([RECIPIENT]).object({"a": CANARY})
+    sealed["sops"]["age"][0]["enc"] += "\n" * 5000
+    with pytest.raises(SopsFailed, match="it is too long to hold a key"):
+        open_object(sealed, KEYS)
