@@ -1,24 +1,26 @@
 """What the real `sops` encrypts today, it and the hub decrypt to the same: random texts and numbers, in every form and between forms."""
 
+import asyncio
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from agent.kit.clock import SystemClock
+from agent.kit.tasks import in_thread
+from e2e.servers.key_services import ARN, Kms, Vault, serving
 from e2e.sops.foreign import Sops, new_identity
-from hub.build.sops.document import Form, open_document
+from hub.build.decrypt import Decryption, with_keys
+from hub.build.key_services.credentials import Asking, services_of
+from hub.build.sops.document import Form, Opened, open_document
 from hub.build.sops.keyring import Keyring
 
 FORMS = {"yaml": Form.YAML, "json": Form.JSON, "env": Form.DOTENV, "ini": Form.INI, "bin": Form.BINARY}
 PIECES = (
     *"abZ019 -:#'\"\\|>&*!%@`{}[],?=~.eE+_ü✓<😀\n\t\x07", "null", "true", "yes", "0x", "1:30", "2026-01-02", "---",
 )  # fmt: skip
-
-
-@pytest.fixture
-def sops(tmp_path: Path) -> Sops:
-    return Sops(folder=tmp_path, identities="")
 
 
 def content(form: str, seed: int) -> bytes:
@@ -60,10 +62,51 @@ def content(form: str, seed: int) -> bytes:
      ("ini", "ini"), ("ini", "json"), ("bin", "bin")],
 )  # fmt: skip
 @pytest.mark.parametrize("seed", [1, 2])
-def test_both_decrypt_to_the_same(sops: Sops, form: str, target: str, seed: int) -> None:
+def test_both_decrypt_to_the_same(tmp_path: Path, form: str, target: str, seed: int) -> None:
     identity, recipient = new_identity()
-    sops = Sops(folder=sops.folder, identities=identity)
+    sops = Sops(folder=tmp_path, identities=identity)
     sealed = sops.encrypt(content(form, seed), form, f"age: {recipient}")
     opened = open_document(sealed, FORMS[form], FORMS[target], Keyring.of({"a.agekey": identity.encode()}))
     assert opened.is_intact
     assert opened.content.decode("latin-1") == sops.decrypt(sealed, form, target).decode("latin-1")
+
+
+async def both(sops: Sops, rule: str, entries: Mapping[str, bytes], aws_endpoint: str = "") -> None:
+    """Have the real command encrypt with a service's key, and both ask for it to decrypt."""
+    text = b"password: correct horse\n"
+    sealed = await asyncio.to_thread(sops.encrypt, text, "yaml", rule)
+    assert await asyncio.to_thread(sops.decrypt, sealed, "yaml") == text
+    services = services_of(entries, Asking(clock=SystemClock(), timeout_s=10, aws_endpoint=aws_endpoint))
+    keys = Keyring.of(entries, services)
+    decryption = Decryption(keys=keys, identity="1", services=services)
+    opened = await with_keys(decryption, in_thread, lambda: open_document(sealed, Form.YAML, Form.YAML, keys))
+    assert opened == Opened(content=text, is_intact=True)
+
+
+async def test_vaults_transit_engine_opens_for_both(tmp_path: Path) -> None:
+    vault = Vault()
+    async with serving(vault) as address:
+        sops = Sops(folder=tmp_path, environment={"VAULT_TOKEN": vault.token})
+        entries = {"sops.vault-token": vault.token.encode()}
+        await both(sops, f'hc_vault_transit_uri: "{address}/v1/transit/keys/sops"', entries)
+    assert vault.asked == ["encrypt", "decrypt", "decrypt"]
+
+
+@pytest.mark.parametrize("session", ["", "a-session"])
+@pytest.mark.parametrize("context", ["", "context: {app: web, team: a}"])
+async def test_kms_opens_for_both(tmp_path: Path, session: str, context: str) -> None:
+    kms = Kms(session=session)
+    async with serving(kms) as address:
+        environment = {
+            "AWS_ACCESS_KEY_ID": kms.id, "AWS_SECRET_ACCESS_KEY": kms.secret, "AWS_SESSION_TOKEN": session,
+            "AWS_ENDPOINT_URL": address, "AWS_EC2_METADATA_DISABLED": "true",
+        }  # fmt: skip
+        lines = [
+            f"aws_access_key_id: {kms.id}",
+            f"aws_secret_access_key: {kms.secret}",
+            f"aws_session_token: '{session}'",
+        ]
+        sops = Sops(folder=tmp_path, environment=environment)
+        rule = f'key_groups: [{{kms: [{{arn: "{ARN}", {context}}}]}}]'
+        await both(sops, rule, {"sops.aws-kms": "\n".join(lines).encode()}, f"{address}/")
+    assert kms.asked == ["Encrypt", "Decrypt", "Decrypt"]

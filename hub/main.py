@@ -160,6 +160,8 @@ class Hub:
                     age_secret=settings.sops_age_secret
                     and f"{settings.namespace}/{settings.sops_age_secret}",
                     requires_mac=settings.sops_requires_mac,
+                    service_timeout_s=settings.sops_service_timeout_s,
+                    aws_endpoint=settings.sops_aws_endpoint,
                 ),
             ),
             store=self._store,

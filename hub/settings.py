@@ -51,6 +51,8 @@ class Settings:
     traces: bool
     sops_age_secret: str
     sops_requires_mac: bool
+    sops_service_timeout_s: float
+    sops_aws_endpoint: str
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> "Settings":
@@ -100,4 +102,6 @@ class Settings:
             traces=env.traces,
             sops_age_secret=env.text("SOPS_AGE_SECRET", ""),
             sops_requires_mac=env.flag("SOPS_REQUIRE_MAC"),
+            sops_service_timeout_s=env.seconds("SOPS_SERVICE_TIMEOUT", 10.0),
+            sops_aws_endpoint=env.text("SOPS_AWS_ENDPOINT", ""),
         )

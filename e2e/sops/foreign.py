@@ -6,7 +6,8 @@
 import os
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2e import tools
@@ -30,7 +31,8 @@ class Sops:
     """The command in a folder of its own; `identities` and the keyring of `gpg` there are what it may decrypt with."""
 
     folder: Path
-    identities: str
+    identities: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def encrypt(self, content: bytes, form: str, rule: str) -> bytes:
         """Encrypt a document by a creation rule: the fields of a YAML mapping."""
@@ -69,6 +71,7 @@ class Sops:
             "HOME": str(self.folder),
             "SOPS_AGE_KEY_FILE": str(keys),
             "GNUPGHOME": str(self.folder),
+            **self.environment,
         }
         done = subprocess.run(
             [tools.path("sops"), *arguments],

@@ -7,22 +7,26 @@ import base64
 import binascii
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
+from agent.kit.tasks import Offload
 from hub.build import kubeyaml
 from hub.build.emit import text_of
 from hub.build.errors import BuildFailed, LimitExceeded
 from hub.build.files import Files
+from hub.build.key_services.asking import KeyService, answer
 from hub.build.kustomize import Outcome, Renderer, Selection, render
 from hub.build.objects import DECRYPT
 from hub.build.reach import KUSTOMIZATION_NAMES
 from hub.build.render import Rendered, RenderUnavailable
 from hub.build.sops.document import MARKS, Form, form_of_content, form_of_name, open_document, open_object
 from hub.build.sops.errors import SopsFailed
-from hub.build.sops.keyring import Keyring
+from hub.build.sops.keyring import Keyring, KeysWanted
+from hub.build.sops.metadata import KeyKind, SealedKey
 
+T = TypeVar("T")
 MAX_BYTES: Final = 5 << 20
 _MAC = re.compile(rb'mac"?: "?(ENC\[[A-Za-z0-9_,:+/=]+\])')
 _MANIFESTS: Final = (".yaml", ".yml", ".json")
@@ -34,6 +38,7 @@ class Decryption:
 
     keys: Keyring
     identity: str
+    services: Mapping[KeyKind, KeyService] = field(default_factory=dict)
     requires_mac: bool = False
 
 
@@ -59,20 +64,34 @@ class Opening:
         """Return the files of Secret generators and patches that are encrypted, decrypted. Raises BuildFailed."""
         files = selection.prepared.files
         opened: dict[str, bytes] = {}
+        wanted: list[SealedKey] = []
         for name, form in _named(files, selection.prepared.path):
             if name in opened or name not in files or MARKS[form] not in files[name]:
                 continue
             try:
                 opened[name] = self._open(name, files[name], form, form)
+            except KeysWanted as found:
+                wanted.extend(found.keys)
             except SopsFailed as problem:
                 raise BuildFailed(f"error decrypting sources: {name}: {problem}") from problem
+        if wanted:
+            raise KeysWanted(wanted)
         return opened
 
     def resources(self, rendered: Sequence[Rendered], files: Mapping[str, bytes]) -> list[Rendered]:
         """Return the resources with what is encrypted in them decrypted; `files` are those that they come from. Raises BuildFailed."""
         macs = {mac: name for name in files if name.endswith(_MANIFESTS) for mac in _MAC.findall(files[name])}
         self._origins = _Origins(files=files, macs=macs)
-        return [self._resource(one) for one in rendered]
+        opened: list[Rendered] = []
+        wanted: list[SealedKey] = []
+        for one in rendered:
+            try:
+                opened.append(self._resource(one))
+            except KeysWanted as found:
+                wanted.extend(found.keys)
+        if wanted:
+            raise KeysWanted(wanted)
+        return opened
 
     def _resource(self, one: Rendered) -> Rendered:
         value = one.object
@@ -151,6 +170,17 @@ class Opening:
                 f"failed to verify sops data integrity: {name} was changed after it was encrypted"
             )
         self.changed.append(name)
+
+
+async def with_keys(decryption: Decryption, offload: Offload, work: Callable[[], T]) -> T:
+    """Do work that opens documents; the services that it needs keys of are asked, and it is done again. Raises BuildFailed."""
+    while True:
+        try:
+            return await offload(work)
+        except KeysWanted as found:
+            wanted = found.keys
+        # Ends: what was answered is wanted no more.
+        await answer(decryption.services, wanted, decryption.keys.answers)
 
 
 async def render_opened(renderer: Renderer, selection: Selection, opened: Mapping[str, bytes]) -> Outcome:

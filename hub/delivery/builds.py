@@ -14,7 +14,7 @@ from agent.model.content import canonical, digest_of
 from agent.model.names import Digest, HomeName
 from hub.artifacts.contents import ContentLost, TreeDigest
 from hub.build import kustomize
-from hub.build.decrypt import Decryption, Opening, render_opened
+from hub.build.decrypt import Decryption, Opening, render_opened, with_keys
 from hub.build.errors import BuildFailed
 from hub.build.files import Files
 from hub.build.objects import Marks
@@ -135,10 +135,11 @@ class Builds:
             if decryption is None:
                 return selection, await kustomize.render(self._renderer, selection), ()
             opening = Opening(decryption)
-            opened = await self._offload(lambda: opening.sources(selection))
+            opened = await with_keys(decryption, self._offload, lambda: opening.sources(selection))
             outcome = await render_opened(self._renderer, selection, opened)
-            rendered = await self._offload(
-                lambda: opening.resources(outcome.rendered, selection.used(outcome))
+            used = selection.used(outcome)
+            rendered = await with_keys(
+                decryption, self._offload, lambda: opening.resources(outcome.rendered, used)
             )
             return selection, replace(outcome, rendered=rendered), tuple(opening.changed)
         except ContentLost as problem:

@@ -92,6 +92,7 @@ class Controller:
             blobs=blobs,
             renderer=renderer,
             trees=trees,
+            clock=clock,
             telemetry=telemetry,
             offload=offload,
         )

@@ -1,17 +1,20 @@
 """Reads the keys that a delivery is decrypted with, and tells of what was changed after it was encrypted.
 
-State: per delivery what was told last, so that it is told once. Keys are returned, never kept or shown here.
+State: per delivery what was told last, so that it is told once; and, in memory only, the data keys that services opened with the credentials
+that it has, so that one is asked once.
 """
 
 from collections.abc import Mapping
 from typing import Protocol
 
+from agent.kit.clock import Clock
 from agent.kube.watch import Key
 from agent.model.content import canonical, digest_of
 from hub.build.decrypt import Decryption
 from hub.build.errors import BuildFailed
+from hub.build.key_services.credentials import Asking, services_of
 from hub.build.sops.errors import SopsFailed
-from hub.build.sops.keyring import AGE, Keyring
+from hub.build.sops.keyring import AGE, Answers, Keyring
 from hub.delivery.settings import SopsSettings
 from hub.model.events import Severity, event
 from hub.model.kinds import TYPES, Kind
@@ -29,38 +32,61 @@ class Reader(Protocol):
         ...
 
 
-async def read_decryption(
-    reader: Reader, delivery: Kustomization, settings: SopsSettings
-) -> Decryption | None:
-    """Return what the delivery is decrypted with, None when it is not. Raises BuildFailed for keys that are missing or none."""
-    asked = delivery.spec.decryption
-    if asked is None:
-        return None
-    entries: Mapping[str, bytes] = {}
-    where = ""
-    if asked.secret_ref is not None:
-        where = f"{delivery.metadata.namespace}/{asked.secret_ref.name}"
-        entries = await _secret(reader, where)
-    elif settings.age_secret:
-        # Of what is for everybody, age keys alone, as in Flux: cloud credentials there would be everybody's.
-        where = settings.age_secret
-        entries = {name: data for name, data in (await _secret(reader, where)).items() if name.endswith(AGE)}
-    try:
-        keys = Keyring.of(entries)
-    except SopsFailed as problem:
-        raise BuildFailed(
-            f"failed to import data from sops decryption Secret '{where}': {problem}"
-        ) from problem
-    identity = digest_of(canonical({name: data.hex() for name, data in entries.items()}))
-    return Decryption(keys=keys, identity=identity, requires_mac=settings.requires_mac)
+class Keys:
+    """What deliveries are decrypted with."""
 
+    def __init__(self, reader: Reader, settings: SopsSettings, clock: Clock) -> None:
+        self._reader = reader
+        self._settings = settings
+        self._asking = Asking(
+            clock=clock, timeout_s=settings.service_timeout_s, aws_endpoint=settings.aws_endpoint
+        )
+        self._answers: dict[Key, tuple[str, Answers]] = {}
 
-async def _secret(reader: Reader, where: str) -> Mapping[str, bytes]:
-    namespace, _, name = where.partition("/")
-    found = await reader.secret(namespace, name)
-    if found is None:
-        raise BuildFailed(f"cannot get sops decryption Secret '{where}': secrets \"{name}\" not found")
-    return found
+    def forget(self, key: Key) -> None:
+        """Drop what is kept for a delivery that is gone."""
+        self._answers.pop(key, None)
+
+    async def of(self, delivery: Kustomization) -> Decryption | None:
+        """Return what the delivery is decrypted with, None when it is not. Raises BuildFailed for keys that are missing or none."""
+        asked = delivery.spec.decryption
+        key = (delivery.metadata.namespace, delivery.metadata.name)
+        if asked is None:
+            self.forget(key)
+            return None
+        where = self._settings.age_secret
+        entries: Mapping[str, bytes] = {}
+        if asked.secret_ref is not None:
+            where = f"{delivery.metadata.namespace}/{asked.secret_ref.name}"
+            entries = await self._secret(where)
+        elif where:
+            # Of what is for everybody, age keys alone, as in Flux: cloud credentials there would be everybody's.
+            entries = {name: data for name, data in (await self._secret(where)).items() if name.endswith(AGE)}
+        identity = digest_of(canonical({name: data.hex() for name, data in entries.items()}))
+        try:
+            services = services_of(entries, self._asking)
+            keys = Keyring.of(entries, services, self._known(key, identity))
+        except SopsFailed as problem:
+            raise BuildFailed(
+                f"failed to import data from sops decryption Secret '{where}': {problem}"
+            ) from problem
+        return Decryption(
+            keys=keys, identity=identity, services=services, requires_mac=self._settings.requires_mac
+        )
+
+    def _known(self, key: Key, identity: str) -> Answers:
+        """Return what services opened for the delivery with the same credentials; what they refused is asked again."""
+        before, answers = self._answers.get(key, ("", {}))
+        known: Answers = {sealed: one for sealed, one in answers.items() if isinstance(one, bytes)}
+        self._answers[key] = (identity, known if before == identity else {})
+        return self._answers[key][1]
+
+    async def _secret(self, where: str) -> Mapping[str, bytes]:
+        namespace, _, name = where.partition("/")
+        found = await self._reader.secret(namespace, name)
+        if found is None:
+            raise BuildFailed(f"cannot get sops decryption Secret '{where}': secrets \"{name}\" not found")
+        return found
 
 
 class Changes:

@@ -5,6 +5,7 @@ State: what is kept between builds, in memory only. Wishes for nothing: whoever 
 
 from dataclasses import dataclass
 
+from agent.kit.clock import Clock
 from agent.kit.errors import Stalled, Transient, Waiting
 from agent.kit.tasks import Offload, in_thread
 from agent.kit.telemetry import Telemetry
@@ -19,7 +20,7 @@ from hub.delivery.bundle import Assembly
 from hub.delivery.candidate import Candidate, candidate_of
 from hub.delivery.cause import cause_of_build
 from hub.delivery.collisions import Collisions
-from hub.delivery.decrypting import Changes, read_decryption
+from hub.delivery.decrypting import Changes, Keys
 from hub.delivery.dependencies import Judgement
 from hub.delivery.failures import ARTIFACT_FAILED, BUILD_FAILED, CLUSTER_SUSPENDED, Failed, Unbuilt
 from hub.delivery.inputs import read_cluster, read_delivery
@@ -58,6 +59,7 @@ class Planning:
         blobs: Blobs,
         renderer: Renderer,
         trees: Trees,
+        clock: Clock,
         telemetry: Telemetry,
         offload: Offload = in_thread,
     ) -> None:
@@ -68,6 +70,7 @@ class Planning:
         self._builds = Builds(renderer, trees, telemetry, offload)
         self._collisions = Collisions(store)
         self._changes = Changes(store)
+        self._keys = Keys(store, settings.sops, clock)
 
     @property
     def renderings(self) -> int:
@@ -78,6 +81,7 @@ class Planning:
         """Drop what is kept for a delivery that is gone."""
         self._builds.forget(key)
         self._changes.forget(key)
+        self._keys.forget(key)
 
     def artifact(self, delivery: Kustomization) -> Artifact:
         """Return what the delivery's source has. Raises Waiting."""
@@ -124,7 +128,7 @@ class Planning:
                 candidate,
                 placed.placements[0].home,
                 cause_of_build(delivery, artifact),
-                await read_decryption(self._store, delivery, self._settings.sops),
+                await self._keys.of(delivery),
             )
         except PathNotFound as problem:
             raise self._failed(delivery, str(problem), ARTIFACT_FAILED) from problem

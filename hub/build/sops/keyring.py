@@ -1,6 +1,6 @@
 """The keys that documents are opened with, and how a document's data key is got with them. Nothing here shows a key."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +13,8 @@ from hub.build.sops.errors import KeyRefused, SopsFailed
 from hub.build.sops.metadata import KeyKind, Metadata, SealedKey
 
 AGE: Final = ".agekey"
+ENTRIES: Final = {KeyKind.VAULT: "sops.vault-token", KeyKind.AWS_KMS: "sops.aws-kms"}
+"""The entries with credentials for services."""
 PGP: Final = ".asc"
 MAX_SEALED: Final = 4096
 """So long is what holds a data key at most: a message of OpenPGP may be compressed, and be large when it is opened."""
@@ -24,15 +26,31 @@ AgeIdentity = object
 PgpKey = pysequoia.PyDecryptor
 
 
+Answers = dict[SealedKey, bytes | str]
+"""What services said of keys: what is in them, or why they do not open it."""
+
+
+class KeysWanted(Exception):
+    """Services have to be asked for keys before a document can be opened."""
+
+    def __init__(self, keys: Sequence[SealedKey]) -> None:
+        super().__init__(f"{len(keys)} keys have to be asked for")
+        self.keys = tuple(keys)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """Private keys of all kinds."""
+    """Private keys of all kinds, the kinds of which a service may be asked, and what it answered so far."""
 
     age: tuple[AgeIdentity, ...] = field(default=(), repr=False)
     pgp: tuple[PgpKey, ...] = field(default=(), repr=False)
+    services: frozenset[KeyKind] = frozenset()
+    answers: Answers = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, entries: Mapping[str, bytes]) -> "Keyring":
+    def of(
+        cls, entries: Mapping[str, bytes], services: Iterable[KeyKind] = (), answers: Answers | None = None
+    ) -> "Keyring":
         """Read the entries of a Secret, each by the end of its name; others are left alone. Raises SopsFailed, naming the entry."""
         age: list[AgeIdentity] = []
         pgp: list[PgpKey] = []
@@ -45,17 +63,21 @@ class Keyring:
                     pgp.extend(_pgp_keys(content))
             except (pyrage.IdentityError, ValueError, RuntimeError):
                 raise SopsFailed(f"'{name}' holds no {_HOLDS[name.endswith(PGP)]}") from None
-        return cls(age=tuple(age), pgp=tuple(pgp))
+        known = {} if answers is None else answers
+        return cls(age=tuple(age), pgp=tuple(pgp), services=frozenset(services), answers=known)
 
     def data_key(self, metadata: Metadata) -> bytes:
-        """Return the key that a document's values are encrypted with. Raises SopsFailed."""
+        """Return the key that a document's values are encrypted with. Raises SopsFailed, KeysWanted."""
         parts: list[bytes] = []
         problems: list[str] = []
+        wanted: list[SealedKey] = []
         for group in metadata.groups:
-            part = self._part(group, problems)
+            part = self._part(group, problems, wanted)
             if part is not None:
                 parts.append(part)
         needed = metadata.threshold if len(metadata.groups) > 1 else 1
+        if wanted and len(parts) < max(needed, 1):
+            raise KeysWanted(wanted)
         if len(parts) < needed or not parts:
             raise SopsFailed(
                 f"cannot get sops data key: Error getting data key: {needed} successful groups required, got {len(parts)}"
@@ -63,9 +85,14 @@ class Keyring:
             )
         return shamir.combine(parts) if len(metadata.groups) > 1 else parts[0]
 
-    def _part(self, group: tuple[SealedKey, ...], problems: list[str]) -> bytes | None:
-        """Return what the first key of a group that opens has; note why the others did not."""
+    def _part(
+        self, group: tuple[SealedKey, ...], problems: list[str], wanted: list[SealedKey]
+    ) -> bytes | None:
+        """Return what the first key of a group that opens has; note why the others did not, or which is to be asked for."""
         for sealed in group:
+            if sealed.kind in self.services and sealed not in self.answers:
+                wanted.append(sealed)
+                return None
             try:
                 return self._open(sealed)
             except KeyRefused as problem:
@@ -81,7 +108,20 @@ class Keyring:
             case KeyKind.PGP:
                 return self._open_with_pgp(sealed.sealed.encode())
             case _:
-                raise KeyRefused("keys of this kind are not supported by this version of Cartwheel")
+                return self._answered(sealed)
+
+    def _answered(self, sealed: SealedKey) -> bytes:
+        if sealed.kind not in self.services:
+            entry = ENTRIES.get(sealed.kind)
+            raise KeyRefused(
+                f"there are no credentials for it: put them into the entry {entry} of the decryption Secret"
+                if entry
+                else "keys of this kind are not supported by this version of Cartwheel"
+            )
+        answer = self.answers[sealed]
+        if isinstance(answer, str):
+            raise KeyRefused(answer)
+        return answer
 
     def _open_with_age(self, sealed: bytes) -> bytes:
         if not self.age:

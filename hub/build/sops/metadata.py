@@ -1,5 +1,6 @@
 """What a document says of its own encryption: for whom, which values, and its MAC. Pure."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,11 +85,12 @@ _OPTIONS.log_errors = False
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedKey:
-    """The data key, or a part of it, encrypted for one holder; `name` is the holder's."""
+    """The data key, or a part of it, encrypted for one holder; `name` is the holder's, `facts` what else there is to know of it."""
 
     kind: KeyKind
     name: str
     sealed: str
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,14 @@ def _group(raw: Mapping[str, Any]) -> Iterator[SealedKey]:
     for kind in KeyKind:
         for entry in _list(raw, kind):
             name = next((str(entry[one]) for one in _NAMES if entry.get(one)), "?")
-            yield SealedKey(kind=kind, name=name, sealed=str(entry.get("enc") or ""))
+            facts = (
+                (str(one), _fact(value)) for one, value in sorted(entry.items()) if one != "enc" and value
+            )
+            yield SealedKey(kind=kind, name=name, sealed=str(entry.get("enc") or ""), facts=tuple(facts))
+
+
+def _fact(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _list(raw: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

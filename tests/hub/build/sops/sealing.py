@@ -46,9 +46,9 @@ class Sealing:
         """Return it as JSON."""
         return write((self.branch(value),))
 
-    def object(self, value: dict[str, Any]) -> dict[str, Any]:
+    def object(self, value: dict[str, Any], clear: Sequence[str] = ()) -> dict[str, Any]:
         """Return it as an object."""
-        found: dict[str, Any] = plain(self.branch(value))
+        found: dict[str, Any] = plain(self.branch(value, clear))
         return found
 
     def branch(self, value: dict[str, Any], clear: Sequence[str] = ()) -> Branch:

@@ -1,0 +1,151 @@
+"""Stand-ins for services that keep keys, on loopback: Vault's transit engine, and AWS KMS, written from what their makers document of them.
+
+They check who asks: the token, and the signature of each request with its time.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+@dataclass(slots=True)
+class Kept:
+    """A key that never leaves."""
+
+    key: bytes = field(default_factory=lambda: AESGCM.generate_key(256))
+
+    def seal(self, clear: bytes, beside: bytes = b"") -> str:
+        nonce = os.urandom(12)
+        return base64.b64encode(nonce + AESGCM(self.key).encrypt(nonce, clear, beside)).decode()
+
+    def open(self, sealed: str, beside: bytes = b"") -> bytes:
+        """Raises ValueError, InvalidTag."""
+        data = base64.b64decode(sealed, validate=True)
+        return AESGCM(self.key).decrypt(data[:12], data[12:], beside)
+
+
+@dataclass(slots=True)
+class Vault:
+    """The engine `transit` with a key `sops`, for one token."""
+
+    token: str = "token-of-tests"
+    kept: Kept = field(default_factory=Kept)
+    asked: list[str] = field(default_factory=list)
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        for method in ("POST", "PUT"):
+            application.router.add_route(method, "/v1/transit/{what}/sops", self._answer)
+        return application
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request.match_info["what"])
+        if request.headers.get("X-Vault-Token") != self.token:
+            return web.json_response({"errors": ["permission denied"]}, status=403)
+        asked = json.loads(await request.read())
+        try:
+            if request.match_info["what"] == "encrypt":
+                return self._data(
+                    ciphertext="vault:v1:" + self.kept.seal(base64.b64decode(asked["plaintext"]))
+                )
+            clear = self.kept.open(asked["ciphertext"].removeprefix("vault:v1:"))
+            return self._data(plaintext=base64.b64encode(clear).decode())
+        except (ValueError, KeyError, InvalidTag):
+            return web.json_response({"errors": ["invalid ciphertext: unable to decrypt"]}, status=400)
+
+    def _data(self, **data: str) -> web.Response:
+        return web.json_response({"request_id": "1", "data": data})
+
+
+@dataclass(slots=True)
+class Kms:
+    """KMS with one key, for one access key; a session's token is asked for where one is set."""
+
+    id: str = "AKIATESTS"
+    secret: str = "secret/of+tests"
+    session: str = ""
+    kept: Kept = field(default_factory=Kept)
+    asked: list[str] = field(default_factory=list)
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_post("/", self._answer)
+        return application
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        asked = json.loads(body)
+        what = request.headers["X-Amz-Target"].removeprefix("TrentService.")
+        self.asked.append(what)
+        if problem := self._stranger(request, body):
+            return _refusal(problem, "the request is not accepted")
+        if asked["KeyId"] != ARN:
+            return _refusal("NotFoundException", f"Key '{asked['KeyId']}' does not exist")
+        beside = json.dumps(asked.get("EncryptionContext") or {}, sort_keys=True).encode()
+        try:
+            if what == "Encrypt":
+                sealed = self.kept.seal(base64.b64decode(asked["Plaintext"]), beside)
+                return web.json_response({"CiphertextBlob": sealed, "KeyId": ARN})
+            clear = self.kept.open(asked["CiphertextBlob"], beside)
+            return web.json_response({"Plaintext": base64.b64encode(clear).decode(), "KeyId": ARN})
+        except (ValueError, InvalidTag):
+            return _refusal("InvalidCiphertextException", "")
+
+    def _stranger(self, request: web.Request, body: bytes) -> str:
+        """Say what is wrong with who asks, by the steps in which a request is signed."""
+        algorithm, _, rest = request.headers.get("Authorization", "").partition(" ")
+        parts = dict(one.strip().split("=", 1) for one in rest.split(",") if "=" in one)
+        if algorithm != "AWS4-HMAC-SHA256" or not parts:
+            return "MissingAuthenticationTokenException"
+        id_, *scope = parts["Credential"].split("/")
+        if id_ != self.id or request.headers.get("X-Amz-Security-Token", "") != self.session:
+            return "UnrecognizedClientException"
+        at = datetime.strptime(request.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        names = parts["SignedHeaders"].split(";")
+        if abs(datetime.now(UTC) - at) > timedelta(minutes=15) or not {"host", "x-amz-date"} <= set(names):
+            return "InvalidSignatureException"
+        headers = "".join(f"{name}:{' '.join(request.headers[name].split())}\n" for name in names)
+        canonical = ["POST", request.path, "", headers, ";".join(names), hashlib.sha256(body).hexdigest()]
+        digest = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
+        text = "\n".join((algorithm, request.headers["X-Amz-Date"], "/".join(scope), digest))
+        key = ("AWS4" + self.secret).encode()
+        for part in scope:
+            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        right = scope == [at.strftime("%Y%m%d"), "eu-central-1", "kms", "aws4_request"]
+        return (
+            ""
+            if right and hmac.compare_digest(signature, parts["Signature"])
+            else "InvalidSignatureException"
+        )
+
+
+def _refusal(kind: str, message: str) -> web.Response:
+    body: dict[str, Any] = {"__type": f"com.amazonaws.kms#{kind}", "message": message}
+    return web.json_response(body, status=400, content_type="application/x-amz-json-1.1")
+
+
+@asynccontextmanager
+async def serving(service: Vault | Kms) -> AsyncIterator[str]:
+    """Serve on loopback until the block ends; give the address."""
+    runner = web.AppRunner(service.application(), access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,60 @@
+"""From the entries of a Secret to the services that it has credentials for. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agent.kit.clock import Clock
+from hub.build import kubeyaml
+from hub.build.key_services.asking import KeyService
+from hub.build.key_services.aws_kms import AwsKms, Credentials
+from hub.build.key_services.vault import VaultTransit
+from hub.build.sops.errors import SopsFailed
+from hub.build.sops.keyring import ENTRIES
+from hub.build.sops.metadata import KeyKind
+
+_VAULT: Final = ENTRIES[KeyKind.VAULT]
+_AWS: Final = ENTRIES[KeyKind.AWS_KMS]
+_FIELDS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How services are asked; `aws_endpoint` is for one that is not AWS's own."""
+
+    clock: Clock
+    timeout_s: float
+    aws_endpoint: str = ""
+
+
+def services_of(entries: Mapping[str, bytes], asking: Asking) -> dict[KeyKind, KeyService]:
+    """Return them by the kind of their keys. Raises SopsFailed, naming the entry."""
+    found: dict[KeyKind, KeyService] = {}
+    if _VAULT in entries:
+        token = entries[_VAULT].decode("latin-1").strip()
+        if not (token and token.isascii() and token.isprintable()):
+            raise SopsFailed(f"'{_VAULT}' holds no token")
+        found[KeyKind.VAULT] = VaultTransit(token=token, timeout_s=asking.timeout_s)
+    if _AWS in entries:
+        found[KeyKind.AWS_KMS] = AwsKms(
+            credentials=_aws(entries[_AWS]),
+            clock=asking.clock,
+            timeout_s=asking.timeout_s,
+            endpoint=asking.aws_endpoint,
+        )
+    return found
+
+
+def _aws(content: bytes) -> Credentials:
+    try:
+        value = kubeyaml.load(content)
+    except kubeyaml.YAMLInvalid as problem:
+        raise SopsFailed(f"'{_AWS}' is no YAML: {problem}") from None
+    given = [value.get(name) or "" for name in _FIELDS] if isinstance(value, dict) else []
+    if (
+        not given
+        or not all(isinstance(one, str) and one.isascii() and one.isprintable() for one in given)
+        or not all(given[:2])
+    ):
+        raise SopsFailed(f"'{_AWS}' needs {_FIELDS[0]} and {_FIELDS[1]}, as text")
+    return Credentials(id=given[0], secret=given[1], session=given[2])
