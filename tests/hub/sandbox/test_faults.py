@@ -231,12 +231,12 @@ async def test_a_watch_that_breaks_in_the_middle_of_a_line_tells_nothing_of_it(p
 async def test_a_watch_breaks_or_ends_as_the_server_has_it(place: Place) -> None:
     task, came = await following(place, await version(place))
     await place.create()
-    await came.wait()
+    await until(came.is_set)
     place.server.traffic.break_watches()
     with pytest.raises(Unreachable):
         await task
     task, came = await following(place, "1")
-    await came.wait()
+    await until(came.is_set)
     place.server.traffic.end_watches()
     assert [event.change for event in await task] == [Change.ADDED]
     await until(lambda: place.server.traffic.watches == 0)
@@ -247,7 +247,7 @@ async def test_a_bookmark_comes_when_it_is_sent(place: Place) -> None:
     namespace: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
     made = await place.api.create(NAMESPACES, "", namespace, field_manager="test")
     place.server.traffic.bookmark()
-    await came.wait()
+    await until(came.is_set)
     place.server.traffic.end_watches()
     events = await task
     told = [(event.change, event.object["metadata"]["resourceVersion"]) for event in events]
@@ -264,7 +264,7 @@ async def test_an_open_watch_outlives_a_compaction_and_an_older_version_has_expi
     with pytest.raises(Expired):
         await anext(place.api.watch(CONFIG_MAPS, resource_version=old))
     await place.create("second")
-    await came.wait()
+    await until(came.is_set)
     place.server.traffic.end_watches()
     assert [event.object["metadata"]["name"] for event in await task] == ["second"]
 

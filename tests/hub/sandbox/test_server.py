@@ -9,12 +9,12 @@ from agent.kube.api import Object, Resource
 from agent.kube.client import Client
 from agent.kube.discovery import Discovery
 from agent.kube.errors import ServerFailed
-from agent.kube.resources import NAMESPACES
+from agent.kube.resources import CONFIG_MAPS, NAMESPACES
 from hub.sandbox.cluster import admin, new_cluster
 from hub.sandbox.local import LocalTransport
 from hub.sandbox.server import Server
 from hub.sandbox.wire import Caller
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, in_virtual_time
 from tests.fakes.contract import ApiServerContract, World
 
 _NUMBERS = itertools.count()
@@ -72,3 +72,17 @@ async def test_what_nobody_would_act_by_is_refused_and_lists_are_empty(plural: s
     with pytest.raises(ServerFailed, match="does not exist in the sandbox"):
         await api.create(resource, "default", value, field_manager="test")
     assert (await api.list(resource, "default")).items == []
+
+
+@in_virtual_time
+async def test_with_the_same_ids_the_same_requests_make_the_same_cluster() -> None:
+    found = []
+    for _ in range(2):
+        ids = (f"id-{number}" for number in itertools.count())
+        clock = FakeClock()
+        server = new_cluster(clock, {"secret": admin()}, new_id=ids.__next__)
+        generated = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "settings-"}}
+        made = await client(server, clock).create(CONFIG_MAPS, "default", generated, field_manager="test")
+        assert made["metadata"]["name"] != "settings-"
+        found.append({kind: server.storage.all(kind) for kind in server.storage.kinds})
+    assert found[0] == found[1]
