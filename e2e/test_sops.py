@@ -10,7 +10,7 @@ import pytest
 
 from agent.kit.clock import SystemClock
 from agent.kit.tasks import in_thread
-from e2e.servers.key_services import ARN, Kms, Vault, serving
+from e2e.servers.key_services import ARN, RESOURCE, Gcp, Kms, Vault, serving
 from e2e.sops.foreign import Sops, new_identity
 from hub.build.decrypt import Decryption, with_keys
 from hub.build.key_services.credentials import Asking, services_of
@@ -71,12 +71,12 @@ def test_both_decrypt_to_the_same(tmp_path: Path, form: str, target: str, seed: 
     assert opened.content.decode("latin-1") == sops.decrypt(sealed, form, target).decode("latin-1")
 
 
-async def both(sops: Sops, rule: str, entries: Mapping[str, bytes], aws_endpoint: str = "") -> None:
+async def both(sops: Sops, rule: str, entries: Mapping[str, bytes], **endpoints: str) -> None:
     """Have the real command encrypt with a service's key, and both ask for it to decrypt."""
     text = b"password: correct horse\n"
     sealed = await asyncio.to_thread(sops.encrypt, text, "yaml", rule)
     assert await asyncio.to_thread(sops.decrypt, sealed, "yaml") == text
-    services = services_of(entries, Asking(clock=SystemClock(), timeout_s=10, aws_endpoint=aws_endpoint))
+    services = services_of(entries, Asking(clock=SystemClock(), timeout_s=10, **endpoints))
     keys = Keyring.of(entries, services)
     decryption = Decryption(keys=keys, identity="1", services=services)
     opened = await with_keys(decryption, in_thread, lambda: open_document(sealed, Form.YAML, Form.YAML, keys))
@@ -108,5 +108,17 @@ async def test_kms_opens_for_both(tmp_path: Path, session: str, context: str) ->
         ]
         sops = Sops(folder=tmp_path, environment=environment)
         rule = f'key_groups: [{{kms: [{{arn: "{ARN}", {context}}}]}}]'
-        await both(sops, rule, {"sops.aws-kms": "\n".join(lines).encode()}, f"{address}/")
+        await both(sops, rule, {"sops.aws-kms": "\n".join(lines).encode()}, aws_endpoint=f"{address}/")
     assert kms.asked == ["Encrypt", "Decrypt", "Decrypt"]
+
+
+async def test_google_opens_for_both(tmp_path: Path) -> None:
+    gcp = Gcp()
+    async with serving(gcp) as address:
+        account = gcp.account(address)
+        environment = {
+            "GOOGLE_CREDENTIALS": account.decode(), "SOPS_GCP_KMS_ENDPOINT": address, "SOPS_GCP_KMS_CLIENT_TYPE": "rest",
+        }  # fmt: skip
+        sops = Sops(folder=tmp_path, environment=environment)
+        await both(sops, f"gcp_kms: {RESOURCE}", {"sops.gcp-kms": account}, gcp_endpoint=address)
+    assert [one for one in gcp.asked if one != "token"] == ["encrypt", "decrypt", "decrypt"]

@@ -162,6 +162,7 @@ class Hub:
                     requires_mac=settings.sops_requires_mac,
                     service_timeout_s=settings.sops_service_timeout_s,
                     aws_endpoint=settings.sops_aws_endpoint,
+                    gcp_endpoint=settings.sops_gcp_endpoint,
                 ),
             ),
             store=self._store,

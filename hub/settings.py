@@ -53,6 +53,7 @@ class Settings:
     sops_requires_mac: bool
     sops_service_timeout_s: float
     sops_aws_endpoint: str
+    sops_gcp_endpoint: str
 
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> "Settings":
@@ -104,4 +105,5 @@ class Settings:
             sops_requires_mac=env.flag("SOPS_REQUIRE_MAC"),
             sops_service_timeout_s=env.seconds("SOPS_SERVICE_TIMEOUT", 10.0),
             sops_aws_endpoint=env.text("SOPS_AWS_ENDPOINT", ""),
+            sops_gcp_endpoint=env.text("SOPS_GCP_ENDPOINT", ""),
         )

@@ -1,4 +1,4 @@
-"""Stand-ins for services that keep keys, on loopback: Vault's transit engine, and AWS KMS, written from what their makers document of them.
+"""Stand-ins for services that keep keys, on loopback: Vault's transit engine, and the KMS of AWS and of Google, written from what their makers document of them.
 
 They check who asks: the token, and the signature of each request with its time.
 """
@@ -15,9 +15,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+RESOURCE = "projects/p/locations/global/keyRings/r/cryptoKeys/k"
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
@@ -133,13 +136,96 @@ class Kms:
         )
 
 
+class Gcp:
+    """Google Cloud KMS with one key, and the place where a service account gets its tokens."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(65537, 2048)
+        self.kept = Kept()
+        self.asked: list[str] = []
+        self._tokens: set[str] = set()
+
+    def account(self, address: str) -> bytes:
+        """Return the service account's key as Google gives it out."""
+        pem = self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        account = {
+            "type": "service_account", "project_id": "p", "private_key_id": "1", "private_key": pem.decode(), "client_id": "1",
+            "client_email": "sops@p.iam.gserviceaccount.com", "token_uri": f"{address}/token",
+        }  # fmt: skip
+        return json.dumps(account).encode()
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_post("/token", self._token)
+        application.router.add_post("/v1/{name:.+}:{what:[a-z]+}", self._answer)
+        return application
+
+    async def _token(self, request: web.Request) -> web.Response:
+        self.asked.append("token")
+        text, _, signature = str((await request.post())["assertion"]).rpartition(".")
+        claims = json.loads(_unpadded(text.partition(".")[2]))
+        now = datetime.now(UTC).timestamp()
+        try:
+            self.key.public_key().verify(
+                _unpadded(signature), text.encode(), padding.PKCS1v15(), hashes.SHA256()
+            )
+        except InvalidSignature:
+            return web.json_response(
+                {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}, status=400
+            )
+        is_right = claims["aud"] == str(request.url) and claims["iss"] == "sops@p.iam.gserviceaccount.com"
+        if (
+            not is_right
+            or not claims["iat"] - 60 <= now < claims["exp"] <= claims["iat"] + 3600
+            or "cloud" not in claims["scope"]
+        ):
+            return web.json_response(
+                {"error": "invalid_grant", "error_description": "Invalid JWT."}, status=400
+            )
+        token = os.urandom(16).hex()
+        self._tokens.add(token)
+        return web.json_response({"access_token": token, "expires_in": 3599, "token_type": "Bearer"})
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        what, name = request.match_info["what"], request.match_info["name"]
+        self.asked.append(what)
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self._tokens:
+            return web.json_response(
+                {"error": {"code": 401, "message": "invalid credentials", "status": "UNAUTHENTICATED"}},
+                status=401,
+            )
+        asked = json.loads(await request.read())
+        try:
+            if what == "encrypt":
+                return web.json_response(
+                    {
+                        "name": name,
+                        "ciphertext": self.kept.seal(base64.b64decode(asked["plaintext"]), name.encode()),
+                    }
+                )
+            clear = self.kept.open(asked["ciphertext"], name.encode())
+            return web.json_response({"plaintext": base64.b64encode(clear).decode()})
+        except (ValueError, InvalidTag):
+            error = {
+                "code": 400,
+                "message": "Decryption failed: verify that 'name' refers to the correct CryptoKey.",
+            }
+            return web.json_response({"error": error}, status=400)
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def _refusal(kind: str, message: str) -> web.Response:
     body: dict[str, Any] = {"__type": f"com.amazonaws.kms#{kind}", "message": message}
     return web.json_response(body, status=400, content_type="application/x-amz-json-1.1")
 
 
 @asynccontextmanager
-async def serving(service: Vault | Kms) -> AsyncIterator[str]:
+async def serving(service: Vault | Kms | Gcp) -> AsyncIterator[str]:
     """Serve on loopback until the block ends; give the address."""
     runner = web.AppRunner(service.application(), access_log=None)
     await runner.setup()

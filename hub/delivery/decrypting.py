@@ -39,7 +39,10 @@ class Keys:
         self._reader = reader
         self._settings = settings
         self._asking = Asking(
-            clock=clock, timeout_s=settings.service_timeout_s, aws_endpoint=settings.aws_endpoint
+            clock=clock,
+            timeout_s=settings.service_timeout_s,
+            aws_endpoint=settings.aws_endpoint,
+            gcp_endpoint=settings.gcp_endpoint,
         )
         self._answers: dict[Key, tuple[str, Answers]] = {}
 

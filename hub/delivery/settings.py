@@ -11,12 +11,13 @@ from hub.model.durations import Duration
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SopsSettings:
     """How all deliveries are decrypted. `age_secret`, as `namespace/name`, is for those that name no Secret of their own;
-    `aws_endpoint` is where KMS is, if it is not AWS's own."""
+    the endpoints are where the clouds' KMS is, if it is not their own."""
 
     age_secret: str = ""
     requires_mac: bool = False
     service_timeout_s: float = 10.0
     aws_endpoint: str = ""
+    gcp_endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,19 @@
 """From the entries of a Secret to the services that it has credentials for. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from agent.kit.clock import Clock
 from hub.build import kubeyaml
 from hub.build.key_services.asking import KeyService
 from hub.build.key_services.aws_kms import AwsKms, Credentials
+from hub.build.key_services.gcp_kms import GcpKms, ServiceAccount
 from hub.build.key_services.vault import VaultTransit
 from hub.build.sops.errors import SopsFailed
 from hub.build.sops.keyring import ENTRIES
@@ -15,16 +21,19 @@ from hub.build.sops.metadata import KeyKind
 
 _VAULT: Final = ENTRIES[KeyKind.VAULT]
 _AWS: Final = ENTRIES[KeyKind.AWS_KMS]
+_GCP: Final = ENTRIES[KeyKind.GCP_KMS]
+_TOKEN_URI: Final = "https://oauth2.googleapis.com/token"  # noqa: S105
 _FIELDS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """How services are asked; `aws_endpoint` is for one that is not AWS's own."""
+    """How services are asked; the endpoints are for those that are not the makers' own."""
 
     clock: Clock
     timeout_s: float
     aws_endpoint: str = ""
+    gcp_endpoint: str = ""
 
 
 def services_of(entries: Mapping[str, bytes], asking: Asking) -> dict[KeyKind, KeyService]:
@@ -42,7 +51,30 @@ def services_of(entries: Mapping[str, bytes], asking: Asking) -> dict[KeyKind, K
             timeout_s=asking.timeout_s,
             endpoint=asking.aws_endpoint,
         )
+    if _GCP in entries:
+        found[KeyKind.GCP_KMS] = GcpKms(
+            _gcp(entries[_GCP]), clock=asking.clock, timeout_s=asking.timeout_s, endpoint=asking.gcp_endpoint
+        )
     return found
+
+
+def _gcp(content: bytes) -> ServiceAccount:
+    # Other types name files and programs of the hub's own machine.
+    try:
+        value = json.loads(content)
+        if value["type"] != "service_account":
+            raise ValueError
+        key = load_pem_private_key(value["private_key"].encode(), None)
+        if not isinstance(key, RSAPrivateKey):
+            raise ValueError
+        uri, email = value.get("token_uri") or _TOKEN_URI, value["client_email"]
+        if not isinstance(email, str) or not uri.startswith(("https://", "http://")):
+            raise ValueError
+        return ServiceAccount(
+            email=email, key=key, key_id=str(value.get("private_key_id") or ""), token_uri=uri
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, UnsupportedAlgorithm):
+        raise SopsFailed(f"'{_GCP}' holds no key of a service account, as JSON") from None
 
 
 def _aws(content: bytes) -> Credentials:

@@ -13,7 +13,11 @@ from hub.build.sops.errors import KeyRefused, SopsFailed
 from hub.build.sops.metadata import KeyKind, Metadata, SealedKey
 
 AGE: Final = ".agekey"
-ENTRIES: Final = {KeyKind.VAULT: "sops.vault-token", KeyKind.AWS_KMS: "sops.aws-kms"}
+ENTRIES: Final = {
+    KeyKind.VAULT: "sops.vault-token",
+    KeyKind.AWS_KMS: "sops.aws-kms",
+    KeyKind.GCP_KMS: "sops.gcp-kms",
+}
 """The entries with credentials for services."""
 PGP: Final = ".asc"
 MAX_SEALED: Final = 4096

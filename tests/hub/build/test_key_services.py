@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.kit.clock import SystemClock
-from e2e.servers.key_services import ARN, Kms, Vault, serving
+from e2e.servers.key_services import ARN, RESOURCE, Gcp, Kms, Vault, serving
 from hub.build.decrypt import Decryption, Opening, with_keys
 from hub.build.errors import BuildFailed
 from hub.build.key_services.credentials import Asking, services_of
@@ -50,10 +50,18 @@ def by_kms(kms: Kms, **more: Any) -> Rendered:
     return sealed("kms", {"arn": ARN, "enc": kms.kept.seal(sealing.key, beside), **more}, sealing=sealing)
 
 
+def by_gcp(gcp: Gcp) -> Rendered:
+    sealing = Sealing([])
+    entry = {"resource_id": RESOURCE, "enc": gcp.kept.seal(sealing.key, RESOURCE.encode())}
+    return sealed("gcp_kms", entry, sealing=sealing)
+
+
 async def opened(
-    entries: Mapping[str, bytes], *rendered: Rendered, aws: str = "", timeout_s: float = 5.0
+    entries: Mapping[str, bytes], *rendered: Rendered, aws: str = "", gcp: str = "", timeout_s: float = 5.0
 ) -> list[Any]:
-    asking = Asking(clock=SystemClock(), timeout_s=timeout_s, aws_endpoint=aws and f"{aws}/")
+    asking = Asking(
+        clock=SystemClock(), timeout_s=timeout_s, aws_endpoint=aws and f"{aws}/", gcp_endpoint=gcp
+    )
     services = services_of(entries, asking)
     decryption = Decryption(keys=Keyring.of(entries, services), identity="1", services=services)
     opening = Opening(decryption)
@@ -111,6 +119,33 @@ async def test_a_role_to_assume_is_refused_by_name() -> None:
         await opened({"sops.aws-kms": AWS}, by_kms(Kms(), role="arn:aws:iam::1:role/a"))
 
 
+async def test_google_opens_what_the_service_account_may() -> None:
+    gcp = Gcp()
+    async with serving(gcp) as address:
+        entries = {"sops.gcp-kms": gcp.account(address)}
+        assert await opened(entries, by_gcp(gcp), by_gcp(gcp), gcp=address) == [CANARY] * 2
+    # One token for all.
+    assert gcp.asked == ["token", "decrypt", "decrypt"]
+
+
+async def test_google_refuses_another_service_account() -> None:
+    gcp, another = Gcp(), Gcp()
+    async with serving(gcp) as address:
+        entries = {"sops.gcp-kms": another.account(address)}
+        with pytest.raises(BuildFailed, match="the service account gets no token: 400 Invalid JWT Signature"):
+            await opened(entries, by_gcp(gcp), gcp=address)
+
+
+async def test_google_does_not_open_what_is_encrypted_with_another_key() -> None:
+    gcp, another = Gcp(), Gcp()
+    async with serving(gcp) as address:
+        entries = {"sops.gcp-kms": gcp.account(address)}
+        with pytest.raises(
+            BuildFailed, match=f"gcp_kms {RESOURCE}: it answered 400: Decryption failed: verify that"
+        ):
+            await opened(entries, by_gcp(another), gcp=address)
+
+
 async def test_a_service_that_is_away_is_told() -> None:
     vault = Vault()
     async with serving(vault) as address:
@@ -125,7 +160,7 @@ async def test_without_credentials_the_entry_is_named() -> None:
     ):
         await opened({}, by_vault(Vault(), "http://127.0.0.1:1"))
     with pytest.raises(BuildFailed, match="keys of this kind are not supported by this version of Cartwheel"):
-        await opened({}, sealed("gcp_kms", {"resource_id": "projects/p/k", "enc": "x"}))
+        await opened({}, sealed("azure_kv", {"vault_url": "https://v", "enc": "x"}))
 
 
 async def test_an_answer_that_is_none_is_refused_without_being_shown() -> None:
@@ -181,6 +216,14 @@ async def test_the_next_key_of_a_group_is_asked_for_when_the_first_is_refused() 
         (
             {"sops.aws-kms": b"aws_access_key_id: a"},
             "'sops.aws-kms' needs aws_access_key_id and aws_secret_access_key",
+        ),
+        (
+            {"sops.gcp-kms": b'{"type": "external_account", "credential_source": {"file": "/etc/passwd"}}'},
+            "'sops.gcp-kms' holds no key of a service account",
+        ),
+        (
+            {"sops.gcp-kms": b'{"type": "service_account", "private_key": "x", "client_email": "e"}'},
+            "'sops.gcp-kms' holds no key",
         ),
         ({"sops.aws-kms": b"[]"}, "'sops.aws-kms' needs aws_access_key_id and aws_secret_access_key"),
     ],
