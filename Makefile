@@ -56,7 +56,7 @@ demo-real: ## The same tour on real control planes (as root; 2 minutes, the firs
 	@$(MAKE) --no-print-directory tools
 	@$(BIN)/python -m e2e.demo $(DEMO)
 
-bench: tools ## Figures of speed and cost, one JSON line each (as root; BENCH="--quick" for one minute, names for some)
+bench: tools ## Figures of speed and cost, one JSON line each (as root; BENCH="--quick" for three minutes, names for some)
 	@$(BIN)/python -m e2e.bench $(BENCH)
 
 check: setup ## Format, lint, types, import contracts

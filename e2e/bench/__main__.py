@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="*", type=_name, help=f"which of {', '.join(BENCHES)}, {AGENT}, farm-N (all)"
     )
-    parser.add_argument("--quick", action="store_true", help="a fifth of the size, in two minutes")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the size, in three minutes")
     parser.add_argument("--deliveries", type=int, help="how many Kustomizations")
     options = parser.parse_args()
     size = QUICK if options.quick else Size()

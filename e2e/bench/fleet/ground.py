@@ -62,6 +62,11 @@ class Used:
     cpu: Mapping[str, float]
     writes: Counter[str]
 
+    @property
+    def changes(self) -> int:
+        """Return how many writes there were but those of the hub's Lease."""
+        return self.writes.total() - self.writes["leases"]
+
 
 class Mark:
     """A moment from which on is counted what is used."""
@@ -213,10 +218,11 @@ class FleetGround:
         return "\n".join([f"{self.management.connected()} connected", *said, self.hub.tail()])
 
     async def settled(self) -> None:
-        """Wait until the hub has little to do: what one bench set off does not count for the next."""
+        """Wait until the hub has little to do and writes nothing: what one bench set off does not count for the next."""
         end = time.monotonic() + _SETTLE_S
         while time.monotonic() < end:
-            before = self.cpu()["hub"]
-            await asyncio.sleep(1.0)
-            if self.cpu()["hub"] - before < _BUSY:
+            mark = Mark(self)
+            await asyncio.sleep(2.0)
+            used = mark.used()
+            if used.cpu["hub"] < _BUSY * used.wall_s and not used.changes:
                 return

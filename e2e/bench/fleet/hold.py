@@ -32,7 +32,7 @@ async def measure(ground: FleetGround) -> list[Figure]:
         Figure(name=f"{name}.idle.hub.rss_of_children", value=rss_mb(tree(ground.hub.pid)[1:]), unit="MB"),
         Figure(
             name=f"{name}.idle.hub.writes",
-            value=_writes(still) / still.wall_s,
+            value=still.changes / still.wall_s,
             unit="writes per s",
             baseline=0.0,
         ),
@@ -53,7 +53,7 @@ async def measure(ground: FleetGround) -> list[Figure]:
             unit="bytes per pass",
         ),
         Figure(
-            name=f"{name}.pass.hub_writes", value=_writes(busy) / passes, unit="writes per pass", baseline=0.0
+            name=f"{name}.pass.hub_writes", value=busy.changes / passes, unit="writes per pass", baseline=0.0
         ),
     ]
 
@@ -78,8 +78,3 @@ async def _set_interval(ground: FleetGround, interval: str) -> None:
 
 def _share(used: Used, who: str) -> float:
     return used.cpu[who] / used.wall_s
-
-
-def _writes(used: Used) -> int:
-    """Return the writes to the management cluster, the hub's Lease left out."""
-    return used.writes.total() - used.writes["leases"]

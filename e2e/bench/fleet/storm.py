@@ -40,7 +40,7 @@ async def _cut(ground: FleetGround) -> list[Figure]:
         Figure(
             name=f"{name}.reconnect.cpu.farm", value=used.cpu["farm"] / count * 1000, unit="CPU ms per agent"
         ),
-        Figure(name=f"{name}.reconnect.hub_writes", value=_writes(used) / count, unit="writes per agent"),
+        Figure(name=f"{name}.reconnect.hub_writes", value=used.changes / count, unit="writes per agent"),
         Figure(
             name=f"{name}.reconnect.resent",
             value=_content_bytes(metrics, await ground.hub.metrics()) / content * 100,
@@ -72,7 +72,7 @@ async def _restart(ground: FleetGround) -> list[Figure]:
         Figure(name=f"{name}.empty_disk.serving", value=serving_s, unit="s"),
         Figure(name=f"{name}.empty_disk.all_in", value=used.wall_s, unit="s"),
         Figure(name=f"{name}.empty_disk.cpu.hub", value=used.cpu["hub"], unit="CPU s"),
-        Figure(name=f"{name}.empty_disk.hub_writes", value=_writes(used) / count, unit="writes per agent"),
+        Figure(name=f"{name}.empty_disk.hub_writes", value=used.changes / count, unit="writes per agent"),
         Figure(name=f"{name}.empty_disk.applied_again", value=_changes(done), unit="objects", baseline=0.0),
         Figure(
             name=f"{name}.empty_disk.resent",
@@ -101,10 +101,6 @@ def _content_bytes(before: Mapping[str, float], after: Mapping[str, float]) -> f
     """Return how much of what the hub has sent may be content: what was fetched, and all that was said if there was an assignment in it."""
     sent = {name: after[name] - before.get(name, 0.0) for name in (FETCHED, SAID, ASSIGNED)}
     return sent[FETCHED] + (sent[SAID] if sent[ASSIGNED] else 0.0)
-
-
-def _writes(used: Used) -> int:
-    return used.writes.total() - used.writes["leases"]
 
 
 def _changes(done: Counter[str]) -> int:
