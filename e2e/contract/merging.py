@@ -5,16 +5,14 @@ what is another at every run.
 """
 
 import json
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from e2e.contract.merging_cases import CASES, CRD, KINDS, Request
+from e2e.contract.table.case import JSON
+from e2e.contract.table.player import Call
+from e2e.contract.table.real import RealServer, server_of, undisturbed
 from e2e.planes.memory import memory_folder
 from e2e.planes.plane import Plane
 
@@ -28,55 +26,24 @@ _TYPES = {
 _CHANGING = ("uid", "resourceVersion", "creationTimestamp")
 
 
-class _Server:
-    """The API server of a plane, asked as root."""
-
-    def __init__(self, plane: Plane) -> None:
-        users = yaml.safe_load(plane.kubeconfig("root").read_text())["users"]
-        self._token = users[0]["user"]["token"]
-        self._base = plane.server
-        self._context = ssl.create_default_context(cafile=str(plane.ca))
-
-    def ask(
-        self, method: str, path: str, body: Any = None, kind: str = "application/json"
-    ) -> tuple[int, Any]:
-        headers = {
-            "Authorization": f"Bearer {self._token}",
-            "Content-Type": kind,
-            "Accept": "application/json",
-        }
-        data = None if method == "GET" else json.dumps(body).encode()
-        request = urllib.request.Request(self._base + path, data=data, headers=headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30, context=self._context) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as problem:
-            with problem:
-                return problem.code, json.load(problem)
-
-
 def recorded(plane: Plane) -> Iterator[str]:
     """Play the cases on a plane and give a line for each request."""
     plane.kubectl("apply", "-f", "-", input=json.dumps(CRD))
     plane.kubectl("wait", "--for=condition=Established", f"crd/{CRD['metadata']['name']}", "--timeout=60s")
-    # Other writers would come between a case's requests.
-    plane.freeze("kube-controller-manager")
-    try:
-        server = _Server(plane)
+    server = server_of(plane)
+    with undisturbed(plane):
         for number, (kind, requests) in enumerate(CASES):
             for request in requests:
                 yield json.dumps(
                     _played(server, kind, f"case-{number}", request), sort_keys=True, ensure_ascii=False
                 )
-    finally:
-        plane.thaw("kube-controller-manager")
 
 
-def _played(server: _Server, kind: str, name: str, request: Request) -> dict[str, Any]:
+def _played(server: RealServer, kind: str, name: str, request: Request) -> dict[str, Any]:
     api_version, plural = KINDS[kind]
     root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
     folder = f"{root}/namespaces/default/{plural}"
-    code, before = server.ask("GET", f"{folder}/{name}")
+    code, before = _ask(server, "GET", f"{folder}/{name}")
     before = before if code == 200 else None
     body = request.body
     if request.verb in ("apply", "create"):
@@ -92,11 +59,11 @@ def _played(server: _Server, kind: str, name: str, request: Request) -> dict[str
     place = f"{folder}/{name}" + (f"/{request.subresource}" if request.subresource else "")
     match request.verb:
         case "create":
-            code, answer = server.ask("POST", folder + query, body)
+            code, answer = _ask(server, "POST", folder + query, body)
         case "update":
-            code, answer = server.ask("PUT", place + query, body)
+            code, answer = _ask(server, "PUT", place + query, body)
         case verb:
-            code, answer = server.ask("PATCH", place + query, body, _TYPES[verb])
+            code, answer = _ask(server, "PATCH", place + query, body, _TYPES[verb])
     return {
         "kind": kind,
         "verb": request.verb,
@@ -108,6 +75,15 @@ def _played(server: _Server, kind: str, name: str, request: Request) -> dict[str
         "code": code,
         "answer": _steady(answer) if code < 400 else _refusal(answer),
     }
+
+
+def _ask(
+    server: RealServer, method: str, path: str, body: Any = None, media_type: str = JSON
+) -> tuple[int, Any]:
+    data = None if method == "GET" else json.dumps(body).encode()
+    headers = {"Content-Type": media_type, "Accept": JSON}
+    said = server.ask(Call(method=method, target=path, body=data, headers=headers, is_watch=False))
+    return said.code, said.value
 
 
 def _steady(value: Any) -> Any:

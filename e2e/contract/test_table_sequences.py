@@ -5,16 +5,13 @@ A seed that fails is printed as the shortest case that still does, ready for the
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from e2e.contract.table.case import Case
-from e2e.contract.table.memory import MemoryServer
-from e2e.contract.table.normal import told_differences
-from e2e.contract.table.player import played_steps
 from e2e.contract.table.real import RealServer, play_all, server_of, undisturbed
 from e2e.contract.table.sequences import SEEDS, sequence, shorter, told
+from e2e.contract.table.sides import Sides, both
 from e2e.planes.plane import Plane
 
 _NUMBERS = itertools.count()
@@ -29,29 +26,17 @@ def real(plane: Plane) -> Iterator[RealServer]:
 
 
 @pytest.fixture(scope="module")
-def said(real: RealServer, request: pytest.FixtureRequest) -> dict[str, list[Any]]:
-    """What a real server says to the seeds that are asked for, all of them side by side."""
-    wanted = {
-        item.callspec.params["seed"]
-        for item in request.session.items
-        if hasattr(item, "callspec") and "seed" in item.callspec.params
-    }
-    return play_all([sequence(seed) for seed in sorted(wanted)], real)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[MemoryServer]:
-    server = MemoryServer()
-    yield server
-    server.close()
+def sides(real: RealServer, request: pytest.FixtureRequest) -> Sides:
+    """What both say to the seeds that are asked for."""
+    asked = (getattr(item, "callspec", None) for item in request.session.items)
+    seeds = {found.params["seed"] for found in asked if found and "seed" in found.params}
+    return both([sequence(seed) for seed in sorted(seeds)], lambda cases: play_all(cases, real))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_sequence_is_answered_the_same(
-    seed: int, said: dict[str, list[Any]], real: RealServer, sandbox: MemoryServer
-) -> None:
+def test_a_sequence_is_answered_the_same(seed: int, sides: Sides, real: RealServer) -> None:
     case = sequence(seed)
-    if told_differences(played_steps(case), said[case.name], sandbox.play(case)):
+    if sides.differences(case):
         case, found = _shortest(case, real)
         pytest.fail(f"{told(case)}\n{found}", pytrace=False)
 
@@ -69,9 +54,5 @@ def _shortest(case: Case, real: RealServer) -> tuple[Case, str]:
 
 
 def _differences(case: Case, real: RealServer) -> str:
-    sandbox = MemoryServer()
-    try:
-        answers = play_all([case], real, f"-again-{next(_NUMBERS)}")[case.name]
-        return told_differences(played_steps(case), answers, sandbox.play(case))
-    finally:
-        sandbox.close()
+    suffix = f"-again-{next(_NUMBERS)}"
+    return both([case], lambda cases: play_all(cases, real, suffix)).differences(case)
