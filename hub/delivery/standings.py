@@ -71,6 +71,7 @@ class Standings:
                 uid=delivery.metadata.uid,
                 generation=delivery.metadata.generation,
                 revision=revision,
+                origin_revision=before.origin_revision if artifact is None else artifact.origin_revision,
                 attempted=attempted,
                 targets=targets,
                 problem=problem,

@@ -22,6 +22,10 @@ TREE_DIGEST = "fleet.cartwheel.dev/tree-digest"
 NO_TREE = "none"
 """In its place: the file is no archive of files, so nothing can be built from it."""
 
+# Annotations of artifacts of registries: where they were made from.
+ORIGIN_SOURCE = "org.opencontainers.image.source"
+ORIGIN_REVISION = "org.opencontainers.image.revision"
+
 READY_RULE = SummaryRule(
     types=(
         STORAGE_OPERATION_FAILED,
@@ -59,6 +63,11 @@ class Artifact(Value, frozen=True, kw_only=True):
     def is_opaque(self) -> bool:
         """Tell whether it is a file of which nothing can be built."""
         return self.metadata.get(TREE_DIGEST) == NO_TREE
+
+    @property
+    def origin_revision(self) -> str:
+        """The revision that it was made from by whoever pushed it, empty when nobody says."""
+        return self.metadata.get(ORIGIN_REVISION, "")
 
     @property
     def traceparent(self) -> Traceparent:

@@ -51,12 +51,14 @@ class Target:
 class Standing:
     """The newest word on one delivery, for one generation of it.
 
-    `revision` is the source's that was tried last and `attempted` the last of which the path was found.
+    `revision` is the source's that was tried last, `origin_revision` what that was made from, and `attempted` the last of which the path was
+    found.
     """
 
     uid: Uid
     generation: int
     revision: str = ""
+    origin_revision: str = ""
     attempted: str = ""
     targets: tuple[Target, ...] = ()
     problem: Problem | None = None

@@ -67,6 +67,7 @@ def status_of(outlook: Outlook) -> KustomizationStatus:
         conditions=_conditions(outlook, summary).items,
         observed_generation=standing.generation if settled else before.observed_generation,
         last_applied_revision=_applied(outlook) if is_done else before.last_applied_revision,
+        last_applied_origin_revision=_origin(outlook) if is_done else before.last_applied_origin_revision,
         last_attempted_revision=standing.attempted or before.last_attempted_revision,
         last_handled_reconcile_at=_handled(outlook),
         inventory=_inventory(outlook),
@@ -77,6 +78,15 @@ def status_of(outlook: Outlook) -> KustomizationStatus:
 def _applied(outlook: Outlook) -> str:
     """Return the revision that is applied where the delivery is ready."""
     return next(one.target.revision for one in outlook.verdicts if one.state is State.READY)
+
+
+def _origin(outlook: Outlook) -> str:
+    """Return what the applied revision was made from: what is known is that of the one that was tried last."""
+    standing, before = outlook.standing, outlook.delivery.status
+    applied = _applied(outlook)
+    if applied == standing.revision:
+        return standing.origin_revision
+    return before.last_applied_origin_revision if applied == before.last_applied_revision else ""
 
 
 def _summary(outlook: Outlook) -> Summary | None:
@@ -236,6 +246,7 @@ def _history(outlook: Outlook, summary: Summary | None) -> tuple[HistoryEntry, .
     if same is not None and is_first and not asked_anew:
         return before
     now = timestamp(outlook.now)
+    origin = outlook.standing.origin_revision if revision == outlook.standing.revision else ""
     entry = HistoryEntry(
         digest=digest,
         first_reconciled=same.first_reconciled if same is not None else now,
@@ -243,7 +254,7 @@ def _history(outlook: Outlook, summary: Summary | None) -> tuple[HistoryEntry, .
         last_reconciled_duration=str(_took(outlook) or Duration()),
         last_reconciled_status=summary.reason,
         total_reconciliations=(same.total_reconciliations if same is not None else 0) + 1,
-        metadata={"revision": revision},
+        metadata={"revision": revision} | ({"originRevision": origin} if origin else {}),
     )
     return (entry, *(one for one in before if one is not same))[:MAX_HISTORY]
 

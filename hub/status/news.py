@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hub.model.conditions import READY, STALLED, Conditions
 from hub.model.durations import Duration
-from hub.model.events import COMMIT_STATUS, COMMIT_STATUS_UPDATE, REVISION, Event, Severity, event
+from hub.model.events import (
+    COMMIT_STATUS,
+    COMMIT_STATUS_UPDATE,
+    ORIGIN_REVISION,
+    REVISION,
+    Event,
+    Severity,
+    event,
+)
 from hub.model.kinds import TYPES, Kind
 from hub.model.kustomization import (
     DEPENDENCY_NOT_PLACED,
@@ -31,11 +39,17 @@ def news(
     """Yield the events of a write: problems that are new, prunes that are held, a wait that began, the work that ended well."""
     for problem, message in _problems(standing, verdicts):
         if _says(status, message) and not _says(before.status, message):
-            facts = _revision(standing.revision)
+            facts = _facts(standing.revision, standing.origin_revision)
             yield _event(before, Severity.ERROR, problem.reason, message, facts)
     yield from _held(before, status, standing, verdicts)
     if (reason := _waits_for(status)) and reason != _waits_for(before.status):
-        yield _event(before, Severity.INFO, reason, DEPENDENCIES_WAIT, _revision(standing.revision))
+        yield _event(
+            before,
+            Severity.INFO,
+            reason,
+            DEPENDENCIES_WAIT,
+            _facts(standing.revision, standing.origin_revision),
+        )
     if status.history != before.status.history and status.last_applied_revision:
         latest = status.history[0]
         if latest.last_reconciled_status == SUCCEEDED:
@@ -43,7 +57,8 @@ def news(
             # Flux's words; how long it took is left out where nobody saw it begin.
             within = "" if took == _UNSEEN else f" in {took}"
             message = f"Reconciliation finished{within}, next run in {before.spec.interval}"
-            facts = _revision(status.last_applied_revision) | {COMMIT_STATUS: COMMIT_STATUS_UPDATE}
+            applied = _facts(status.last_applied_revision, status.last_applied_origin_revision)
+            facts = applied | {COMMIT_STATUS: COMMIT_STATUS_UPDATE}
             yield _event(before, Severity.INFO, SUCCEEDED, message, facts)
 
 
@@ -86,7 +101,9 @@ def _held(
     message = held_message(new[0].target, new[0].report)
     if len(verdicts) > 1:
         message = f"{first_of([one.name for one in new])}: {message}"
-    yield _event(before, Severity.ERROR, PRUNE_HELD, message, _revision(standing.revision))
+    yield _event(
+        before, Severity.ERROR, PRUNE_HELD, message, _facts(standing.revision, standing.origin_revision)
+    )
 
 
 def _says(status: KustomizationStatus, message: str) -> bool:
@@ -99,8 +116,8 @@ def _waits_for(status: KustomizationStatus) -> str:
     return ready.reason if ready is not None and ready.reason in _DEPENDENCIES else ""
 
 
-def _revision(revision: str) -> dict[str, str]:
-    return {REVISION: revision} if revision else {}
+def _facts(revision: str, origin: str) -> dict[str, str]:
+    return {name: text for name, text in ((REVISION, revision), (ORIGIN_REVISION, origin)) if text}
 
 
 def _event(

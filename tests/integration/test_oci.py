@@ -118,6 +118,11 @@ async def test_an_artifact_comes_to_the_cluster_and_stays_when_its_registry_fail
         )
         await deliver(fleet, registry)
         await until(lambda: says("hello"))
+
+        async def is_said_where_from() -> bool:
+            return (await status(Kind.KUSTOMIZATION)).get("lastAppliedOriginRevision") == "main@sha1:abc"
+
+        await until(is_said_where_from)
         moved = registry.push("latest", layer("goodbye"))
         await until(lambda: says("goodbye"))
 

@@ -10,7 +10,7 @@ import msgspec
 
 from hub.model.kinds import Kind
 from hub.model.ocirepository import LayerSelector, OciRepository, OciRepositoryStatus
-from hub.model.source import STORAGE_OPERATION_FAILED, Artifact
+from hub.model.source import ORIGIN_REVISION, ORIGIN_SOURCE, STORAGE_OPERATION_FAILED, Artifact
 from hub.model.urls import without_userinfo
 from hub.sources import transport
 from hub.sources.failure import FailureKind, FetchFailure
@@ -34,8 +34,6 @@ from hub.sources.workers import Workers
 READ_OPERATION_FAILED = "ReadOperationFailed"
 PULL_FAILED = "OCIArtifactPullFailed"
 LAYER_OPERATION_FAILED = "OCIArtifactLayerOperationFailed"
-ORIGIN_SOURCE = "org.opencontainers.image.source"
-ORIGIN_REVISION = "org.opencontainers.image.revision"
 
 
 class OciRepositories:

@@ -105,8 +105,7 @@ class Registry:
         while at:
             async with self._asked("GET", at) as answer:
                 page = _decoded(await _body(answer, _MAX_BODY), _Tags)
-                following = _NEXT.search(answer.headers.get("Link", ""))
-                at = str(answer.url.join(URL(following[1]))) if following else ""
+                at = _next_page(answer)
             found.extend(page.tags or ())
             if len(found) > MAX_TAGS:
                 raise FetchFailure(
@@ -268,6 +267,18 @@ class Registry:
     def _shown(self, text: str) -> str:
         secrets = self._door.login.secrets() + (self._door.proxy.secrets() if self._door.proxy else ())
         return without_secrets(text, secrets)
+
+
+def _next_page(answer: aiohttp.ClientResponse) -> str:
+    """Return where the list of tags goes on, empty at its end."""
+    found = _NEXT.search(answer.headers.get("Link", ""))
+    if found is None:
+        return ""
+    with contextlib.suppress(ValueError):
+        page = answer.url.join(URL(found[1]))
+        if page.origin() == answer.url.origin():
+            return str(page)
+    raise FetchFailure(FailureKind.PROTOCOL, "the next page of tags is not the registry's own")
 
 
 def _followed(url: URL, answer: aiohttp.ClientResponse) -> URL:

@@ -85,7 +85,9 @@ class Rig:
     def tree(self, digest: TreeDigest) -> Files | None:
         return Files(self.trees[digest]) if digest in self.trees else None
 
-    def commit(self, revision: str, *, traceparent: str = "", **files: str) -> None:
+    def commit(
+        self, revision: str, *, traceparent: str = "", kind: Kind = Kind.GIT_REPOSITORY, **files: str
+    ) -> None:
         """Have the source at a revision with these files (`a__b` is `a/b.yaml`), and the trace that its fetch began."""
         tree = {f"{name.replace('__', '/')}.yaml": text.encode() for name, text in files.items()}
         digest = "sha256:" + hashlib.sha256(repr(sorted(tree.items())).encode()).hexdigest()
@@ -102,7 +104,9 @@ class Rig:
             },
         }
         spec = {"url": "https://example.com/webapp", "interval": "1m"}
-        self.api.put_resource(Kind.GIT_REPOSITORY, "webapp", spec, status={"artifact": artifact})
+        if kind is Kind.OCI_REPOSITORY:
+            spec["url"] = "oci://example.com/webapp"
+        self.api.put_resource(kind, "webapp", spec, status={"artifact": artifact})
 
     def deliver(self, name: str = "webapp", *, spec: dict[str, Any] | None = None, **metadata: Any) -> None:
         given = {"finalizers": ["finalizers.fluxcd.io"]} | metadata
@@ -431,6 +435,43 @@ async def test_a_missing_path_keeps_what_runs() -> None:
         problem = rig.standing().problem
         assert problem is not None
         assert problem.reason == "ArtifactFailed"
+        assert rig.assigned("management") == before
+
+
+async def test_a_source_of_another_kind_under_the_same_name_is_another_source() -> None:
+    rig = one_cluster()
+    rig.deliver(spec={"sourceRef": {"kind": "OCIRepository", "name": "webapp"}})
+    async with running(rig):
+        problem = rig.standing().problem
+        assert problem is not None
+        assert problem.message.startswith("OCIRepository apps/webapp not found")
+        rig.commit("latest@sha256:1", kind=Kind.OCI_REPOSITORY, c=config_map("c"))
+        await settle()
+        assert rig.assigned("management").revision == "latest@sha256:1"
+        before = rig.assigned("management")
+        rig.commit("main@sha1:2", d=config_map("d"))
+        await settle()
+        assert rig.assigned("management") is before
+
+
+async def test_of_a_file_that_is_no_archive_nothing_is_built_and_nothing_is_pruned() -> None:
+    rig = Rig()
+    rig.cluster("management")
+    rig.commit("latest@sha256:1", kind=Kind.OCI_REPOSITORY, a=config_map("a"))
+    rig.deliver(spec={"sourceRef": {"kind": "OCIRepository", "name": "webapp"}})
+    async with running(rig):
+        before = rig.assigned("management")
+        value = rig.api.get_now("ocirepositories", "webapp")
+        value["status"]["artifact"] |= {
+            "revision": "latest@sha256:2",
+            "digest": "sha256:2",
+            "metadata": {"fleet.cartwheel.dev/tree-digest": "none"},
+        }
+        rig.api.put("ocirepositories", value)
+        await settle()
+        problem = rig.standing().problem
+        assert problem is not None
+        assert (problem.reason, "holds no archive of files" in problem.message) == ("ArtifactFailed", True)
         assert rig.assigned("management") == before
 
 

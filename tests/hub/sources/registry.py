@@ -65,6 +65,8 @@ class RegistryStub:
     page: int = 1000
     answers_head: bool = True
     redirect_blobs_to: str = ""
+    realm: str = ""
+    next_page: str = ""
     broken: int = 0
     hangs: bool = False
 
@@ -163,9 +165,8 @@ class RegistryStub:
         given = request.headers.get("Authorization", "")
         if self.login is not None and given != f"Bearer {TOKEN}":
             scheme = "http" if self.ssl is None else "https"
-            realm = (
-                f'Bearer realm="{scheme}://{self.host}/token",service="stub",scope="repository:{NAME}:pull"'
-            )
+            token = self.realm or f"{scheme}://{self.host}/token"
+            realm = f'Bearer realm="{token}",service="stub",scope="repository:{NAME}:pull"'
             return _refused(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": realm})
         if self.basic is not None and given != basic(*self.basic):
             return _refused(
@@ -180,6 +181,8 @@ class RegistryStub:
         headers = {}
         if page and page[-1] != names[-1]:
             headers["Link"] = f'</v2/{NAME}/tags/list?last={page[-1]}&n={size}>; rel="next"'
+        if self.next_page:
+            headers["Link"] = f'<{self.next_page}>; rel="next"'
         return web.json_response({"name": NAME, "tags": page}, headers=headers)
 
     def _manifest(self, request: web.Request, reference: str) -> web.Response:

@@ -48,6 +48,27 @@ def conditions(found: KustomizationStatus) -> dict[str, tuple[str, str]]:
     return {one.type: (str(one.status), one.reason) for one in found.conditions}
 
 
+@pytest.mark.parametrize(
+    ("tried", "before", "origin"),
+    [
+        pytest.param("main@sha1:1", {}, "main@sha1:abc", id="the revision that was tried last"),
+        pytest.param("main@sha1:2", {}, "", id="another, of which nobody knows"),
+        pytest.param(
+            "main@sha1:2",
+            {"lastAppliedRevision": "main@sha1:1", "lastAppliedOriginRevision": "main@sha1:old"},
+            "main@sha1:old",
+            id="another, as it was written before",
+        ),
+    ],
+)
+def test_the_origin_of_what_is_applied_is_written(tried: str, before: dict[str, str], origin: str) -> None:
+    told = standing(ready().target, revision=tried, origin_revision="main@sha1:abc")
+    found = status(ready(), stands=told, before=before)
+    assert (found.last_applied_revision, found.last_applied_origin_revision) == ("main@sha1:1", origin)
+    is_known = tried == "main@sha1:1"
+    assert found.history[0].metadata.get("originRevision") == ("main@sha1:abc" if is_known else None)
+
+
 def test_ready_is_written_as_flux_writes_it() -> None:
     found = status(
         verdict("eu-1", report("eu-1", healthy=True, health_message="Health check passed in 2s"), connected())

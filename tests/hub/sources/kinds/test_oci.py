@@ -19,6 +19,7 @@ from agent.kit.errors import Stalled, Transient
 from agent.kit.reconcile import Again
 from hub.artifacts.contents import Contents, TreeDigest
 from hub.artifacts.storage import ArtifactStorage
+from hub.model.annotations import TRACEPARENT
 from hub.model.ocirepository import OciRepository
 from hub.model.source import NO_TREE, TREE_DIGEST
 from hub.sources.controller import SourceReconciler
@@ -189,6 +190,17 @@ async def test_the_highest_version_of_all_pages_is_pulled(world: World) -> None:
     await world.reconcile()
     assert world.revision == f"1.10.0@{best}"
     assert sum(what == "tags/list" for _, what in world.registry.asked) > 3
+
+
+@pytest.mark.parametrize("page", ["http://127.0.0.1:1/v2/x/tags/list", "file:///etc/passwd", "//[", ""])
+async def test_a_page_elsewhere_is_not_asked_for(world: World, page: str) -> None:
+    world.registry.push("1.0.0", Layer(content=ONE))
+    world.registry.next_page = page
+    world.store.change(ref={"semver": "1.x"})
+    if page:
+        await world.fails("ReadOperationFailed", "the next page of tags is not the registry's own")
+    else:
+        await world.reconcile()
 
 
 async def test_a_filter_is_not_anchored_and_takes_linear_time(world: World) -> None:
@@ -413,10 +425,11 @@ async def test_a_layer_that_cannot_be_unpacked_keeps_the_artifact(
 
 
 async def test_annotations_do_not_speak_for_the_hub(world: World) -> None:
-    world.registry.push("latest", Layer(content=ONE), annotations={TREE_DIGEST: "sha256:theirs", "a": "b"})
+    theirs = {TREE_DIGEST: "sha256:theirs", TRACEPARENT: "00-theirs", "a": "b"}
+    world.registry.push("latest", Layer(content=ONE), annotations=theirs)
     await world.reconcile()
     assert world.files() == {"a.yaml": b"a: 1\n"}
-    assert world.store.status["artifact"]["metadata"]["a"] == "b"
+    assert world.store.status["artifact"]["metadata"].keys() == {TREE_DIGEST, "a"}
 
 
 async def test_a_registry_that_is_away_or_out_of_order_keeps_the_artifact(world: World) -> None:
@@ -619,6 +632,19 @@ async def test_an_authority_of_ones_own_is_trusted_when_it_is_named(
     encrypted.store.change(certSecretRef={"name": "ca"})
     await encrypted.reconcile()
     assert encrypted.files() == {"a.yaml": b"a: 1\n"}
+
+
+async def test_from_tls_nothing_leads_to_plain_http(
+    encrypted: World, authority: tuple[Path, bytes, bytes]
+) -> None:
+    encrypted.store.secrets["apps/ca"] = {"ca.crt": authority[1]}
+    encrypted.log_in()
+    encrypted.store.change(certSecretRef={"name": "ca"}, secretRef={"name": "pull"})
+    encrypted.registry.redirect_blobs_to = "http://127.0.0.1:1/cdn"
+    await encrypted.fails("OCIArtifactPullFailed", "to what cannot be trusted")
+    encrypted.registry.login = ("ada", CANARY)
+    encrypted.registry.realm = "http://127.0.0.1:1/token"
+    await encrypted.fails("OCIArtifactPullFailed", "names no token server that can be trusted")
 
 
 async def test_an_insecure_one_is_anybody(encrypted: World) -> None:
