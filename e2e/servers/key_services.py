@@ -1,4 +1,4 @@
-"""Stand-ins for services that keep keys, on loopback: Vault's transit engine, and the KMS of AWS and of Google, written from what their makers document of them.
+"""Stand-ins for services that keep keys, on loopback: Vault's transit engine, the KMS of AWS and of Google, and Azure's Key Vault, written from what their makers document of them.
 
 They check who asks: the token, and the signature of each request with its time.
 """
@@ -215,6 +215,65 @@ class Gcp:
             return web.json_response({"error": error}, status=400)
 
 
+class Azure:
+    """A vault with one RSA key, and the place where an application gets its tokens. It encrypts for whoever asks here."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(65537, 2048)
+        self.asked: list[str] = []
+        self._tokens: set[str] = set()
+
+    def seal(self, clear: bytes) -> str:
+        return _padless(self.key.public_key().encrypt(clear, _OAEP))
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_post("/{tenant}/oauth2/v2.0/token", self._token)
+        application.router.add_post("/keys/sops/1a/decrypt", self._answer)
+        return application
+
+    async def _token(self, request: web.Request) -> web.Response:
+        self.asked.append("token")
+        asked = await request.post()
+        wanted = {
+            "grant_type": "client_credentials", "client_id": "app", "client_secret": "secret&of=tests",
+            "scope": "https://vault.azure.net/.default",
+        }  # fmt: skip
+        if dict(asked) != wanted or request.match_info["tenant"] != "tenant":
+            body = {
+                "error": "invalid_client",
+                "error_description": "AADSTS7000215: Invalid client secret provided.",
+            }
+            return web.json_response(body, status=401)
+        self._tokens.add(token := os.urandom(16).hex())
+        return web.json_response({"token_type": "Bearer", "expires_in": 3599, "access_token": token})
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        self.asked.append("decrypt")
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self._tokens:
+            return web.json_response(
+                {"error": {"code": "Unauthorized", "message": "AKV10032: Invalid issuer."}}, status=401
+            )
+        asked = json.loads(await request.read())
+        if request.query.get("api-version") != "7.4" or asked["alg"] != "RSA-OAEP-256":
+            return web.json_response(
+                {"error": {"code": "BadParameter", "message": "not supported"}}, status=400
+            )
+        try:
+            clear = self.key.decrypt(_unpadded(asked["value"]), _OAEP)
+        except ValueError:
+            error = {"code": "BadParameter", "message": "Failed to decrypt the value."}
+            return web.json_response({"error": error}, status=400)
+        return web.json_response({"kid": f"{request.url.origin()}/keys/sops/1a", "value": _padless(clear)})
+
+
+_OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+
+
+def _padless(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 def _unpadded(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
@@ -225,7 +284,7 @@ def _refusal(kind: str, message: str) -> web.Response:
 
 
 @asynccontextmanager
-async def serving(service: Vault | Kms | Gcp) -> AsyncIterator[str]:
+async def serving(service: Vault | Kms | Gcp | Azure) -> AsyncIterator[str]:
     """Serve on loopback until the block ends; give the address."""
     runner = web.AppRunner(service.application(), access_log=None)
     await runner.setup()

@@ -13,6 +13,7 @@ from agent.kit.clock import Clock
 from hub.build import kubeyaml
 from hub.build.key_services.asking import KeyService
 from hub.build.key_services.aws_kms import AwsKms, Credentials
+from hub.build.key_services.azure_kv import AUTHORITY, Application, AzureKeyVault
 from hub.build.key_services.gcp_kms import GcpKms, ServiceAccount
 from hub.build.key_services.vault import VaultTransit
 from hub.build.sops.errors import SopsFailed
@@ -23,6 +24,7 @@ _VAULT: Final = ENTRIES[KeyKind.VAULT]
 _AWS: Final = ENTRIES[KeyKind.AWS_KMS]
 _GCP: Final = ENTRIES[KeyKind.GCP_KMS]
 _TOKEN_URI: Final = "https://oauth2.googleapis.com/token"  # noqa: S105
+_AZURE: Final = ENTRIES[KeyKind.AZURE_KEY_VAULT]
 _FIELDS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
@@ -55,7 +57,29 @@ def services_of(entries: Mapping[str, bytes], asking: Asking) -> dict[KeyKind, K
         found[KeyKind.GCP_KMS] = GcpKms(
             _gcp(entries[_GCP]), clock=asking.clock, timeout_s=asking.timeout_s, endpoint=asking.gcp_endpoint
         )
+    if _AZURE in entries:
+        found[KeyKind.AZURE_KEY_VAULT] = AzureKeyVault(_azure(entries[_AZURE]), timeout_s=asking.timeout_s)
     return found
+
+
+def _azure(content: bytes) -> Application:
+    try:
+        value = kubeyaml.load(content)
+    except kubeyaml.YAMLInvalid as problem:
+        raise SopsFailed(f"'{_AZURE}' is no YAML: {problem}") from None
+    given = value if isinstance(value, dict) else {}
+    # The second names are those that Azure's own command writes for a service principal.
+    names = (("tenantId", "tenant"), ("clientId", "appId"), ("clientSecret", "password"))
+    found = [given.get(name) or given.get(other) for name, other in names]
+    texts = [one for one in (*found, given.get("authorityHost") or AUTHORITY) if isinstance(one, str)]
+    if len(texts) != len(names) + 1:
+        raise SopsFailed(
+            f"'{_AZURE}' needs tenantId, clientId and clientSecret, as text; others are not supported"
+        )
+    tenant, id_, secret, authority = texts
+    if not authority.startswith(("https://", "http://")):
+        raise SopsFailed(f"the authorityHost in '{_AZURE}' is no address")
+    return Application(tenant=tenant, id=id_, secret=secret, authority=authority)
 
 
 def _gcp(content: bytes) -> ServiceAccount:

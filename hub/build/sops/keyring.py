@@ -17,6 +17,7 @@ ENTRIES: Final = {
     KeyKind.VAULT: "sops.vault-token",
     KeyKind.AWS_KMS: "sops.aws-kms",
     KeyKind.GCP_KMS: "sops.gcp-kms",
+    KeyKind.AZURE_KEY_VAULT: "sops.azure-kv",
 }
 """The entries with credentials for services."""
 PGP: Final = ".asc"

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from agent.kit.clock import SystemClock
-from e2e.servers.key_services import ARN, RESOURCE, Gcp, Kms, Vault, serving
+from e2e.servers.key_services import ARN, RESOURCE, Azure, Gcp, Kms, Vault, serving
 from hub.build.decrypt import Decryption, Opening, with_keys
 from hub.build.errors import BuildFailed
+from hub.build.key_services.azure_kv import AzureKeyVault, scope_of
 from hub.build.key_services.credentials import Asking, services_of
 from hub.build.render import Rendered
 from hub.build.sops.errors import SopsFailed
 from hub.build.sops.keyring import Keyring
+from hub.build.sops.metadata import KeyKind
 from tests.hub.build.sops.sealing import Sealing, identity
 from tests.hub.hand import at_once
 
@@ -146,6 +148,66 @@ async def test_google_does_not_open_what_is_encrypted_with_another_key() -> None
             await opened(entries, by_gcp(another), gcp=address)
 
 
+AZURE = b"tenantId: tenant\nclientId: app\nclientSecret: secret&of=tests\n"
+
+
+async def opened_by_azure(vault: Azure, address: str, entry: bytes, **facts: str) -> list[Any]:
+    """Open two resources; a vault on loopback passes for one of Azure."""
+    kind = KeyKind.AZURE_KEY_VAULT
+    entries = {"sops.azure-kv": entry + f"authorityHost: {address}\n".encode()}
+    application = vars(services_of(entries, Asking(clock=SystemClock(), timeout_s=5))[kind])["_application"]
+    services = {
+        kind: AzureKeyVault(application, timeout_s=5, scope=lambda _: "https://vault.azure.net/.default")
+    }
+    decryption = Decryption(keys=Keyring.of({}, services), identity="1", services=services)
+    rendered = []
+    for _ in range(2):
+        sealing = Sealing([])
+        known = {"vault_url": address, "name": "sops", "version": "1a", "enc": vault.seal(sealing.key)}
+        rendered.append(sealed("azure_kv", known | facts, sealing=sealing))
+    opening = Opening(decryption)
+    found = await with_keys(decryption, at_once, lambda: opening.resources(rendered, {}))
+    return [one.object["data"]["a"] for one in found]
+
+
+async def test_azure_opens_what_the_application_may() -> None:
+    vault = Azure()
+    async with serving(vault) as address:
+        assert await opened_by_azure(vault, address, AZURE) == [CANARY] * 2
+    assert vault.asked == ["token", "decrypt", "decrypt"]
+
+
+async def test_azure_refuses_a_wrong_secret_and_a_wrong_key() -> None:
+    vault = Azure()
+    async with serving(vault) as address:
+        with pytest.raises(
+            BuildFailed, match="the application gets no token: 401 AADSTS7000215: Invalid client secret"
+        ) as refused:
+            await opened_by_azure(vault, address, AZURE.replace(b"&of", b"-of"))
+        assert "secret-of" not in str(refused.value)
+        with pytest.raises(BuildFailed, match=r"it answered 400: Failed to decrypt the value\."):
+            await opened_by_azure(vault, address, AZURE, enc=Azure().seal(b"x"))
+        with pytest.raises(BuildFailed, match="the document names no key of a vault"):
+            await opened_by_azure(vault, address, AZURE, name="../secrets/x")
+
+
+@pytest.mark.parametrize(
+    ("url", "scope"),
+    [
+        ("https://v.vault.azure.net/", "https://vault.azure.net/.default"),
+        ("https://v.managedhsm.azure.net", "https://managedhsm.azure.net/.default"),
+        ("https://v.vault.azure.cn", "https://vault.azure.cn/.default"),
+        ("https://v.vault.azure.net.evil.example", None),
+        ("https://v.vault.azure.net@evil.example", None),
+        ("http://v.vault.azure.net", None),
+        ("https://evilvault.azure.net", None),
+        ("https://127.0.0.1", None),
+    ],
+)
+def test_a_token_is_shown_to_azures_vaults_alone(url: str, scope: str | None) -> None:
+    assert scope_of(url) == scope
+
+
 async def test_a_service_that_is_away_is_told() -> None:
     vault = Vault()
     async with serving(vault) as address:
@@ -160,7 +222,7 @@ async def test_without_credentials_the_entry_is_named() -> None:
     ):
         await opened({}, by_vault(Vault(), "http://127.0.0.1:1"))
     with pytest.raises(BuildFailed, match="keys of this kind are not supported by this version of Cartwheel"):
-        await opened({}, sealed("azure_kv", {"vault_url": "https://v", "enc": "x"}))
+        await opened({}, sealed("hckms", {"key_id": "a:b", "enc": "x"}))
 
 
 async def test_an_answer_that_is_none_is_refused_without_being_shown() -> None:
@@ -224,6 +286,14 @@ async def test_the_next_key_of_a_group_is_asked_for_when_the_first_is_refused() 
         (
             {"sops.gcp-kms": b'{"type": "service_account", "private_key": "x", "client_email": "e"}'},
             "'sops.gcp-kms' holds no key",
+        ),
+        (
+            {"sops.azure-kv": b"tenantId: a\nclientId: b\nclientCertificate: c"},
+            "'sops.azure-kv' needs tenantId, clientId and clientSecret",
+        ),
+        (
+            {"sops.azure-kv": AZURE + b"authorityHost: file:///etc"},
+            "the authorityHost in 'sops.azure-kv' is no address",
         ),
         ({"sops.aws-kms": b"[]"}, "'sops.aws-kms' needs aws_access_key_id and aws_secret_access_key"),
     ],
