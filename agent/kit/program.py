@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -20,6 +21,7 @@ def until_stopped(work: Callable[[], Awaitable[None]]) -> int:
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         await work()
 
+    _permit_open_files()
     try:
         asyncio.run(serve())
     except asyncio.CancelledError:
@@ -28,3 +30,9 @@ def until_stopped(work: Callable[[], Awaitable[None]]) -> int:
         _LOG.error("ended", extra={"reason": problem.reason, "error": str(problem)})
         return 1
     return 0
+
+
+def _permit_open_files() -> None:
+    """Have as many files open as is permitted: a session is one, and many a runtime begins with 1,024, which a thousand agents use up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -49,3 +49,23 @@ def test_who_is_asked_twice_does_not_wait_for_it() -> None:
     program.send_signal(signal.SIGTERM)
     out, _ = program.communicate(timeout=10)
     assert (out, program.returncode) == ("", 0)
+
+
+LIMITED = """
+import resource, sys
+from agent.kit.program import until_stopped
+
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, most))
+
+async def work():
+    print(resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most))
+
+sys.exit(until_stopped(work))
+"""
+
+
+def test_as_many_files_may_be_open_as_is_permitted() -> None:
+    # A session is one, and container runtimes begin with 1,024.
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("True\n", 0)
