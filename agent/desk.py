@@ -22,7 +22,7 @@ import zstandard
 from agent.kit.errors import Stalled, Transient
 from agent.kit.telemetry import Telemetry
 from agent.kube.api import Api, Object
-from agent.kube.errors import AlreadyExists, NotFound
+from agent.kube.errors import AlreadyExists, ApiError, NotFound
 from agent.kube.resources import SECRETS
 from agent.kube.secrets import Changed, OwnSecrets
 from agent.model.assignment import root_of
@@ -416,14 +416,20 @@ class Desk:
         return {Digest(digest): data for digest, data in pack.items() if digest_of(data) == digest}
 
     async def _collect(self, names: Iterable[str]) -> None:
-        """Delete packs that no head names any more; none while nobody knows which ones an unreadable head names."""
+        """Delete packs that no head names any more; none while nobody knows which ones an unreadable head names.
+
+        What cannot be deleted now is collected at the next start: whoever saved or dropped a head has done so all the same.
+        """
         if self._unreadable:
             return
         if not (names := set(names)):
             return
         used = {pack for saved in self._saved.values() for pack in saved.head.packs}
         for name in sorted(names - used):
-            await self._secrets.delete(name)
+            try:
+                await self._secrets.delete(name)
+            except ApiError as problem:
+                _LOG.info("pack not collected", extra={"secret": name, "error": str(problem)})
 
     async def _load_term(self) -> None:
         self._term = 0

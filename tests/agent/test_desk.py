@@ -162,6 +162,20 @@ async def test_packs_of_an_interrupted_write_are_collected_at_the_next_start() -
 
 
 @in_virtual_time
+async def test_a_delivery_is_off_the_desk_although_its_packs_cannot_be_collected() -> None:
+    place, manifests = Place(), large(3)
+    desk = await place.loaded()
+    await desk.save(head(manifests), blobs(manifests))
+    place.network.cuts = lambda call: call.verb == "delete" and call.name.startswith("cartwheel-pack-")
+    await desk.drop(WEB)
+    place.network.cuts = none
+    assert desk.get(WEB) is None
+    assert place.secrets("pack")
+    await place.loaded()
+    assert not place.secrets("pack")
+
+
+@in_virtual_time
 async def test_of_two_agents_one_fails() -> None:
     place, manifests = Place(), [config_map("a")]
     one, other = await place.loaded(), await place.loaded()
