@@ -97,7 +97,7 @@ class ClusterController:
 
     def _mark_leaving(self, ids: set[ClusterId]) -> None:
         """Look again at those of the given clusters that are being removed."""
-        for cluster in (one for id_ in ids for one in self._store.clusters_of(id_)):
+        for cluster in (one for id_ in sorted(ids) for one in self._store.clusters_of(id_)):
             if cluster.metadata.is_being_deleted:
                 self._loop.mark(_key(cluster))
 

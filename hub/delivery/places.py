@@ -54,7 +54,7 @@ class Places:
     def world_changed(self) -> None:
         """Take in that clusters, fleets or namespaces are different, and place everything anew."""
         self._world = None
-        for key in {*self._store.kustomizations.keys, *self._found}:
+        for key in sorted({*self._store.kustomizations.keys, *self._found}):
             self.refresh(key)
 
     def refresh(self, key: Key) -> set[Key]:

@@ -114,7 +114,7 @@ class Waking:
         now = {HomeName(kind=one.kind, namespace=one.namespace, name=one.name) for one in status.released}
         now |= {HomeName(kind=one.kind, namespace=one.namespace, name=one.name) for one in status.tombstones}
         before, self._left[key] = self._left.get(key, set()), now
-        for home in before - now:
+        for home in sorted(before - now):
             for waiting in self._places.claims.of((id_, home)):
                 self._mark_delivery((waiting.namespace, waiting.name))
 
@@ -148,7 +148,7 @@ class Waking:
         with self._boards.reports.reader() as reader:
             while True:
                 changed = await reader.next()
-                for id_ in {id_ for id_, _ in changed}:
+                for id_ in sorted({id_ for id_, _ in changed}):
                     for name in self._store.clusters_by_id.of(id_):
                         self._report_came(name)
                 for key, report in changed.items():

@@ -143,7 +143,7 @@ class StatusWriter:
             while True:
                 for (_, namespace, name), standing in (await reader.next()).items():
                     key = (namespace, name)
-                    for id_ in self._placements.take(key, standing):
+                    for id_ in sorted(self._placements.take(key, standing)):
                         self._mark_cluster_of(id_)
                     self._mark_delivery(key)
 
