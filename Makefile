@@ -78,7 +78,7 @@ integration: renderer ## Hub, agents and commands together, on API servers in me
 conformance: setup ## Every wired conformance file, a test per case (CONFORMANCE_DIR names the folder)
 	@$(BIN)/python -m pytest -q tests/conformance
 
-simulation: setup ## Hub and agents on a seeded clock and network that drops, repeats and kills, 1,000 times (2 minutes)
+simulation: setup ## Hub and agents on a seeded clock and network that drops, repeats and kills, 1,000 times (3 minutes)
 	@echo "==> simulation"
 	@$(BIN)/python -m pytest -q -n 2 tests/simulation
 

@@ -3,12 +3,12 @@
 import logging
 import sys
 
+from tests.simulation.fleet import FleetStorm
 from tests.simulation.storm import Storm
 
 
-def wrong(seed: int) -> str:
-    """Return what is wrong in a seed's world, empty when nothing is."""
-    storm = Storm(seed)
+def wrong(storm: Storm) -> str:
+    """Return what is wrong in a world, empty when nothing is."""
     try:
         storm.rage()
     except Exception as problem:
@@ -20,7 +20,7 @@ def main(seeds: int) -> None:
     """Print the first seed that fails, nothing when none does."""
     logging.disable(logging.WARNING)
     for seed in range(seeds):
-        if words := wrong(seed):
+        if words := wrong(Storm(seed)) or wrong(FleetStorm(seed)):
             print(seed, words.replace("\n", " ")[:120])
             return
 

@@ -25,7 +25,7 @@ from tests.simulation.cluster import Key
 from tests.simulation.place import AGENTS, APPS, CONFIG_MAPS, Place, fingerprint, owner_of
 
 if TYPE_CHECKING:
-    from tests.simulation.processes import Hub
+    from tests.simulation.processes import HubProcess
     from tests.simulation.world import World
 
 HOMES = (WEB, OTHER)
@@ -154,16 +154,17 @@ class Judge:
                 self._fail(f"{home} is on the desk of {place.id} without its content {missing}")
             if home in place.orders and head.assignment.order < place.orders[home]:
                 self._fail(f"{home} on the desk of {place.id} went back to {head.assignment.order}")
-            place.came_s.setdefault((home, head.assignment.order), self._world.clock.monotonic_s())
+            key = (home, head.assignment.order)
+            if key not in place.came:
+                place.came[key] = (self._world.clock.monotonic_s(), self._world.texts_of(place, head))
             if before is None or before[0] != head.raw_assignment:
                 place.on_desk[home] = (head.raw_assignment, self._world.clock.monotonic_s())
 
-    def _judge_report(self, hub: "Hub", place: Place, report: Report) -> None:
+    def _judge_report(self, hub: "HubProcess", place: Place, report: Report) -> None:
         self._judge_newest(hub, place, report)
         if report.stage is not Stage.READY:
             return
-        _, texts = place.issued[report.bundle]
-        since_s = place.came_s[(report.home, report.order)]
+        since_s, texts = place.came[(report.home, report.order)]
         shown = {
             name: place.was_there.get((report.home.name, name, text), -1.0) for name, text in texts.items()
         }
@@ -172,7 +173,7 @@ class Judge:
                 f"{place.id} says that {report.home} is Ready, but {missing} were not there since {since_s:.1f} s"
             )
 
-    def _judge_newest(self, hub: "Hub", place: Place, report: Report) -> None:
+    def _judge_newest(self, hub: "HubProcess", place: Place, report: Report) -> None:
         """No word covers one that was said later."""
         first = hub.heard.get((place.id, report.home), 0)
         for at in range(first, len(place.said)):

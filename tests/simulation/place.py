@@ -32,7 +32,8 @@ class Place:
     issued: dict[Digest, tuple[HomeName, dict[str, str]]] = field(default_factory=dict)
     was_there: dict[tuple[str, str, str], float] = field(default_factory=dict)
     """Until when an object of an owner showed a text, infinite while it does."""
-    came_s: dict[tuple[HomeName, Order], float] = field(default_factory=dict)
+    came: dict[tuple[HomeName, Order], tuple[float, dict[str, str]]] = field(default_factory=dict)
+    """When each assignment came to the desk, and what the objects of its Bundle say."""
     seen_term: int = 0
     buried: set[tuple[HomeName, str]] = field(default_factory=set)
     graves: dict[HomeName, list[str]] = field(default_factory=dict)

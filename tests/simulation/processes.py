@@ -27,7 +27,7 @@ from agent.observer import Observer
 from agent.reconciler.reconciler import Reconciler
 from agent.reconciler.settings import ReconcilerSettings
 from hub.gateway.router import Router
-from hub.gateway.session import Peer, Refusal, Registry
+from hub.gateway.session import Content, Peer, Refusal, Registry
 from hub.gateway.session import Session as HubSession
 from hub.model.wish import Assigned, Boards
 from tests.fakes.clock import START, SeededRandomness
@@ -39,18 +39,72 @@ from tests.simulation.weather import Weather, messages
 from tests.simulation.world import World
 
 
-class Hub:
-    """One life of the hub."""
+class HubProcess:
+    """One life of a hub: its boards, and the sessions that it serves."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, content: Content) -> None:
         self._world = world
+        self.content = content
         self.boards = Boards()
         self.router = Router(self.boards)
         self.tasks = Tasks()
         self._lines: list[Line] = []
         self.heard: dict[tuple[ClusterId, HomeName], int] = {}
         self.judged: dict[tuple[ClusterId, HomeName], Report] = {}
+
+    def registry(self, place: Place) -> Registry:
+        """Return what knows who may have a session, and its term."""
+        raise NotImplementedError
+
+    def open(self, place: Place, line: Line) -> None:
+        """Serve a session."""
+        self._lines.append(line)
+        self.tasks.start(self._serve(place, line), name="session")
+
+    def say(self, place: Place, home: HomeName) -> None:
+        """Say what the world wishes, where that is told to the hub."""
+
+    def forget(self, place: Place, home: HomeName) -> None:
+        """Know nothing of a delivery for a while."""
+        self.boards.wishes.drop((place.id, home))
+
+    def end(self) -> None:
+        """Be gone: who is connected notices."""
+        self._world.hub = None
+        for line in self._lines:
+            line.cut()
+
+    async def _serve(self, place: Place, line: Line) -> None:
+        session = session_of(self._world, place, self, registry=self.registry(place))
+        try:
+            await session.run(line.hub)
+        except CartwheelError:
+            line.cut()
+        await line.hub.close()
+
+    async def _hear(self) -> None:
+        """Hear what agents report."""
+        places = {place.id: place for place in self._world.places}
+        with self.boards.reports.reader() as reader:
+            while True:
+                for (cluster, _), report in (await reader.next()).items():
+                    if report is not None:
+                        self._world.judge.look()
+                        self._note(places[cluster], report)
+
+    def _note(self, place: Place, report: Report) -> None:
+        """Take in what was reported."""
+
+
+class Hub(HubProcess):
+    """A hub that is told what to wish for."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, world.content)
         self._is_starting = True
+
+    def registry(self, place: Place) -> Registry:
+        return Terms(place)
 
     async def run(self) -> None:
         world = self._world
@@ -71,9 +125,8 @@ class Hub:
                         self.say(place, home)
                 await self.tasks.wait_for_failure()
             finally:
-                world.hub, world.ghost = None, Ghost(world, self.boards)
-                for line in self._lines:
-                    line.cut()
+                world.ghost = Ghost(world, self)
+                self.end()
 
     def say(self, place: Place, home: HomeName) -> None:
         """Say what is wished: of tombstones, which are stored until each was carried out, the oldest."""
@@ -84,11 +137,7 @@ class Hub:
             wish = replace(wish, uid=graves[0])
         self.boards.wishes.put((place.id, home), wish)
 
-    def forget(self, place: Place, home: HomeName) -> None:
-        """Know nothing of a delivery for a while."""
-        self.boards.wishes.drop((place.id, home))
-
-    def _note_gone(self, place: Place, report: Report) -> None:
+    def _note(self, place: Place, report: Report) -> None:
         """Forget tombstones that were carried out, or whose delivery has a newer one in its place."""
         graves = place.graves.get(report.home, [])
         if report.stage is Stage.GONE:
@@ -100,46 +149,18 @@ class Hub:
         if place.graves[report.home] != graves and isinstance(place.wishes[report.home], Tombstone):
             self.say(place, report.home)
 
-    def open(self, place: Place, line: Line) -> None:
-        """Serve a session."""
-        self._lines.append(line)
-        self.tasks.start(self._serve(place, line), name="session")
-
-    async def _serve(self, place: Place, line: Line) -> None:
-        session = session_of(
-            self._world,
-            place,
-            boards=self.boards,
-            router=self.router,
-            registry=Terms(place),
-        )
-        try:
-            await session.run(line.hub)
-        except CartwheelError:
-            line.cut()
-        await line.hub.close()
-
-    async def _hear(self) -> None:
-        """Hear what agents report."""
-        places = {place.id: place for place in self._world.places}
-        with self.boards.reports.reader() as reader:
-            while True:
-                for (cluster, _), report in (await reader.next()).items():
-                    if report is not None:
-                        self._world.judge.look()
-                        self._note_gone(places[cluster], report)
-
 
 class Ghost:
     """A hub that was replaced and does not know it: it serves on with the wishes and the terms that it had."""
 
-    def __init__(self, world: World, boards: Boards) -> None:
+    def __init__(self, world: World, hub: HubProcess) -> None:
         self._world = world
         self._terms = {place.id: place.term for place in world.places}
-        self._boards = Boards()
-        self._router = Router(self._boards)
-        for (cluster, home), wish in boards.wishes.snapshot().items():
-            self._router.board(cluster).put(home, wish)
+        self.content = hub.content
+        self.boards = Boards()
+        self.router = Router(self.boards)
+        for (cluster, home), wish in hub.boards.wishes.snapshot().items():
+            self.router.board(cluster).put(home, wish)
 
     def is_old(self, place: Place) -> bool:
         """Tell whether the agent has had a session with another hub since."""
@@ -153,7 +174,7 @@ class Ghost:
 
     def serve(self, place: Place, line: Line) -> Coroutine[Any, Any, None]:
         """Serve a session."""
-        session = session_of(self._world, place, boards=self._boards, router=self._router, registry=self)
+        session = session_of(self._world, place, self, registry=self)
         return session.run(line.hub)
 
 
@@ -172,19 +193,17 @@ class Terms:
         return self._place.term
 
 
-def session_of(
-    world: World, place: Place, *, boards: Boards, router: Router, registry: Registry
-) -> HubSession:
+def session_of(world: World, place: Place, hub: "HubProcess | Ghost", *, registry: Registry) -> HubSession:
     """Return a hub's end of a session."""
     return HubSession(
         Peer(
             cluster=place.id, fingerprint=fingerprint(place.agents_key), not_after=START + timedelta(days=90)
         ),
         registry=registry,
-        content=world.content,
-        boards=boards,
-        wishes=router.board(place.id),
-        allowance=router.allowance(place.id),
+        content=hub.content,
+        boards=hub.boards,
+        wishes=hub.router.board(place.id),
+        allowance=hub.router.allowance(place.id),
         clock=world.clock,
         version="0.1.0",
         alive_interval_s=ALIVE_S,
@@ -247,7 +266,10 @@ class Agent:
             raise Transient("no answer", reason="UNAVAILABLE")
         if not all(hub.router.names(self._place.id, one) for one in wanted):
             raise Transient("no assignment names it", reason="NOT_FOUND")
-        return {one: world.content[one] for one in wanted}
+        found = {one: hub.content.get(one) for one in wanted}
+        if None in found.values():
+            raise Transient("it is not here any more", reason="NOT_FOUND")
+        return {one: data for one, data in found.items() if data is not None}
 
     async def _dial(self) -> None:
         place, world = self._place, self._world

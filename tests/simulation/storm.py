@@ -20,9 +20,9 @@ STEPS = 200
 DISTURBANCES = 12
 STORM_S = 600.0
 _LITTLE_BYTES = 300
-CALM_S = 60.0
-APPLIED_S = 30.0
-REST_S = 20.0
+CALM_S = 40.0
+APPLIED_S = 20.0
+REST_S = 14.0
 _KINDS = (
     *("wish", "waver", "move") * 2,
     *(
@@ -38,6 +38,7 @@ _KINDS = (
         "annotate",
     ),
     "api away",
+    "clock",
     "hang",
     "hijack",
     "revoke",
@@ -47,9 +48,10 @@ _KINDS = (
 class Storm:
     """One world, and what is done to it."""
 
-    def __init__(self, seed: int) -> None:
-        self.world = World(seed)
+    def __init__(self, seed: int, world: World | None = None) -> None:
+        self.world = world or World(seed)
         self._chance = self.world.chance
+        self._kinds: tuple[str, ...] = _KINDS
 
     def rage(self) -> Tally:
         """Live through the seed. What must never be is in the world's `broken` afterwards."""
@@ -73,17 +75,16 @@ class Storm:
 
     async def _live(self) -> None:
         world = self.world
-        self._hub = Process(world, lambda: Hub(world).run())
+        self._hub = Process(world, self._run_hub)
         self._agents = [self._agent(place) for place in world.places]
-        for place in world.places:
-            for home in HOMES:
-                world.wish(place, home)
+        await self._begin()
         done = 0
         while done < DISTURBANCES or (world.tally.total < STEPS and world.clock.monotonic_s() < STORM_S):
             await asyncio.sleep(self._chance.uniform(0.0, 6.0))
             await self._disturb()
             done += 1
         world.is_calm = True
+        await self._settle()
         for place in world.places:
             if place.line is not None:
                 place.line.cut()
@@ -91,9 +92,8 @@ class Storm:
                 await self._restart(place)
             place.hijacks_next = False
         await asyncio.sleep(CALM_S)
-        terms = [place.term for place in world.places]
-        for place in world.places:
-            world.wish(place, self._chance.choice(HOMES))
+        terms = [world.term(place) for place in world.places]
+        await self._wish_last()
         await asyncio.sleep(APPLIED_S)
         versions = [place.cluster.version for place in world.places]
         await asyncio.sleep(REST_S)
@@ -107,11 +107,28 @@ class Storm:
         place.hangs_next, place.stuck_since_s = False, None
         await self._agents[self.world.places.index(place)].restart(self._chance.uniform(0.0, 5.0))
 
+    async def _run_hub(self) -> None:
+        await Hub(self.world).run()
+
+    async def _begin(self) -> None:
+        """Wish for the first time."""
+        for place in self.world.places:
+            for home in HOMES:
+                self.world.wish(place, home)
+
+    async def _settle(self) -> None:
+        """Put right what does not come right by itself, before the calm."""
+
+    async def _wish_last(self) -> None:
+        """Wish for something else in the calm."""
+        for place in self.world.places:
+            self.world.wish(place, self._chance.choice(HOMES))
+
     def _agent(self, place: Place) -> Process:
         return Process(self.world, lambda: Agent(self.world, place).run())
 
     async def _disturb(self) -> None:
-        kind, place = self._chance.choice(_KINDS), self._chance.choice(self.world.places)
+        kind, place = self._chance.choice(self._kinds), self._chance.choice(self.world.places)
         self.world.step(Step.DISTURBANCE, f"{kind} {place.id}")
         match kind:
             case "kill":
@@ -122,10 +139,17 @@ class Storm:
                 await self._hub.restart(self._chance.uniform(0.0, 5.0))
             case "wish" | "waver" | "move" | "forget":
                 await self._wish(kind, place)
+            case "clock":
+                # Sometimes a little, sometimes to another day.
+                self.world.clock.skew_s += self._chance.choice((-1, 1)) * 10 ** self._chance.uniform(0.0, 5.0)
             case "cut" | "freeze" | "half-open":
                 self._break(kind, place)
             case _:
                 self._meddle(kind, place)
+                await self._disturb_with(kind, place)
+
+    async def _disturb_with(self, kind: str, place: Place) -> None:
+        """Do what is done to worlds of one kind only."""
 
     async def _wish(self, kind: str, place: Place) -> None:
         """Somebody commits, or the hub does not know for a while what is wished."""
@@ -177,12 +201,15 @@ class Storm:
             case "hijack":
                 place.hijacks_next = True
             case "revoke":
-                place.revoke()
-                # The agent enrols again some time later.
-                asyncio.get_running_loop().call_later(self._chance.uniform(2.0, 12.0), self._enrol, place)
+                self._revoke(place)
             case "api away":
                 place.down_until_s = self.world.clock.monotonic_s() + self._chance.uniform(0.5, 8.0)
                 place.cluster.compact()
+
+    def _revoke(self, place: Place) -> None:
+        """Have an agent's certificate revoked; it enrols again some time later."""
+        place.revoke()
+        asyncio.get_running_loop().call_later(self._chance.uniform(2.0, 12.0), self._enrol, place)
 
     def _enrol(self, place: Place) -> None:
         place.agents_key = place.key

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.simulation.fleet import FleetStorm
 from tests.simulation.storm import Storm
 
 MOST_S = 10.0
@@ -16,7 +17,8 @@ _TELL = "from tests.simulation.test_repeats import trace_of; print(trace_of({see
 
 def trace_of(seed: int) -> str:
     """Return a digest of all that happened in a seed's world, and when."""
-    return hashlib.sha256("\n".join(Storm(seed).rage().trace).encode()).hexdigest()
+    worlds = (storm.rage().trace for storm in (Storm(seed), FleetStorm(seed)))
+    return hashlib.sha256("\n".join(line for trace in worlds for line in trace).encode()).hexdigest()
 
 
 @pytest.mark.parametrize("seed", [3, 141, 592])

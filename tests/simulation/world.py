@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.model.assignment import RECONCILE, Order, PruneLimit, Tombstone
 from agent.model.content import Manifest
+from agent.model.head import Head
 from agent.model.names import ClusterId, HomeName
 from hub.model.wish import Assigned
 from tests.agent.wishes import SPEC, Contents, assignment, blobs, bundle, config_map
@@ -22,7 +23,7 @@ from tests.simulation.place import Place
 from tests.simulation.tally import Step, Tally
 
 if TYPE_CHECKING:
-    from tests.simulation.processes import Ghost, Hub
+    from tests.simulation.processes import Ghost, HubProcess
 
 LIMIT = PruneLimit(percent=100.0, at_least=1000)
 
@@ -38,7 +39,7 @@ class World:
         self.judge = Judge(self)
         self.content = Contents()
         self.places = [self._place(ClusterId(f"cluster-{number}")) for number in (1, 2)]
-        self.hub: Hub | None = None
+        self.hub: HubProcess | None = None
         self.ghost: Ghost | None = None
         self.broken: list[str] = []
 
@@ -46,6 +47,14 @@ class World:
         place = Place(id=id_, cluster=Cluster(name=id_, clock=self.clock))
         place.cluster.changed = self.judge.watch(place)
         return place
+
+    def term(self, place: Place) -> int:
+        """Return the term of a place's last session, as the hub has it stored."""
+        return place.term
+
+    def texts_of(self, place: Place, head: Head) -> dict[str, str]:
+        """Return what the objects of a head's Bundle say, by name."""
+        return place.issued[head.assignment.bundle.digest][1]
 
     def step(self, step: Step, what: str) -> None:
         """Note one event, and judge the world as it is."""
