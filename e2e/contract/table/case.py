@@ -107,6 +107,21 @@ def whole(on: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **given}
 
 
+def data(**parts: Any) -> dict[str, Any]:
+    """Return what an object has as its data."""
+    return {"data": parts}
+
+
+def spec(**parts: Any) -> dict[str, Any]:
+    """Return what an object has as its spec."""
+    return {"spec": parts}
+
+
+def meta(**parts: Any) -> dict[str, Any]:
+    """Return what an object has as its metadata, beside its name."""
+    return {"metadata": parts}
+
+
 def _query(by: str, dry: bool, more: Query, force: bool = False) -> Query:
     named = {"fieldManager": by} if by else {}
     return {**named, **({"force": "true"} if force else {}), **({"dryRun": "All"} if dry else {}), **more}

@@ -1,10 +1,19 @@
 """The cases, by area."""
 
 from e2e.contract.table.case import Case
-from e2e.contract.table.cases import access, directives, keyed, leaving, listing, ownership, watching
+from e2e.contract.table.cases import (
+    access,
+    directives,
+    keyed,
+    leaving,
+    listing,
+    ownership,
+    structures,
+    watching,
+)
 
 AREAS: dict[str, tuple[Case, ...]] = {
-    "ownership": ownership.CASES,
+    "ownership": (*ownership.CASES, *structures.CASES),
     "directives": directives.CASES,
     "keyed": keyed.CASES,
     "listing": listing.CASES,
