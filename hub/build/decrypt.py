@@ -157,10 +157,18 @@ class Opening:
         if name is None:
             self._judge(subject, is_intact=False)
         elif name not in self._checked:
+            is_intact = self._is_intact(name)
+            # Only now: when keys have to be asked for first, it is looked at again.
             self._checked.add(name)
-            form = form_of_name(name)
-            opened = open_document(self._origins.files[name], form, form, self.decryption.keys)
-            self._judge(name, is_intact=opened.is_intact)
+            self._judge(name, is_intact=is_intact)
+
+    def _is_intact(self, name: str) -> bool:
+        """Tell whether a file has its MAC; one that cannot be read by itself does not."""
+        form = form_of_name(name)
+        try:
+            return open_document(self._origins.files[name], form, form, self.decryption.keys).is_intact
+        except SopsFailed:
+            return False
 
     def _judge(self, name: str, *, is_intact: bool) -> None:
         if is_intact or name in self.changed:

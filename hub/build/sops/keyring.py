@@ -23,7 +23,7 @@ ENTRIES: Final = {
 PGP: Final = ".asc"
 MAX_SEALED: Final = 4096
 """So long is what holds a data key at most: a message of OpenPGP may be compressed, and be large when it is opened."""
-_HOLDS: Final = ("age identities, one a line", "OpenPGP private key that decrypts and has no passphrase")
+_HOLDS: Final = ("age identities, one a line", "OpenPGP private keys")
 _PEM: Final = "-----BEGIN"
 
 AgeIdentity = object
@@ -142,7 +142,8 @@ class Keyring:
     def _open_with_pgp(self, sealed: bytes) -> bytes:
         if not self.pgp:
             raise KeyRefused(
-                f"there is no OpenPGP private key: put one into an entry *{PGP} of the decryption Secret"
+                f"there is no OpenPGP private key that decrypts: put one that is neither expired nor has a passphrase into an entry *{PGP}"
+                " of the decryption Secret"
             )
         for key in self.pgp:
             try:
@@ -164,11 +165,16 @@ def _identities(text: str) -> Iterator[AgeIdentity]:
 
 
 def _pgp_keys(content: bytes) -> list[PgpKey]:
-    """Return what decrypts with each subkey that is there for it; an older subkey opens what was encrypted before a newer one came."""
+    """Return what decrypts with each subkey that is there for it; an older subkey opens what was encrypted before a newer one came.
+
+    Keys that are expired or have a passphrase give none. Raises ValueError, RuntimeError for what holds no private keys at all.
+    """
     keys: list[PgpKey] = []
+    found = False
     primary: list[Packet] = []
     subkeys: list[list[Packet]] = []
     for packet in (*PacketPile.from_bytes(content), None):
+        found = found or (packet is not None and packet.tag == Tag.SecretKey)
         if packet is None or packet.tag == Tag.SecretKey:
             keys.extend(_decryptors(primary, subkeys))
             primary, subkeys = [], []
@@ -176,8 +182,8 @@ def _pgp_keys(content: bytes) -> list[PgpKey]:
             subkeys.append([])
         if packet is not None:
             (subkeys[-1] if subkeys else primary).append(packet)
-    if not keys:
-        raise ValueError("no key that decrypts")
+    if not found:
+        raise ValueError("no private key")
     return keys
 
 
@@ -186,5 +192,5 @@ def _decryptors(primary: list[Packet], subkeys: list[list[Packet]]) -> Iterator[
         try:
             yield pysequoia.Tsk.from_packets([*primary, *subkey]).decryptor()
         except RuntimeError:
-            # It signs, or is locked.
+            # It signs, is expired or locked.
             continue

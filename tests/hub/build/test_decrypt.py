@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hub.build import kubeyaml
 from hub.build.decrypt import Decryption, Opening, render_opened
 from hub.build.errors import BuildFailed
 from hub.build.kustomize import select
@@ -167,6 +168,17 @@ async def test_a_file_that_was_changed_is_told_or_refused(requires: bool) -> Non
     (one,), changed = await built({"secret.yaml": changed_file}, decryption)
     assert one.object["stringData"] == {"password": CANARY}
     assert changed == ["secret.yaml"]
+
+
+async def test_a_file_that_cannot_be_checked_is_told_and_its_resources_are_decrypted() -> None:
+    rendered = Rendered(text="", object=kubeyaml.load(as_yaml(secret(stringData={"password": CANARY}))))
+    opening = Opening(DECRYPTION)
+    # The file has the resource's MAC, and is no document of SOPS.
+    (one,) = opening.resources(
+        [rendered], {"secret.yaml": b"- " + json.dumps({"mac": rendered.object["sops"]["mac"]}).encode()}
+    )
+    assert one.object["stringData"] == {"password": CANARY}
+    assert opening.changed == ["secret.yaml"]
 
 
 async def test_without_the_key_nothing_is_built() -> None:

@@ -301,3 +301,22 @@ async def test_the_next_key_of_a_group_is_asked_for_when_the_first_is_refused() 
 def test_credentials_that_are_none_are_refused(entries: dict[str, bytes], message: str) -> None:
     with pytest.raises(SopsFailed, match=message):
         services_of(entries, Asking(clock=SystemClock(), timeout_s=1))
+
+
+async def test_a_file_whose_key_has_to_be_asked_for_is_checked_all_the_same() -> None:
+    key, recipient = identity()
+    vault = Vault()
+    async with serving(vault) as address:
+        sealing = Sealing([recipient])
+        one = sealed("hc_vault", sealing=sealing)
+        entry = {"vault_address": address, "engine_path": "transit", "key_name": "sops"}
+        entry["enc"] = "vault:v1:" + vault.kept.seal(sealing.key)
+        # The file is for the service alone, and not what it was.
+        sops = {**one.object["sops"], "age": [], "hc_vault": [entry]}
+        file = json.dumps({**one.object, "kind": "Other", "sops": sops}).encode()
+        entries = {"a.agekey": key.encode(), "sops.vault-token": b"token-of-tests"}
+        services = services_of(entries, Asking(clock=SystemClock(), timeout_s=5))
+        decryption = Decryption(keys=Keyring.of(entries, services), identity="1", services=services)
+        opening = Opening(decryption)
+        await with_keys(decryption, at_once, lambda: opening.resources([one], {"file.json": file}))
+    assert opening.changed == ["file.json"]

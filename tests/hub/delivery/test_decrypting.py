@@ -71,7 +71,7 @@ async def test_without_any_keys_a_delivery_is_decrypted_with_none() -> None:
     ("entries", "message"),
     [
         ({"a.agekey": b"AGE-SECRET-KEY-1X"}, "'a.agekey' holds no age identities, one a line"),
-        ({"a.asc": b"x"}, "'a.asc' holds no OpenPGP private key that decrypts and has no passphrase"),
+        ({"a.asc": b"x"}, "'a.asc' holds no OpenPGP private keys"),
         (
             {"sops.aws-kms": b"{}"},
             "'sops.aws-kms' needs aws_access_key_id and aws_secret_access_key, as text",

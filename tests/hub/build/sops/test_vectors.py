@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pysequoia
 import pytest
+from pysequoia.packet import PacketPile, Tag
 
 from hub.build.sops.document import Form, form_of_content, open_document
+from hub.build.sops.errors import SopsFailed
 from hub.build.sops.keyring import Keyring
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -46,3 +49,14 @@ def test_the_form_is_told_by_the_content(sealed: Path) -> None:
 def test_any_of_the_recipients_opens_a_document(name: str) -> None:
     sealed = (VECTORS / "all.env.sealed").read_bytes()
     assert open_document(sealed, Form.DOTENV, Form.DOTENV, keys(name)).is_intact
+
+
+def test_a_key_that_does_not_decrypt_hinders_no_other() -> None:
+    only_signs = str(pysequoia.Tsk.generate("tests", validity_seconds=1)).encode()
+    packets = [one for one in PacketPile.from_bytes(only_signs) if one.tag != Tag.SecretSubkey]
+    unusable = bytes(pysequoia.Tsk.from_packets(packets[:3]))
+    sealed = (VECTORS / "pgp.yaml.sealed").read_bytes()
+    entries = {"a.asc": unusable, "b.asc": (VECTORS / "three.asc").read_bytes()}
+    assert open_document(sealed, Form.YAML, Form.YAML, Keyring.of(entries)).is_intact
+    with pytest.raises(SopsFailed, match="there is no OpenPGP private key that decrypts"):
+        open_document(sealed, Form.YAML, Form.YAML, Keyring.of({"a.asc": unusable}))
