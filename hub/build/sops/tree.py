@@ -18,8 +18,7 @@ class Comment:
 
 
 Leaf = str | int | float | bool | bytes | Timestamp | None
-# Bytes that are no UTF-8 are surrogates in a text, so that it is as exact as the bytes.
-Node = "Leaf | Comment | Branch | tuple[Any, ...]"
+"""A single value. Bytes that are no UTF-8 are surrogates in a text, so that it is as exact as the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
