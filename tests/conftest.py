@@ -1,10 +1,16 @@
 """What every test process needs."""
 
 import asyncio
+import os
 
 import pytest
+from hypothesis import settings
 
 from agent.link.channel import keep_polling
+
+# How long an example takes says more of the machine than of the code; and CI tries the same examples every time.
+settings.register_profile("steady", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("steady")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -35,7 +35,7 @@ async def test_answers_belong_to_their_requests() -> None:
 
 
 async def test_a_tree_that_needs_too_much_memory_hurts_only_itself() -> None:
-    async with renderers(size=2, limits=RenderLimits(time_s=30, memory_bytes=256 << 20)) as pool:
+    async with renderers(size=2, limits=RenderLimits(time_s=300, memory_bytes=256 << 20)) as pool:
         results = await asyncio.gather(pool.build(bomb()), name_of(pool, "a"), return_exceptions=True)
         assert isinstance(results[0], LimitExceeded)
         assert "memory" in str(results[0])
