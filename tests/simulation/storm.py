@@ -84,13 +84,14 @@ class Storm:
             await self._disturb()
             done += 1
         world.is_calm = True
+        for place in world.places:
+            if place.stuck_since_s is not None or place.hangs_next:
+                await self._restart(place)
+            place.hijacks_next = False
         await self._settle()
         for place in world.places:
             if place.line is not None:
                 place.line.cut()
-            if place.stuck_since_s is not None or place.hangs_next:
-                await self._restart(place)
-            place.hijacks_next = False
         await asyncio.sleep(CALM_S)
         terms = [world.term(place) for place in world.places]
         await self._wish_last()
