@@ -8,7 +8,8 @@ from agent.apply.policy import is_owned
 from agent.kit.telemetry import Telemetry
 from agent.kube.api import Object
 from agent.model.head import Head
-from agent.model.names import HomeName
+from agent.model.inventory import format_id
+from agent.model.names import HomeName, ObjectRef
 from agent.reconciler.wish import is_prune_held
 from hub.artifacts.blobs import Blobs
 from hub.clusters.controller import ClusterController
@@ -28,7 +29,7 @@ from tests.simulation.api import SimulatedApi
 from tests.simulation.cluster import Cluster
 from tests.simulation.judge import HOMES, QUICK, Judge
 from tests.simulation.management import Backup, Commit, Management
-from tests.simulation.place import APPS, Place, fingerprint
+from tests.simulation.place import APPS, CONFIG_MAPS, Place, fingerprint
 from tests.simulation.processes import HubProcess
 from tests.simulation.storm import Storm
 from tests.simulation.tally import Step
@@ -173,6 +174,8 @@ class FleetJudge(Judge):
         super().__init__(world)
         self._fleet = world
         self._read: dict[str, Object] = {}
+        self._let_go: dict[tuple[str, HomeName], set[str]] = {}
+        """What a Bundle that was not held let go, and none has wanted since: the work for it may end under the next one."""
 
     def look(self) -> None:
         super().look()
@@ -212,21 +215,29 @@ class FleetJudge(Judge):
         for home in HOMES:
             head = place.head(home)
             if live is not None and head is not None and is_owned(live, home) and not head.leaving:
-                self._judge_prune(place, head)
+                self._judge_prune(place, head, format_id(ObjectRef("", CONFIG_MAPS.kind, APPS, call.name)))
 
-    def _judge_prune(self, place: Place, head: Head) -> None:
+    def _judge_prune(self, place: Place, head: Head, id_: str) -> None:
         """More than the limit is deleted only by a person's word for that very Bundle, once."""
+        if self._is_held(place, head) and id_ not in self._let_go.get((place.id, head.home), ()):
+            leaving = sorted(head.inventory.keys() - head.wanted.keys())
+            self._fail(f"{id_}, of {leaving} of {head.home}, is deleted in {place.id}, which nobody approved")
+
+    def _is_held(self, place: Place, head: Head) -> bool:
         leaving = head.inventory.keys() - head.wanted.keys()
-        limit = head.assignment.prune_limit
-        is_held = is_prune_held(limit, len(head.inventory), len(head.wanted), len(leaving))
-        bundle = head.assignment.bundle.digest
-        if is_held and self._fleet.approved.get((place.id, head.home)) != bundle:
-            self._fail(f"{sorted(leaving)} of {head.home} are deleted in {place.id}, which nobody approved")
+        limit, bundle = head.assignment.prune_limit, head.assignment.bundle.digest
+        is_much = is_prune_held(limit, len(head.inventory), len(head.wanted), len(leaving))
+        return is_much and self._fleet.approved.get((place.id, head.home)) != bundle
 
     def _judge_desk(self, place: Place, terms: list[int]) -> None:
         super()._judge_desk(place, terms)
         for home in HOMES:
             head, key = place.head(home), (place.id, home)
+            if head is not None and not head.leaving:
+                let_go = self._let_go.setdefault(key, set())
+                let_go.difference_update(head.wanted)
+                if not self._is_held(place, head):
+                    let_go.update(head.inventory.keys() - head.wanted.keys())
             if head is None or key not in self._fleet.approved:
                 continue
             if head.assignment.bundle.digest == self._fleet.approved[key]:
