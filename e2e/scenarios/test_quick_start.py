@@ -24,6 +24,7 @@ from e2e.planes.plane import AuditEntry, Plane
 from e2e.scenarios.fleet import config_map, deployment, namespace_manifest
 from e2e.servers.git_http import GitHttp
 
+pytestmark = pytest.mark.slow
 DATA = Path(__file__).parent / "data"
 NAMES = ("mgmt", "eu-1", "us-1")
 UPSTREAM = "https://github.com/stefanprodan/podinfo"
@@ -119,7 +120,6 @@ def until(holds: Callable[[], Any], tell: Callable[[], object], timeout_s: float
         time.sleep(0.2)
 
 
-@pytest.mark.slow
 def test_the_quick_start_leads_where_it_says(desk: Desk) -> None:
     assert sorted(desk.steps) == [1, 2, 3, 4, 5, 6, 7]
     assert set(MADE_BY_KIND.findall(desk.follow(1, 2))) == set(NAMES)
