@@ -162,7 +162,10 @@ def test_all_files_gone_deletes_nothing_until_a_person_approves(delivered: Deliv
     fleet.until(lambda: is_held() and "0/2 ready, 2 held (east; west)" in fleet.ready(delivered.apps)[2])
     status, reason, message = fleet.ready(delivered.apps)
     assert (status, reason) == ("False", "PruneHeld")
-    assert f"east, west: 1 object would be deleted and stay until that is approved with `hub approve prune {delivered.apps}`" in message
+    assert (
+        f"east, west: 1 object would be deleted and stay until that is approved with `hub approve prune {delivered.apps}`"
+        in message
+    )
     for plane in fleet.workloads.values():
         assert plane.get("deployment", "web", "-n", delivered.place) is not None
     fleet.hub("approve", "prune", delivered.apps)
