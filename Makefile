@@ -78,12 +78,13 @@ integration: renderer ## Hub, agents and commands together, on API servers in me
 conformance: setup ## Every wired conformance file, a test per case (CONFORMANCE_DIR names the folder)
 	@$(BIN)/python -m pytest -q tests/conformance
 
-simulation: setup ## Hub and agents on a seeded clock and network that drops, repeats and kills, 1,000 times (3 minutes)
+simulation: renderer ## Hub and agents on a seeded clock and network that drops, repeats and kills, 1,000 times (3 minutes)
 	@echo "==> simulation"
-	@$(BIN)/python -m pytest -q -n 2 tests/simulation
+	@$(BIN)/python -m pytest -q -n 2 tests/simulation --ignore=tests/simulation/test_whole.py
 
-simulate: setup ## More simulated fleets (SEEDS=10000), or one alone as it went before (SEED=17)
-	@SEEDS=$(or $(SEEDS),3000) SEED=$(SEED) $(BIN)/python -m pytest -q $(if $(SEED),,-n 2) tests/simulation/test_fleet.py
+simulate: renderer ## More simulated fleets (SEEDS=10000), also on API servers in memory, or one alone as it went before (SEED=17)
+	@SEEDS=$(or $(SEEDS),3000) SEED=$(SEED) $(BIN)/python -m pytest -q $(if $(SEED),,-n 2) tests/simulation/test_fleet.py \
+		tests/simulation/test_whole.py
 
 simulate-proof: setup ## Faults that are planted in a copy of the code, each of which the simulation must find (4 minutes)
 	@$(BIN)/python -m tests.simulation.prove

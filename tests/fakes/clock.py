@@ -71,7 +71,7 @@ def in_virtual_time(test: Callable[..., Coroutine[Any, Any, T]]) -> Callable[...
 
 
 class FakeClock:
-    """The running loop's time. `skew_s` moves what `now` says, as a wrong wall clock does."""
+    """The running loop's time, its beginning while none runs. `skew_s` moves what `now` says, as a wrong wall clock does."""
 
     def __init__(self, *, skew_s: float = 0.0) -> None:
         self.skew_s = skew_s
@@ -80,7 +80,10 @@ class FakeClock:
         return START + timedelta(seconds=self.monotonic_s() + self.skew_s)
 
     def monotonic_s(self) -> float:
-        return asyncio.get_running_loop().time()
+        try:
+            return asyncio.get_running_loop().time()
+        except RuntimeError:
+            return 0.0
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

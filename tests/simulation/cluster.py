@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.kit.clock import Clock
-from agent.kube.api import Change, Listing, Object, Resource, WatchEvent
+from agent.kube.api import Api, Change, Listing, Object, Resource, WatchEvent
 from agent.kube.errors import AlreadyExists, Conflict, Expired, NotFound
 from agent.model.names import timestamp
+from tests.simulation.ground import Heard, Key
 
-Key = tuple[str, str, str]
-"""Plural, namespace and name."""
 Path = tuple[str, ...]
 Selects = Callable[[Object], bool]
 
@@ -43,6 +42,8 @@ class Cluster:
     name: str
     clock: Clock
     with_status: frozenset[str] = frozenset()
+    kinds: Mapping[str, tuple[Resource, ...]] = field(default_factory=dict)
+    """What discovery tells, by path."""
     version: int = 100
     objects: dict[Key, Object] = field(default_factory=dict)
     owners: dict[Key, dict[Path, frozenset[str]]] = field(default_factory=dict)
@@ -50,8 +51,25 @@ class Cluster:
     _first: int = 100
     _watches: dict[asyncio.Event, bool] = field(default_factory=dict)
     _born: int = 0
-    changed: Callable[[Key, Object | None, Object | None], None] = _nothing
-    """Told of every change: the object before (None: new) and after (None: gone)."""
+    _heard: Heard = field(default=_nothing)
+
+    def follow(self, heard: Heard) -> None:
+        self._heard = heard
+
+    def door(self) -> Api:
+        # The door knows clusters, not the other way round.
+        from tests.simulation.api import ClusterApi
+
+        return ClusterApi(self)
+
+    def snapshot(self) -> object:
+        return dict(self.objects), dict(self.owners)
+
+    def restore(self, snapshot: Any) -> None:
+        objects, owners = snapshot
+        self.objects, self.owners = dict(objects), dict(owners)
+        self.version += 1000
+        self.compact()
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object:
         return copied(self._find((resource.plural, namespace, name)))
@@ -167,7 +185,6 @@ class Cluster:
                 yield WatchEvent(change=Change.DELETED, object=last)
 
     def compact(self) -> None:
-        """Forget what happened, and end all watches: who watches on from before is told Expired."""
         self._history.clear()
         self._first = self.version
         for woken in self._watches:
@@ -234,7 +251,7 @@ class Cluster:
         self._history.append(happened)
         for woken in self._watches:
             woken.set()
-        self.changed(happened.key, happened.before, happened.after)
+        self._heard(happened.key, happened.before, happened.after)
 
 
 def copied(value: Object) -> Object:

@@ -25,10 +25,10 @@ from hub.model.wish import Presence
 from hub.status.writer import StatusSettings, StatusWriter
 from hub.store import Store
 from tests.fakes.clock import SeededRandomness
-from tests.simulation.api import SimulatedApi
 from tests.simulation.cluster import Cluster
+from tests.simulation.ground import Ground
 from tests.simulation.judge import HOMES, QUICK, Judge
-from tests.simulation.management import Backup, Commit, Management
+from tests.simulation.management import STATUS, Commit, Management, Table
 from tests.simulation.place import APPS, CONFIG_MAPS, Place, fingerprint
 from tests.simulation.processes import HubProcess
 from tests.simulation.storm import Storm
@@ -67,14 +67,22 @@ class FleetWorld(World):
         super().__init__(seed)
         self.judge: Judge = FleetJudge(self)
         for place in self.places:
-            place.cluster.changed = self.judge.watch(place)
-        self.management = Management(Cluster(name="management", clock=self.clock))
+            place.cluster.follow(self.judge.watch(place))
+        self.management = Management(self.management_cluster(), self.table())
         self.seat = Place(id=self.places[0].id, cluster=self.management.cluster)
         """How the hub comes to its own cluster: what befalls its requests."""
         self.approved: dict[tuple[str, HomeName], str] = {}
         self.acted_on: set[tuple[str, HomeName]] = set()
         """Whose approved Bundle has come to the desk."""
         self.joined_s: dict[str, float] = {}
+
+    def management_cluster(self) -> Ground:
+        """Return a cluster that serves the hub's kinds."""
+        return Cluster(name="management", clock=self.clock, with_status=frozenset(STATUS))
+
+    def table(self) -> Table:
+        """Return what holds trees, and builds."""
+        return Table()
 
     def term(self, place: Place) -> int:
         return self.management.term(place)
@@ -108,7 +116,7 @@ class FleetHub(HubProcess):
         self._blobs = Blobs()
         super().__init__(world, self._blobs)
         self._fleet = world
-        api = SimulatedApi(world.management.cluster, "hub", Weather(world, world.seat), {})
+        api = world.api(world.seat, "hub", Weather(world, world.seat))
         self._randomness = SeededRandomness(world.chance.randrange(1 << 30))
         self._store = Store(api, clock=world.clock, randomness=self._randomness, backoff=QUICK)
         self._registry = ClusterRegistry(self._store, clock=world.clock, hub="hub")
@@ -290,11 +298,15 @@ class FleetStorm(Storm):
     """What people and failures do to a fleet."""
 
     def __init__(self, seed: int) -> None:
-        self._fleet = FleetWorld(seed)
+        self._fleet = self.new_world(seed)
         super().__init__(seed, self._fleet)
         self._management = self._fleet.management
         self._kinds = _KINDS
-        self._backup: Backup | None = None
+        self._backup: object = None
+
+    def new_world(self, seed: int) -> FleetWorld:
+        """Return what a seed begins with."""
+        return FleetWorld(seed)
 
     async def _run_hub(self) -> None:
         await FleetHub(self._fleet).run()
@@ -339,7 +351,7 @@ class FleetStorm(Storm):
                 management.table.is_lost = True
                 asyncio.get_running_loop().call_later(self._chance.uniform(1.0, 15.0), self._mount)
             case "backup":
-                self._backup = management.backup()
+                self._backup = management.cluster.snapshot()
             case "restore" if self._backup is not None:
                 await self._restore(self._backup)
             case "give away objects":
@@ -416,11 +428,11 @@ class FleetStorm(Storm):
                     self._management.annotate(home, names.APPROVE_PRUNE, report.bundle)
                     self._fleet.approve(home, report.bundle)
 
-    async def _restore(self, backup: Backup) -> None:
+    async def _restore(self, backup: object) -> None:
         """Have the management cluster as it was some time ago: for a while nobody reaches it, and the hub begins anew."""
         self._fleet.tally.kills += 1
         await self._hub.kill()
-        self._management.restore(backup)
+        self._management.cluster.restore(backup)
         for place in self._fleet.places:
             self._join_again(place)
         for home in HOMES:

@@ -21,7 +21,7 @@ from hub.gateway.session import MISSED_ALIVES
 from hub.model.wish import Assigned, Presence
 from tests.agent.wishes import OTHER, WEB
 from tests.simulation.api import Call
-from tests.simulation.cluster import Key
+from tests.simulation.ground import Key
 from tests.simulation.place import AGENTS, APPS, CONFIG_MAPS, Place, fingerprint, owner_of
 
 if TYPE_CHECKING:

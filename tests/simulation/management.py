@@ -1,6 +1,6 @@
 """The management cluster of a simulated fleet: sources, deliveries, Clusters and a Fleet as objects in a dict, and what people do there.
 
-Commits are a table of what each delivery's folder holds; the renderer reads it from there. A backup is a copy of the dict.
+Commits are a table of what each delivery's folder holds; the renderer reads it from there.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.kube.api import Object, Resource
+from agent.kube.api import Object
 from agent.kube.resources import NAMESPACES
 from agent.model.content import canonical, digest_of
 from agent.model.names import HomeName
@@ -19,12 +19,14 @@ from hub.build.render import BuildRequest, Rendered
 from hub.model import annotations as names
 from hub.model.kinds import TYPES, Kind
 from hub.model.source import TREE_DIGEST
-from tests.simulation.cluster import Cluster, Key, Path, copied
+from hub.resources import resource_of
+from tests.simulation.cluster import copied
+from tests.simulation.ground import Ground
 from tests.simulation.place import APPS, Place, fingerprint
 
 LIMIT = 2
 """So many objects may leave a delivery at once without a person's word."""
-_STATUS = ("kustomizations", "gitrepositories", "clusters", "fleets", "rollouts")
+STATUS = ("kustomizations", "gitrepositories", "clusters", "fleets", "rollouts")
 _FILE = "objects.json"
 _BROKEN = "broken"
 
@@ -59,11 +61,14 @@ class Table:
         files: dict[str, bytes] = {"README": str(commit.number).encode()}
         for home, folder in commit.folders.items():
             if folder is not None:
-                files[f"{home.name}/{_FILE}"] = json.dumps(folder).encode()
-                files[f"{home.name}/kustomization.yaml"] = b"resources: []\n"
+                files.update({f"{home.name}/{name}": data for name, data in self.files(folder).items()})
         digest = digest_of(canonical({name: data.decode() for name, data in files.items()}))
         self._trees[digest] = Files(files)
         return digest
+
+    def files(self, folder: Mapping[str, str] | str) -> Mapping[str, bytes]:
+        """Return the files of a folder."""
+        return {_FILE: json.dumps(folder).encode(), "kustomization.yaml": b"resources: []\n"}
 
     def opened(self, digest: TreeDigest) -> Files | None:
         return None if self.is_lost else self._trees.get(digest)
@@ -79,46 +84,29 @@ class Table:
         folder = json.loads(data)
         if folder == _BROKEN:
             raise BuildFailed("accumulating resources: it is broken")
-        return [_rendered(name, text) for name, text in folder.items()]
+        objects = [config_map(name, text) for name, text in folder.items()]
+        return [Rendered(text=json.dumps(one), object=one) for one in objects]
 
 
-def _rendered(name: str, text: str) -> Rendered:
+def config_map(name: str, text: str) -> Object:
+    """Return an object of a folder."""
     metadata = {"name": name, "namespace": APPS}
-    value = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"text": text}}
-    return Rendered(text=json.dumps(value), object=value)
-
-
-def resource_of(kind: Kind) -> Resource:
-    """Return how the API server calls a kind."""
-    type_ = TYPES[kind]
-    return Resource(
-        group=type_.group, version=type_.version, plural=type_.plural, kind=str(kind), namespaced=True
-    )
-
-
-@dataclass
-class Backup:
-    """A copy of everything in the cluster."""
-
-    objects: dict[Key, Object]
-    owners: dict[Key, dict[Path, frozenset[str]]]
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"text": text}}
 
 
 @dataclass
 class Management:
     """The management cluster and its Git repository."""
 
-    cluster: Cluster
+    cluster: Ground
     table: Table = field(default_factory=Table)
     commits: list[Commit] = field(default_factory=list)
     asked: int = 0
 
-    def __post_init__(self) -> None:
-        self.cluster.with_status = frozenset(_STATUS)
-
     def begin(self, places: list[Place]) -> None:
         """Have a namespace, a source, a Fleet, and a Cluster for each place."""
-        self.cluster.create(NAMESPACES, "", {"metadata": {"name": APPS}}, manager="people")
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": APPS}}
+        self.cluster.create(NAMESPACES, "", namespace, manager="people")
         self._create(
             Kind.GIT_REPOSITORY, "repo", {"url": "https://git.example.org/app.git", "interval": "1m"}
         )
@@ -207,15 +195,6 @@ class Management:
 
     def is_in_fleet(self, place: Place) -> bool:
         return bool(self.get(Kind.CLUSTER, place.id)["metadata"]["labels"]["tier"] == "prod")
-
-    def backup(self) -> Backup:
-        return Backup(dict(self.cluster.objects), dict(self.cluster.owners))
-
-    def restore(self, backup: Backup) -> None:
-        """Have everything as it was; who watches has to list anew."""
-        self.cluster.objects, self.cluster.owners = dict(backup.objects), dict(backup.owners)
-        self.cluster.version += 1000
-        self.cluster.compact()
 
     def _create(self, kind: Kind, name: str, spec: Mapping[str, Any], **metadata: Any) -> None:
         resource = resource_of(kind)

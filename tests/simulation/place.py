@@ -12,7 +12,8 @@ from agent.model.head import Head
 from agent.model.names import OWNER_NAME, OWNER_NAMESPACE, ClusterId, Digest, HomeName
 from agent.model.report import Report
 from hub.model.wish import Wish
-from tests.simulation.cluster import Cluster, copied
+from tests.simulation.cluster import copied
+from tests.simulation.ground import Ground
 from tests.simulation.line import Line
 
 AGENTS = "cartwheel-system"
@@ -26,7 +27,7 @@ class Place:
     """What outlives every process: the cluster, what is wished for it, its session's term, and what was seen there."""
 
     id: ClusterId
-    cluster: Cluster
+    cluster: Ground
     wishes: dict[HomeName, Wish] = field(default_factory=dict)
     objects: dict[HomeName, dict[str, str]] = field(default_factory=dict)
     issued: dict[Digest, tuple[HomeName, dict[str, str]]] = field(default_factory=dict)

@@ -31,10 +31,9 @@ from hub.gateway.session import Content, Peer, Refusal, Registry
 from hub.gateway.session import Session as HubSession
 from hub.model.wish import Assigned, Boards
 from tests.fakes.clock import START, SeededRandomness
-from tests.simulation.api import SimulatedApi
 from tests.simulation.judge import ALIVE_S, QUICK, STUCK_S
 from tests.simulation.line import Line
-from tests.simulation.place import AGENTS, KINDS, Place, fingerprint
+from tests.simulation.place import AGENTS, Place, fingerprint
 from tests.simulation.weather import Weather, messages
 from tests.simulation.world import World
 
@@ -217,7 +216,7 @@ class Agent:
     def __init__(self, world: World, place: Place) -> None:
         self._world = world
         self._place = place
-        api = SimulatedApi(place.cluster, "agent", Weather(world, place), KINDS)
+        api = world.api(place, "agent", Weather(world, place))
         clock, randomness = world.clock, SeededRandomness(world.chance.randrange(1 << 30))
         self._randomness = randomness
         self._telemetry = Telemetry(stuck_after_s=STUCK_S)

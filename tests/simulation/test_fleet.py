@@ -4,39 +4,20 @@
 it failed among the others.
 """
 
-import os
-from collections.abc import Callable
-
 import pytest
 
 from tests.simulation.fleet import FleetStorm
-from tests.simulation.storm import STEPS, Storm
+from tests.simulation.outcome import MANY, SEED, Record, live_through
+from tests.simulation.storm import Storm
 
-_SEED = os.environ.get("SEED", "")
-_MANY = int(os.environ.get("SEEDS") or 1000)
-SEEDS = [int(_SEED)] if _SEED else range(_MANY)
-_TOLD = 60
-
-Record = Callable[[str, object], None]
+SEEDS = [int(SEED)] if SEED else range(MANY)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_fleet_keeps_its_promises(seed: int, record_property: Record) -> None:
-    _judge(FleetStorm(seed), seed, record_property)
+    live_through(FleetStorm(seed), seed, record_property)
 
 
-@pytest.mark.parametrize("seed", SEEDS if _SEED else range(_MANY * 3 // 10))
+@pytest.mark.parametrize("seed", SEEDS if SEED else range(MANY * 3 // 10))
 def test_a_link_keeps_its_promises_though_the_hub_wavers(seed: int, record_property: Record) -> None:
-    _judge(Storm(seed), seed, record_property)
-
-
-def _judge(storm: Storm, seed: int, record_property: Record) -> None:
-    tally = storm.rage()
-    record_property("simulation", tally.figures())
-    broken = storm.world.broken
-    if tally.total < STEPS:
-        broken = [*broken, f"only {tally.total} steps"]
-    if broken:
-        events = "\n".join(tally.trace[-_TOLD:])
-        found = "\n".join(broken)
-        pytest.fail(f"{events}\n\n{found}\n\nmake simulate SEED={seed}", pytrace=False)
+    live_through(Storm(seed), seed, record_property)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.simulation.fleet import FleetStorm
 from tests.simulation.storm import Storm
+from tests.simulation.whole import WholeStorm
 
 MOST_S = 10.0
 _TELL = "from tests.simulation.test_repeats import trace_of; print(trace_of({seed}))"
@@ -17,7 +18,7 @@ _TELL = "from tests.simulation.test_repeats import trace_of; print(trace_of({see
 
 def trace_of(seed: int) -> str:
     """Return a digest of all that happened in a seed's world, and when."""
-    worlds = (storm.rage().trace for storm in (Storm(seed), FleetStorm(seed)))
+    worlds = (storm.rage().trace for storm in (Storm(seed), FleetStorm(seed), WholeStorm(seed)))
     return hashlib.sha256("\n".join(line for trace in worlds for line in trace).encode()).hexdigest()
 
 

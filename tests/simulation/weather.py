@@ -1,7 +1,7 @@
 """What befalls requests and messages, by the seed; each is a step that the judge looks at."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import TypeVar
 
@@ -41,7 +41,7 @@ class Weather:
         self._world = world
         self._place = place
 
-    async def carry(self, call: Call, work: Callable[[], T]) -> T:
+    async def carry(self, call: Call, work: Callable[[], Awaitable[T]]) -> T:
         """Bring a request to the server and its answer back, or not."""
         trouble, there_s, back_s = self._decide(call)
         self._world.judge.request(self._place, call)
@@ -55,7 +55,7 @@ class Weather:
         if is_deletion:
             self._hijack(call)
             self._world.judge.deleting(self._place, call)
-        answer = work()
+        answer = await work()
         self._world.tally.deletions += is_deletion
         if back_s:
             await asyncio.sleep(back_s)

@@ -10,6 +10,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from agent.kube.api import Api
 from agent.model.assignment import RECONCILE, Order, PruneLimit, Tombstone
 from agent.model.content import Manifest
 from agent.model.head import Head
@@ -17,9 +18,11 @@ from agent.model.names import ClusterId, HomeName
 from hub.model.wish import Assigned
 from tests.agent.wishes import SPEC, Contents, assignment, blobs, bundle, config_map
 from tests.fakes.clock import FakeClock
+from tests.simulation.api import Network, SimulatedApi
 from tests.simulation.cluster import Cluster
+from tests.simulation.ground import Ground
 from tests.simulation.judge import MOVE_WAIT_S, Judge
-from tests.simulation.place import Place
+from tests.simulation.place import KINDS, Place
 from tests.simulation.tally import Step, Tally
 
 if TYPE_CHECKING:
@@ -44,9 +47,17 @@ class World:
         self.broken: list[str] = []
 
     def _place(self, id_: ClusterId) -> Place:
-        place = Place(id=id_, cluster=Cluster(name=id_, clock=self.clock))
-        place.cluster.changed = self.judge.watch(place)
+        place = Place(id=id_, cluster=self.workload_cluster(id_))
+        place.cluster.follow(self.judge.watch(place))
         return place
+
+    def workload_cluster(self, name: str) -> Ground:
+        """Return a cluster in which nothing is yet."""
+        return Cluster(name=name, clock=self.clock, kinds=KINDS)
+
+    def api(self, place: Place, user: str, network: Network) -> Api:
+        """Return a caller's way into the cluster of a place."""
+        return SimulatedApi(place.cluster.door(), user, network)
 
     def term(self, place: Place) -> int:
         """Return the term of a place's last session, as the hub has it stored."""
