@@ -83,7 +83,7 @@ simulation: renderer ## Hub and agents on a seeded clock and network that drops,
 	@$(BIN)/python -m pytest -q -n 2 tests/simulation --ignore=tests/simulation/test_whole.py
 
 simulate: renderer ## More simulated fleets (SEEDS=10000), also on API servers in memory, or one alone as it went before (SEED=17)
-	@SEEDS=$(or $(SEEDS),3000) SEED=$(SEED) $(BIN)/python -m pytest -q $(if $(SEED),,-n 2) tests/simulation/test_fleet.py \
+	@SEEDS=$(or $(SEEDS),2000) SEED=$(SEED) $(BIN)/python -m pytest -q $(if $(SEED),,-n 2) tests/simulation/test_fleet.py \
 		tests/simulation/test_whole.py
 
 simulate-proof: setup ## Faults that are planted in a copy of the code, each of which the simulation must find (4 minutes)

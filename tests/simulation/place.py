@@ -51,11 +51,17 @@ class Place:
     down_until_s: float = 0.0
     hangs_next: bool = False
     hijacks_next: bool = False
-    stuck_since_s: float | None = None
+    stuck: list[float] = field(default_factory=list)
+    """Since when each of the agent's workers hangs that does."""
     key: int = 1
     agents_key: int = 1
     revoked_s: float = 0.0
     _heads: dict[HomeName, tuple[Object, Head]] = field(default_factory=dict)
+
+    @property
+    def stuck_since_s(self) -> float | None:
+        """Return since when a worker hangs, None when none does."""
+        return min(self.stuck, default=None)
 
     def cut(self) -> None:
         """Note that the hub hears nothing of the agent from now on, unless it did not already."""

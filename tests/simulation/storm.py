@@ -105,7 +105,7 @@ class Storm:
 
     async def _restart(self, place: Place) -> None:
         place.cut()
-        place.hangs_next, place.stuck_since_s = False, None
+        place.hangs_next = False
         await self._agents[self.world.places.index(place)].restart(self._chance.uniform(0.0, 5.0))
 
     async def _run_hub(self) -> None:

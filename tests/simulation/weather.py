@@ -84,12 +84,13 @@ class Weather:
             and call.resource == CONFIG_MAPS.plural
             and call.verb in ("get", "apply", "delete")
         ):
-            place.hangs_next, place.stuck_since_s = False, self._world.clock.monotonic_s()
+            place.hangs_next, since_s = False, self._world.clock.monotonic_s()
+            place.stuck.append(since_s)
             try:
                 await asyncio.Event().wait()
             finally:
                 # Given up with what it was part of, or killed.
-                place.stuck_since_s = None
+                place.stuck.remove(since_s)
 
     def _hijack(self, call: Call) -> None:
         """Have somebody take an object over just before it is deleted, once when that was asked for."""
