@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -391,7 +392,13 @@ def test_one_that_was_frozen_and_replaced_writes_nothing_when_it_goes_on(running
         if who == "hub":
             assert {one["hub"] for one in running.sessions()} == {second}
         assert second in {one.pod for one in plane.audit(frozen)}
-        assert [one for one in plane.audit(thawed) if one.pod == two.first] == []
+        # What it was sending when it was frozen came half, and the server gives up on it only later: that wrote nothing.
+        sent = [
+            one
+            for one in plane.audit(thawed)
+            if one.pod == two.first and one.code != HTTPStatus.GATEWAY_TIMEOUT
+        ]
+        assert sent == []
     assert running.written(running.east, since) == ["b", "b", "c"]
     assert running.written(running.west, since) == ["b"]
 
