@@ -100,8 +100,8 @@ e2e: tools ## Scenarios on real control planes and servers (as root; 9 minutes)
 slow: tools ## The long scenarios, some with the waiting times of production, and more simulated fleets
 	@echo "==> long scenarios"
 	@$(BIN)/python -m pytest -q e2e -m slow --durations=25 $(call ONCE_MORE,e2e)
-	@echo "==> more simulated fleets"
-	@$(MAKE) --no-print-directory simulate
+	@echo "==> simulated fleets on API servers in memory"
+	@$(BIN)/python -m pytest -q -n 2 tests/simulation/test_whole.py
 	@echo "==> planted faults are found"
 	@$(MAKE) --no-print-directory simulate-proof
 	@echo "==> the short benches still run"

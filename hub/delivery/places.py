@@ -6,7 +6,7 @@ State: per delivery its place or why it has none, recomputed when something that
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from agent.kit.errors import Stalled
+from agent.kit.errors import Stalled, Transient
 from agent.kube.watch import Key
 from agent.model.names import ClusterId
 from hub.delivery.claims import Claims
@@ -76,12 +76,15 @@ class Places:
         return rivals
 
     def of(self, delivery: Kustomization) -> Placed:
-        """Return where a delivery is placed. Raises NotPlaced, also when another one has its home name somewhere."""
+        """Return where a delivery is placed. Raises NotPlaced, also when another one has its home name somewhere, and Transient when it is gone."""
         key = (delivery.metadata.namespace, delivery.metadata.name)
         found = self._found.get(key)
         if found is None:
             self.refresh(key)
-            found = self._found[key]
+            found = self._found.get(key)
+        if found is None:
+            # It was deleted while it was worked on.
+            raise Transient(f"{delivery.metadata.name} is not there any more", reason="Deleted")
         if isinstance(found, Stalled):
             raise found
         for one in found.placements:

@@ -6,6 +6,8 @@ import sys
 from tests.simulation.fleet import FleetStorm
 from tests.simulation.storm import Storm
 
+LINKS = 3
+
 
 def wrong(storm: Storm) -> str:
     """Return what is wrong in a world, empty when nothing is."""
@@ -17,12 +19,14 @@ def wrong(storm: Storm) -> str:
 
 
 def main(seeds: int) -> None:
-    """Print the first seed that fails, nothing when none does."""
+    """Print the first seed that fails, nothing when none does; of the link, which costs less, there are three for one of a fleet."""
     logging.disable(logging.WARNING)
-    for seed in range(seeds):
-        if words := wrong(Storm(seed)) or wrong(FleetStorm(seed)):
-            print(seed, words.replace("\n", " ")[:120])
-            return
+    for number in range(seeds):
+        links = [Storm(seed) for seed in range(LINKS * number, LINKS * number + LINKS)]
+        for storm in (*links, FleetStorm(number)):
+            if words := wrong(storm):
+                print(storm.seed, words.replace("\n", " ")[:120])
+                return
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from agent.kit.reconcile import Backoff
 from agent.kube.api import Object
 from agent.kube.resources import SECRETS
 from agent.model.assignment import root_of
+from agent.model.head import Head
 from agent.model.inventory import format_id
 from agent.model.link import Ack
 from agent.model.names import Digest, HomeName, ObjectRef
@@ -156,9 +157,17 @@ class Judge:
                 self._fail(f"{home} on the desk of {place.id} went back to {head.assignment.order}")
             key = (home, head.assignment.order)
             if key not in place.came:
-                place.came[key] = (self._world.clock.monotonic_s(), self._world.texts_of(place, head))
+                place.came[key] = (self._came_s(place, head), self._world.texts_of(place, head))
             if before is None or before[0] != head.raw_assignment:
                 place.on_desk[home] = (head.raw_assignment, self._world.clock.monotonic_s())
+
+    def _came_s(self, place: Place, head: Head) -> float:
+        """Return since when a head's Bundle is on the desk: what asks for the same anew does not begin anew."""
+        home, bundle = head.assignment.home, head.assignment.bundle.digest
+        known = place.bundles.get(home)
+        if known is None or known[0] != bundle:
+            known = place.bundles[home] = (bundle, self._world.clock.monotonic_s())
+        return known[1]
 
     def _judge_report(self, hub: "HubProcess", place: Place, report: Report) -> None:
         self._judge_newest(hub, place, report)

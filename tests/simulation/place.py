@@ -34,7 +34,9 @@ class Place:
     was_there: dict[tuple[str, str, str], float] = field(default_factory=dict)
     """Until when an object of an owner showed a text, infinite while it does."""
     came: dict[tuple[HomeName, Order], tuple[float, dict[str, str]]] = field(default_factory=dict)
-    """When each assignment came to the desk, and what the objects of its Bundle say."""
+    """Since when the Bundle of each assignment is on the desk, and what its objects say."""
+    bundles: dict[HomeName, tuple[Digest, float]] = field(default_factory=dict)
+    """The Bundle that each delivery has on the desk, and since when."""
     seen_term: int = 0
     buried: set[tuple[HomeName, str]] = field(default_factory=set)
     graves: dict[HomeName, list[str]] = field(default_factory=dict)

@@ -49,6 +49,7 @@ class Storm:
     """One world, and what is done to it."""
 
     def __init__(self, seed: int, world: World | None = None) -> None:
+        self.seed = seed
         self.world = world or World(seed)
         self._chance = self.world.chance
         self._kinds: tuple[str, ...] = _KINDS
