@@ -1,49 +1,19 @@
 """A fleet in a box: its agents are connected within seconds, what is committed comes to the clusters, and who was cut off catches up."""
 
-import asyncio
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agent.kit.clock import SystemClock
 from agent.kube.api import Object
 from agent.kube.errors import NotFound
 from agent.kube.resources import CONFIG_MAPS
-from hub.cli.manifests import running_rights
 from hub.model.installation import CLUSTERS_NAMESPACE
 from hub.model.kinds import Kind
 from hub.resources import resource_of
-from hub.sandbox.box import Box, Plan, box
+from hub.sandbox.box import Box
 from hub.sandbox.git import serving_git
-from tests.hub.build.adapter import renderer
-
-PATIENCE_S = 30.0
-IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-
-
-def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", *IDENTITY, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-class Repository:
-    """A clone that pushes to a bare repository."""
-
-    def __init__(self, root: Path) -> None:
-        self.bare, self.clone = root / "git" / "app", root / "clone"
-        root.joinpath("git").mkdir()
-        git(root, "init", "--quiet", "--bare", "--initial-branch=main", str(self.bare))
-        git(root, "clone", "--quiet", str(self.bare), str(self.clone))
-
-    def commit(self, greeting: str) -> None:
-        metadata = "metadata: {name: settings, namespace: default}"
-        text = f"apiVersion: v1\nkind: ConfigMap\n{metadata}\ndata: {{greeting: {greeting}}}\n"
-        (self.clone / "settings.yaml").write_text(text)
-        git(self.clone, "add", "--all")
-        git(self.clone, "commit", "--quiet", "--message", greeting)
-        git(self.clone, "push", "--quiet", "origin", "HEAD:main")
+from tests.integration.boxed import Repository, small_box, until
 
 
 @pytest.fixture
@@ -53,23 +23,8 @@ def repository(tmp_path: Path) -> Repository:
 
 @pytest.fixture
 async def fleet(tmp_path: Path, repository: Repository) -> AsyncIterator[Box]:
-    hub_rights, agent_rights = running_rights()
-    plan = Plan(
-        folder=tmp_path,
-        render=renderer(),
-        workloads={"eu-1": {"tier": "prod"}, "us-1": {"tier": "prod"}},
-        hub_rights=hub_rights,
-        agent_rights=agent_rights,
-        environment={"CARTWHEEL_TIME_SCALE": "0.1", "CARTWHEEL_RENDERERS": "1", "CARTWHEEL_GIT_WORKERS": "1"},
-    )
-    async with box(plan, clock=SystemClock()) as found:
+    async with small_box(tmp_path, {"eu-1": {"tier": "prod"}, "us-1": {"tier": "prod"}}) as found:
         yield found
-
-
-async def until(holds: Callable[[], Awaitable[Any]]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not await holds():
-            await asyncio.sleep(0.05)
 
 
 async def deliver(fleet: Box, url: str) -> None:

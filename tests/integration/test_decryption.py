@@ -9,19 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.kit.clock import SystemClock
 from agent.kube.api import Object
 from agent.kube.errors import NotFound
 from agent.kube.resources import EVENTS, SECRETS
-from hub.cli.manifests import running_rights
 from hub.model.installation import CLUSTERS_NAMESPACE
 from hub.model.kinds import TYPES, Kind
 from hub.resources import resource_of
-from hub.sandbox.box import Box, Plan, box
+from hub.sandbox.box import Box
 from hub.sandbox.git import serving_git
-from tests.hub.build.adapter import renderer
 from tests.hub.build.sops.sealing import identity
-from tests.integration.test_box import Repository, git, until
+from tests.integration.boxed import Repository, git, small_box, until
 
 VECTORS = Path(__file__).parent.parent / "hub" / "build" / "sops" / "vectors"
 SEALED = VECTORS / "regex.yaml.sealed"
@@ -32,16 +29,7 @@ WATCHED = {"reconcile.fluxcd.io/watch": "Enabled"}
 
 @pytest.fixture
 async def fleet(tmp_path: Path) -> AsyncIterator[Box]:
-    hub_rights, agent_rights = running_rights()
-    plan = Plan(
-        folder=tmp_path,
-        render=renderer(),
-        workloads={"eu-1": {"region": "eu"}, "us-1": {"region": "us"}},
-        hub_rights=hub_rights,
-        agent_rights=agent_rights,
-        environment={"CARTWHEEL_TIME_SCALE": "0.1", "CARTWHEEL_RENDERERS": "1", "CARTWHEEL_GIT_WORKERS": "1"},
-    )
-    async with box(plan, clock=SystemClock()) as found:
+    async with small_box(tmp_path, {"eu-1": {"region": "eu"}, "us-1": {"region": "us"}}) as found:
         yield found
 
 

@@ -1,30 +1,26 @@
 """An artifact of a registry on its way to a cluster, under the rights of an installation: pushed, applied, moved, and kept."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.kit.clock import SystemClock
 from agent.kube.api import Object
 from agent.kube.errors import NotFound
 from agent.kube.resources import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS
-from hub.cli.manifests import running_rights
 from hub.model.installation import CLUSTERS_NAMESPACE
 from hub.model.kinds import TYPES, Kind
 from hub.resources import resource_of
-from hub.sandbox.box import Box, Plan, box
-from tests.hub.build.adapter import renderer
+from hub.sandbox.box import Box
 from tests.hub.sources.registry import Layer, RegistryStub, targz
+from tests.integration import boxed
+from tests.integration.boxed import small_box
 
-PATIENCE_S = 60.0
+until = partial(boxed.until, patience_s=60.0)
 ENVIRONMENT = {
-    "CARTWHEEL_TIME_SCALE": "0.1",
-    "CARTWHEEL_RENDERERS": "1",
-    "CARTWHEEL_GIT_WORKERS": "1",
     # What is shown here is no leadership: a machine that is slow for a second is not to end one.
     "CARTWHEEL_LEASE_DURATION_S": "150",
     "CARTWHEEL_LEASE_DEADLINE_S": "100",
@@ -41,23 +37,8 @@ def layer(text: str) -> Layer:
 
 @pytest.fixture
 async def fleet(tmp_path: Path) -> AsyncIterator[Box]:
-    hub_rights, agent_rights = running_rights()
-    plan = Plan(
-        folder=tmp_path,
-        render=renderer(),
-        workloads={"eu-1": {"tier": "prod"}},
-        hub_rights=hub_rights,
-        agent_rights=agent_rights,
-        environment=ENVIRONMENT,
-    )
-    async with box(plan, clock=SystemClock()) as found:
+    async with small_box(tmp_path, {"eu-1": {"tier": "prod"}}, **ENVIRONMENT) as found:
         yield found
-
-
-async def until(holds: Callable[[], Awaitable[Any]]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not await holds():
-            await asyncio.sleep(0.05)
 
 
 async def put(fleet: Box, kind: Kind, spec: Object, **metadata: Any) -> None:
