@@ -12,9 +12,9 @@ from agent.model.head import Head
 from agent.model.names import OWNER_NAME, OWNER_NAMESPACE, ClusterId, Digest, HomeName
 from agent.model.report import Report
 from hub.model.wish import Wish
+from tests.fakes.line import Line
 from tests.simulation.cluster import copied
 from tests.simulation.ground import Ground
-from tests.simulation.line import Line
 
 AGENTS = "cartwheel-system"
 APPS = "apps"

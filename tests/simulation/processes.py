@@ -31,8 +31,8 @@ from hub.gateway.session import Content, Peer, Refusal, Registry
 from hub.gateway.session import Session as HubSession
 from hub.model.wish import Assigned, Boards
 from tests.fakes.clock import START, SeededRandomness
+from tests.fakes.line import Line
 from tests.simulation.judge import ALIVE_S, QUICK, STUCK_S
-from tests.simulation.line import Line
 from tests.simulation.place import AGENTS, Place, fingerprint
 from tests.simulation.weather import Weather, messages
 from tests.simulation.world import World

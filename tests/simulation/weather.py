@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from agent.kit.loops import still_moving
 from agent.kube.errors import ServerFailed, TooManyRequests, Unreachable
+from tests.fakes.line import Fate, Way
 from tests.simulation.api import Call
-from tests.simulation.line import Fate, Way
 from tests.simulation.place import APPS, CONFIG_MAPS, Place, give_away
 from tests.simulation.tally import Step
 from tests.simulation.world import World
@@ -119,7 +119,7 @@ def messages(world: World, place: Place, way: str) -> Callable[[object, Way], Fa
         chance = world.chance
         delay_s = 0.0 if world.is_calm or chance.random() < 0.7 else chance.uniform(0.0, 2.0)
         # After the greeting, which is once by its nature.
-        is_twice = sending.count > 0 and not world.is_calm and chance.random() < 0.1
+        is_twice = len(sending.said) > 0 and not world.is_calm and chance.random() < 0.1
         word = "swallowed" if sending.is_silent else "twice" if is_twice else "late" if delay_s else "in time"
         world.tally.drops += sending.is_silent
         world.step(Step.MESSAGE, f"{place.id} {way} {type(message).__name__} {word}")

@@ -118,7 +118,7 @@ async def test_a_revision_that_moved_while_the_assignment_was_under_way_is_told(
     async with Link() as link:
         link.wish([config_map("a")])
         line = link.connect()
-        line.delay_s = lambda: 0.5
+        line.slow(0.5)
         await link.settle(0.8)
         link.wish([config_map("a")], revision="main@sha1:2")
         await link.settle(5.0)
@@ -147,7 +147,7 @@ async def test_a_quick_change_of_mind_ends_with_the_last_wish() -> None:
         first = link.wish([config_map("a")])
         line = link.connect()
         await link.settle()
-        line.delay_s = lambda: 0.2
+        line.slow(0.2)
         link.wish([config_map("a", "two")])
         await link.settle(0.1)
         link.wish([config_map("a")])
@@ -467,7 +467,7 @@ async def test_a_silent_agent_is_not_taken_for_connected() -> None:
         link.wish([config_map("a")])
         line = link.connect()
         await link.settle()
-        line.is_frozen = True
+        line.freeze()
         await link.settle(ALIVE_S * MISSED_ALIVES - 3)
         assert link.is_connected()
         await link.settle(8.0)
@@ -505,10 +505,10 @@ async def test_an_agent_that_cannot_even_be_told_is_not_taken_for_connected() ->
 async def test_a_caller_that_says_nothing_is_sent_away() -> None:
     async with Link() as link:
         line = link.connect()
-        line.is_frozen = True
+        line.freeze()
         await link.settle(15.0)
         assert link.boards.presence.get(CLUSTER) is None
-        line.is_frozen = False
+        line.thaw()
         assert line.down.said == []
 
 
@@ -733,7 +733,7 @@ async def test_notices_are_told_until_they_are_acknowledged() -> None:
         wish = link.wish([config_map("a")])
         line = link.connect()
         await link.settle()
-        line.is_frozen = True
+        line.freeze()
         link.notices.add(wish.assignment, NoticeKind.APPLIED, "Progressing", "a created", at=START)
         await link.settle()
         line.cut()
